@@ -1,0 +1,58 @@
+//! The bugs that can be planted in the cluster under test, by name.
+//!
+//! A bug's site asks `E::bug(Bug::X)`. Each variant has a canary scenario `scenarios/canary/<name>.yaml`
+//! (a tidy test demands it): a harness that never fails proves nothing.
+
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A planted bug: real, from the history of Raft systems and etcd, off unless asked for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Bug { $($(#[$doc])* $variant,)* }
+
+        impl Bug {
+            /// Every bug, in the order of their declaration.
+            pub const ALL: &'static [Bug] = &[$(Bug::$variant,)*];
+
+            /// The name used on the command line and in canary files.
+            pub fn name(self) -> &'static str {
+                match self { $(Bug::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+bugs! {
+    /// The vote is not on disk before the reply (Raft 5.1). Seen in several young Raft libraries.
+    ForgetVote = "forget-vote",
+    /// A log append is acknowledged before `sync_data` (etcd #14370's family).
+    AckBeforeSync = "ack-before-sync",
+    /// Reads are served from local state without asking a quorum (early etcd, many others).
+    StaleRead = "stale-read",
+    /// Truncating a conflicting suffix does nothing.
+    KeepConflictingSuffix = "keep-conflicting-suffix",
+}
+
+impl Bug {
+    /// The bug of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Bug> {
+        Bug::ALL.iter().copied().find(|b| b.name() == name)
+    }
+
+    /// A bit per bug, for a run-time set.
+    pub fn bit(self) -> u64 {
+        1 << (self as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bug;
+
+    #[test]
+    fn names_are_unique_and_round_trip() {
+        for &bug in Bug::ALL {
+            assert_eq!(Bug::from_name(bug.name()), Some(bug));
+        }
+        assert_eq!(Bug::from_name("no-such-bug"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! A history as JSON lines: a header line, then a line per entry.
+//!
+//! The digest is the SHA-256 of exactly those bytes, so `sha256sum history.jsonl` checks it.
+
+use crate::{Entry, History};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io::{self, BufRead, Write};
+
+/// The version of the format that this build writes.
+pub const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    squall_history: u32,
+}
+
+/// Why a history could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The bytes could not be had.
+    #[error("cannot read the history: {0}")]
+    Io(#[from] io::Error),
+    /// A line is not what this format says.
+    #[error("line {line} is not a history entry: {source}")]
+    Line {
+        /// counted from 1
+        line: usize,
+        /// what the JSON reader says
+        source: serde_json::Error,
+    },
+    /// Written by a newer build.
+    #[error("this history has format {0}, newer than {FORMAT}, the newest that this build reads: use a newer squall")]
+    Newer(u32),
+    /// The file has no header.
+    #[error("the history is empty: its first line must be the header")]
+    Empty,
+}
+
+/// One entry as its line, without the newline.
+pub fn to_line(entry: &Entry) -> String {
+    serde_json::to_string(entry).expect("an entry always has a JSON form")
+}
+
+/// Writes a history as JSON lines.
+pub fn write_jsonl(history: &[Entry], out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &Header { squall_history: FORMAT })?;
+    out.write_all(b"\n")?;
+    for entry in history {
+        serde_json::to_writer(&mut *out, entry)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// The SHA-256 of the history's JSON lines, as 64 hexadecimal digits.
+pub fn digest_of(history: &[Entry]) -> String {
+    struct Hashing {
+        sha: Sha256,
+        buffer: Vec<u8>,
+    }
+    impl Write for Hashing {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.buffer.extend_from_slice(data);
+            if self.buffer.len() >= 1 << 16 {
+                self.flush()?;
+            }
+            Ok(data.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            self.sha.update(&self.buffer);
+            self.buffer.clear();
+            Ok(())
+        }
+    }
+    let mut out = Hashing { sha: Sha256::new(), buffer: Vec::with_capacity(1 << 17) };
+    write_jsonl(history, &mut out).expect("hashing does not fail");
+    out.flush().expect("hashing does not fail");
+    out.sha.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Reads a history back.
+pub fn read_jsonl(input: impl BufRead) -> Result<History, ReadError> {
+    let mut history = History::new();
+    let mut seen_header = false;
+    for (i, line) in input.lines().enumerate() {
+        let line = line?;
+        let at = |source| ReadError::Line { line: i + 1, source };
+        if !seen_header {
+            let header: Header = serde_json::from_str(&line).map_err(at)?;
+            if header.squall_history > FORMAT {
+                return Err(ReadError::Newer(header.squall_history));
+            }
+            seen_header = true;
+            continue;
+        }
+        history.push(serde_json::from_str(&line).map_err(at)?);
+    }
+    if seen_header { Ok(history) } else { Err(ReadError::Empty) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientId, NodeId, Op, OpId, Output, Saw, SimTime, What};
+
+    fn sample() -> History {
+        let get = Op::Get { key: "k</script>\"\n".into() };
+        vec![
+            Entry { t: SimTime(0), what: What::Node { node: NodeId(1), saw: Saw::Stopped } },
+            Entry { t: SimTime(5), what: What::Invoke { client: ClientId(2), op: OpId(1), ask: get } },
+            Entry { t: SimTime(9), what: What::Ok { op: OpId(1), output: Output::Got { value: None } } },
+            Entry { t: SimTime(9), what: What::End },
+        ]
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut bytes = Vec::new();
+        write_jsonl(&sample(), &mut bytes).unwrap();
+        assert_eq!(read_jsonl(&bytes[..]).unwrap(), sample());
+    }
+
+    #[test]
+    fn the_digest_is_the_sha256_of_the_file() {
+        let mut bytes = Vec::new();
+        write_jsonl(&sample(), &mut bytes).unwrap();
+        let expect: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(digest_of(&sample()), expect);
+        assert_ne!(digest_of(&sample()), digest_of(&sample()[1..]));
+    }
+
+    #[test]
+    fn bad_input_is_refused_with_its_line() {
+        let bad = b"{\"squall_history\":1}\n{\"t\":1,\"what\":\"end\"}\n{\"t\":1}\n";
+        assert!(read_jsonl(&bad[..]).unwrap_err().to_string().starts_with("line 3 "));
+        assert!(matches!(read_jsonl(&b"{\"squall_history\":9}\n"[..]), Err(ReadError::Newer(9))));
+        assert!(matches!(read_jsonl(&b""[..]), Err(ReadError::Empty)));
+    }
+}

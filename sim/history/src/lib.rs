@@ -1,0 +1,23 @@
+//! The language everyone speaks: ids, time, op, outcome, event, observation, entry, and their codec.
+//!
+//! A [`History`] is one total order of [`Entry`]: what clients asked and were told, what the world
+//! did, and what nodes were seen to do. Its digest identifies a run: two runs are the same run when
+//! their histories are the same bytes.
+//!
+//! What this crate is not: a judge, a plan, or a clock. It depends on nothing of ours.
+
+mod codec;
+mod entry;
+mod ids;
+mod observe;
+mod op;
+mod time;
+mod view;
+
+pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
+pub use entry::{EffectPhase, Entry, Event, History, What};
+pub use ids::{ClientId, NodeId, OpId};
+pub use observe::{BootData, LogMark, Role, Saw};
+pub use op::{Op, Outcome, Output};
+pub use time::SimTime;
+pub use view::{CompletedOp, OpEnd, View};

@@ -1,0 +1,77 @@
+//! What a node was seen to do. Written by the world, read by the checkers; neutral facts only.
+
+use crate::NodeId;
+use serde::{Deserialize, Serialize};
+
+/// What the disk held when a process started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootData {
+    /// Nothing: a first boot, or one after a wipe.
+    Empty,
+    /// What an earlier incarnation made durable.
+    Kept,
+}
+
+/// A Raft server's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Replicates, does not vote.
+    Learner,
+    /// Follows.
+    Follower,
+    /// Asks for votes.
+    Candidate,
+    /// Leads its term.
+    Leader,
+}
+
+/// One log entry: where it is and what it is. `hash` is over its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogMark(
+    /// index
+    pub u64,
+    /// term
+    pub u64,
+    /// hash of the payload
+    pub u32,
+);
+
+/// One observation of one node, at the moment when it became true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Saw {
+    /// A process started; the first incarnation is 1.
+    Booted { incarnation: u32, data: BootData },
+    /// The process is gone: killed, powered off, or ended by itself.
+    Stopped,
+    /// The node's service ended by itself with an error: it refuses to go on.
+    Refused { why: String },
+    /// A task of the node panicked; the node is dead.
+    Panicked { message: String },
+    /// The hard state was saved and is about to be used: term, whom it voted for, and whether that
+    /// leader is known to have a quorum (`true` on the leader and on those that heard from it).
+    Vote { term: u64, voted_for: Option<NodeId>, granted: bool },
+    /// The server state changed.
+    Role { term: u64, role: Role, leader: Option<NodeId> },
+    /// Entries were put into the log (not yet necessarily durable).
+    Append { entries: Vec<LogMark> },
+    /// Everything after this index was removed from the log.
+    Truncate { after: u64 },
+    /// Everything up to this index was dropped, a snapshot covers it.
+    Purge { upto: u64, term: u64 },
+    /// The node believes that everything up to here is committed.
+    Commit { index: u64, term: u64 },
+    /// Entries from `first` on were applied; `state[i]` is the running hash of the replicated state
+    /// after `first + i`.
+    Apply { first: u64, state: Vec<u32> },
+    /// A snapshot that ends at `index` was written by this node.
+    SnapshotBuilt { index: u64, term: u64 },
+    /// A snapshot that ends at `index` replaced this node's state; `state` is its running hash.
+    SnapshotInstalled { index: u64, term: u64, state: u32 },
+    /// The state was restored at boot up to `index`, from a snapshot; `state` is its running hash.
+    Restored { index: u64, term: u64, state: u32 },
+    /// After the end: a hash over the whole store of this node, as it stands at `applied`.
+    Final { applied: u64, hash: u64 },
+}

@@ -1,0 +1,103 @@
+//! What a checker may see of a history: everything but the effects.
+
+use crate::{ClientId, Entry, NodeId, Op, OpId, Output, Saw, SimTime, What};
+use std::collections::BTreeMap;
+
+/// How an operation ended, as far as the client saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpEnd {
+    /// It happened before this moment, with this answer.
+    Ok(SimTime, Output),
+    /// It certainly did not happen.
+    Fail(SimTime),
+    /// Unknown, or never answered: it may happen at any time after its invocation.
+    Open,
+}
+
+/// One operation, from its invocation to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedOp {
+    /// Its id.
+    pub id: OpId,
+    /// Who asked.
+    pub client: ClientId,
+    /// What was asked.
+    pub ask: Op,
+    /// When.
+    pub invoked: SimTime,
+    /// Where in the history it was invoked (entry ordinal): breaks ties of time.
+    pub invoked_at: usize,
+    /// Where in the history it was answered; `usize::MAX` while open.
+    pub ended_at: usize,
+    /// How it ended.
+    pub end: OpEnd,
+}
+
+/// A history without its effects: the only thing that a checker is given.
+pub struct View<'h> {
+    entries: &'h [Entry],
+}
+
+impl<'h> View<'h> {
+    /// The view of a history.
+    pub fn new(entries: &'h [Entry]) -> View<'h> {
+        View { entries }
+    }
+
+    /// Every line but the effects, with its ordinal.
+    pub fn entries(&self) -> impl Iterator<Item = (usize, &'h Entry)> + use<'h> {
+        self.entries.iter().enumerate().filter(|(_, e)| !matches!(e.what, What::Effect { .. }))
+    }
+
+    /// What nodes were seen to do, in order.
+    pub fn observations(&self) -> impl Iterator<Item = (SimTime, NodeId, &'h Saw)> + use<'h> {
+        self.entries.iter().filter_map(|e| match &e.what {
+            What::Node { node, saw } => Some((e.t, *node, saw)),
+            _ => None,
+        })
+    }
+
+    /// Whether the run came to its end in good order.
+    pub fn ended(&self) -> bool {
+        matches!(self.entries.last(), Some(Entry { what: What::End, .. }))
+    }
+
+    /// Every operation with its end, in order of invocation.
+    pub fn ops(&self) -> Vec<CompletedOp> {
+        let mut ops: Vec<CompletedOp> = Vec::new();
+        let mut open: BTreeMap<OpId, usize> = BTreeMap::new();
+        for (at, entry) in self.entries.iter().enumerate() {
+            let (id, end) = match &entry.what {
+                What::Invoke { client, op, ask } => {
+                    open.insert(*op, ops.len());
+                    ops.push(CompletedOp {
+                        id: *op,
+                        client: *client,
+                        ask: ask.clone(),
+                        invoked: entry.t,
+                        invoked_at: at,
+                        ended_at: usize::MAX,
+                        end: OpEnd::Open,
+                    });
+                    continue;
+                }
+                What::Ok { op, output } => (op, OpEnd::Ok(entry.t, output.clone())),
+                What::Fail { op, .. } => (op, OpEnd::Fail(entry.t)),
+                What::Info { op, .. } => (op, OpEnd::Open),
+                What::Effect { .. }
+                | What::Event { .. }
+                | What::Node { .. }
+                | What::Healed { .. }
+                | What::FinalReads
+                | What::End => continue,
+            };
+            if let Some(&slot) = open.get(id) {
+                if end != OpEnd::Open {
+                    ops[slot].ended_at = at;
+                }
+                ops[slot].end = end;
+            }
+        }
+        ops
+    }
+}
