@@ -7,6 +7,7 @@
 //! What this crate is not: a judge, a plan, or a clock. It depends on nothing of ours.
 
 mod codec;
+mod draws;
 mod entry;
 mod ids;
 mod observe;
@@ -14,6 +15,7 @@ mod op;
 mod time;
 mod view;
 
+pub use draws::{SeededStream, stream};
 pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
 pub use entry::{EffectPhase, Entry, Event, History, What};
 pub use ids::{ClientId, NodeId, OpId};

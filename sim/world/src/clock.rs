@@ -1,0 +1,225 @@
+//! A node's clocks, and the timers that run on them.
+//!
+//! The monotonic clock is a rate and forward leaps on virtual time; it never goes back. The wall
+//! clock is an offset on it that may jump either way. Timers keep their *local* deadline, and are
+//! re-armed when the rate changes or the clock leaps.
+
+use crate::{
+    machine::State,
+    process::Process,
+    queue::{Due, Key},
+};
+use squall_env::{LocalInstant, WallTime};
+use squall_history::SimTime;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+/// One million parts per million: the rate of a perfect clock.
+pub const PERFECT_RATE_PPM: u64 = 1_000_000;
+
+/// 2026-01-01 00:00:00 UTC: where every wall clock starts, in nanoseconds since the Unix epoch.
+const WALL_START: i64 = 1_767_225_600_000_000_000;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    since: SimTime,
+    local_then: u64,
+    rate_ppm: u64,
+    wall_offset: i64,
+}
+
+impl Clock {
+    /// A perfect clock that shows `start` at the beginning of the run.
+    pub(crate) fn new(start: LocalInstant) -> Clock {
+        Clock { since: SimTime(0), local_then: start.0, rate_ppm: PERFECT_RATE_PPM, wall_offset: WALL_START - start.0 as i64 }
+    }
+
+    pub(crate) fn local(&self, now: SimTime) -> LocalInstant {
+        let passed = now.0 - self.since.0;
+        let passed = match self.rate_ppm {
+            PERFECT_RATE_PPM => passed,
+            rate => (u128::from(passed) * u128::from(rate) / u128::from(PERFECT_RATE_PPM)) as u64,
+        };
+        LocalInstant(self.local_then + passed)
+    }
+
+    pub(crate) fn wall(&self, now: SimTime) -> WallTime {
+        WallTime(self.local(now).0 as i64 + self.wall_offset)
+    }
+
+    /// The first virtual moment at which the clock shows `deadline` or later.
+    pub(crate) fn when(&self, deadline: LocalInstant) -> SimTime {
+        let ahead = deadline.0.saturating_sub(self.local_then);
+        let ahead = match self.rate_ppm {
+            PERFECT_RATE_PPM => u128::from(ahead),
+            rate => (u128::from(ahead) * u128::from(PERFECT_RATE_PPM)).div_ceil(u128::from(rate)),
+        };
+        SimTime(self.since.0.saturating_add(u64::try_from(ahead).unwrap_or(u64::MAX)))
+    }
+
+    fn rebase(&mut self, now: SimTime) {
+        self.local_then = self.local(now).0;
+        self.since = now;
+    }
+}
+
+/// What may be done to a node's clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockChange {
+    /// The monotonic clock runs at this rate from now on, in parts per million (1,000,000 is exact).
+    Rate { ppm: u64 },
+    /// The monotonic clock (and the wall clock with it) leaps forward.
+    Leap(Duration),
+    /// The wall clock jumps by this many nanoseconds, either way.
+    WallJump { nanos: i64 },
+}
+
+/// A slot in the machine's table of timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimerId(usize);
+
+struct Timer {
+    host: usize,
+    deadline: LocalInstant,
+    key: Key,
+    waker: Waker,
+}
+
+#[derive(Default)]
+pub(crate) struct Timers {
+    slots: Vec<Option<Timer>>,
+    free: Vec<usize>,
+}
+
+impl State {
+    pub(crate) fn timer_start(&mut self, host: usize, deadline: LocalInstant, waker: Waker) -> TimerId {
+        let slot = self.timers.free.pop().unwrap_or_else(|| {
+            self.timers.slots.push(None);
+            self.timers.slots.len() - 1
+        });
+        let at = self.hosts[host].clock.when(deadline);
+        let key = self.queue.push(at, Due::Timer(TimerId(slot)));
+        self.timers.slots[slot] = Some(Timer { host, deadline, key, waker });
+        TimerId(slot)
+    }
+
+    /// A timer is due: it leaves the table, and its task runs.
+    pub(crate) fn timer_fire(&mut self, id: TimerId) {
+        if let Some(timer) = &self.timers.slots[id.0] {
+            timer.waker.wake_by_ref();
+        }
+    }
+
+    fn timer_drop(&mut self, id: TimerId) {
+        if let Some(timer) = self.timers.slots[id.0].take() {
+            self.queue.cancel(timer.key);
+            self.timers.free.push(id.0);
+        }
+    }
+
+    pub(crate) fn clock_change(&mut self, now: SimTime, host: usize, change: ClockChange) {
+        let clock = &mut self.hosts[host].clock;
+        match change {
+            ClockChange::Rate { ppm } => {
+                assert!(ppm > 0, "a monotonic clock never stands still");
+                clock.rebase(now);
+                clock.rate_ppm = ppm;
+            }
+            ClockChange::Leap(by) => {
+                clock.rebase(now);
+                clock.local_then += by.as_nanos() as u64;
+            }
+            ClockChange::WallJump { nanos } => {
+                clock.wall_offset += nanos;
+                return;
+            }
+        }
+        for slot in 0..self.timers.slots.len() {
+            let Some(timer) = &mut self.timers.slots[slot] else { continue };
+            if timer.host == host && self.queue.cancel(timer.key) {
+                let at = self.hosts[host].clock.when(timer.deadline).max(now);
+                timer.key = self.queue.push(at, Due::Timer(TimerId(slot)));
+            }
+        }
+    }
+}
+
+impl crate::Machine {
+    /// Changes a host's clocks, now. Its timers are re-armed.
+    pub fn change_clock(&self, host: crate::HostId, change: ClockChange) {
+        let (now, mut state) = self.lock();
+        state.clock_change(now, host.0, change);
+    }
+}
+
+/// A timer on a node's monotonic clock.
+pub struct SimSleep {
+    process: Arc<Process>,
+    deadline: LocalInstant,
+    timer: Option<TimerId>,
+}
+
+impl SimSleep {
+    pub(crate) fn new(process: Arc<Process>, deadline: LocalInstant) -> SimSleep {
+        SimSleep { process, deadline, timer: None }
+    }
+}
+
+impl Future for SimSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let (now, mut state) = this.process.machine().lock();
+        if state.hosts[this.process.host].clock.local(now) >= this.deadline {
+            return Poll::Ready(());
+        }
+        if !this.process.is_alive() {
+            return Poll::Pending;
+        }
+        match this.timer {
+            None => this.timer = Some(state.timer_start(this.process.host, this.deadline, cx.waker().clone())),
+            Some(id) => {
+                if let Some(timer) = &mut state.timers.slots[id.0]
+                    && !timer.waker.will_wake(cx.waker())
+                {
+                    timer.waker = cx.waker().clone();
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for SimSleep {
+    fn drop(&mut self) {
+        if let Some(id) = self.timer.take() {
+            self.process.machine().lock().1.timer_drop(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_and_its_moment_agree_at_any_rate() {
+        for ppm in [900_000, 999_999, 1_000_000, 1_000_001, 1_100_000] {
+            let mut clock = Clock::new(LocalInstant(1_000));
+            clock.rebase(SimTime(777));
+            clock.rate_ppm = ppm;
+            for ahead in [1, 999, 1_000_000, 123_456_789] {
+                let deadline = LocalInstant(clock.local(SimTime(777)).0 + ahead);
+                let when = clock.when(deadline);
+                assert!(clock.local(when) >= deadline, "fired early at {ppm} ppm");
+                assert!(clock.local(SimTime(when.0 - 1)) < deadline, "fired late at {ppm} ppm");
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The simulated network: hosts, listeners, and byte streams with TCP's semantics.
+//!
+//! ```text
+//!   connect ─SYN─►  listening? ─SYN-ACK─► established ─Hello─► accept queue
+//!   write ─► pipe (ordered segments) ─► link: latency, loss, bandwidth, cut ─► inbox ─► read
+//! ```
+//!
+//! What a database can observe is here: data is ordered and reliable until the connection dies; a
+//! lost segment is a retransmission delay (RFC 6298's timer, doubling); a cut link is silence, then
+//! late delivery after the heal, or `TimedOut` once data stayed unacknowledged for
+//! [`USER_TIMEOUT`]; a dead process resets its connections; a host without power is silent; a
+//! segment for a connection that nobody knows is answered with a reset; a full backlog drops.
+//!
+//! Deliberately not here: IP, packets, congestion control, selective acknowledgement. An
+//! acknowledgement takes no time of its own, but it needs the way back: while that is cut the sender
+//! keeps what it sent, its window fills, and its timer runs.
+
+mod conn;
+mod handshake;
+mod link;
+mod stream;
+
+pub use link::{LinkProfile, Ratio};
+pub use stream::{SimListener, SimNet, SimStream};
+
+pub(crate) use conn::ConnId;
+
+use conn::Conn;
+use handshake::{Connecting, Listening};
+use link::Link;
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+/// The most bytes that a sender may have unread or in flight: the socket buffers of both ends.
+pub const WINDOW: usize = 512 << 10;
+
+/// The shortest retransmission timeout (Linux: 200 ms; RFC 6298 says 1 s).
+pub const RTO_MIN: Duration = Duration::from_millis(200);
+
+/// The longest (Linux: 120 s).
+pub const RTO_MAX: Duration = Duration::from_secs(120);
+
+/// How long data may stay unacknowledged before the connection is given up (RFC 5482; gRPC sets 20 s).
+pub const USER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many established connections wait for `accept` at the most; more SYNs are dropped.
+pub const BACKLOG: usize = 128;
+
+pub(crate) struct Network {
+    links: Vec<Link>,
+    hosts: usize,
+    conns: BTreeMap<ConnId, Conn>,
+    connecting: BTreeMap<ConnId, Connecting>,
+    listening: BTreeMap<SocketAddr, Listening>,
+    next_conn: u64,
+    next_port: Vec<u16>,
+}
+
+impl Network {
+    pub(crate) fn new(world_seed: u64, labels: &[&str], profile: LinkProfile) -> Network {
+        let mut links = Vec::with_capacity(labels.len() * labels.len());
+        for from in labels {
+            for to in labels {
+                let draws = squall_history::stream(world_seed, &format!("link {from}>{to}"));
+                links.push(if from == to { Link::loopback(draws) } else { Link::new(profile.clone(), draws) });
+            }
+        }
+        Network {
+            links,
+            hosts: labels.len(),
+            conns: BTreeMap::new(),
+            connecting: BTreeMap::new(),
+            listening: BTreeMap::new(),
+            next_conn: 1,
+            next_port: vec![32_768; labels.len()],
+        }
+    }
+
+    fn link(&mut self, from: usize, to: usize) -> &mut Link {
+        &mut self.links[from * self.hosts + to]
+    }
+
+    fn is_cut(&self, from: usize, to: usize) -> bool {
+        self.links[from * self.hosts + to].is_cut()
+    }
+}
+
+impl crate::Machine {
+    /// Cuts one directed link, once more: as many heals are needed.
+    pub fn cut(&self, from: crate::HostId, to: crate::HostId) {
+        if from != to {
+            self.lock().1.net.link(from.0, to.0).cut();
+        }
+    }
+
+    /// Takes one cut back.
+    pub fn heal(&self, from: crate::HostId, to: crate::HostId) {
+        if from != to {
+            self.lock().1.net.link(from.0, to.0).heal();
+        }
+    }
+
+    /// Replaces one directed link's behaviour.
+    pub fn set_link(&self, from: crate::HostId, to: crate::HostId, profile: LinkProfile) {
+        self.lock().1.net.link(from.0, to.0).set_profile(profile);
+    }
+}

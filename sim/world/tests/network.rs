@@ -1,0 +1,325 @@
+//! What the simulated network claims, on a bare pair of nodes.
+
+mod support;
+
+use squall_env::{Env, Listener, Net};
+use squall_world::{Machine, SimEnv, SimNet, SimStream, USER_TIMEOUT};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use support::{n, on_machine, sleep};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// What happened at both ends, with the virtual millisecond.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(u64, String)>>>);
+
+impl Log {
+    fn add(&self, machine: &Machine, what: impl Into<String>) {
+        self.0.lock().unwrap().push((machine.now().0 / 1_000_000, what.into()));
+    }
+
+    /// When this happened.
+    fn at(&self, what: &str) -> Option<u64> {
+        self.0.lock().unwrap().iter().find(|(_, w)| w == what).map(|(at, _)| *at)
+    }
+
+    fn expect(&self, what: &str) -> u64 {
+        self.at(what).unwrap_or_else(|| panic!("{what:?} never happened: {:?}", self.0.lock().unwrap()))
+    }
+}
+
+/// n2 accepts connections and logs each byte that it reads, and how the stream ends.
+fn boot_reader(machine: &Arc<Machine>, log: &Log) {
+    let (log, m) = (log.clone(), machine.clone());
+    let addr = machine.addr(n(machine, 2), 80);
+    machine.boot(n(machine, 2), |_| async move {
+        let mut listener = SimNet::current().listen(addr).await.unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            log.add(&m, "accepted");
+            let (log, m) = (log.clone(), m.clone());
+            drop(SimEnv::spawn(async move {
+                let mut byte = [0; 1];
+                loop {
+                    match stream.read(&mut byte).await {
+                        Ok(0) => return log.add(&m, "end"),
+                        Ok(_) => log.add(&m, format!("got {}", byte[0])),
+                        Err(e) => return log.add(&m, format!("reader: {:?}", e.kind())),
+                    }
+                }
+            }));
+        }
+    });
+}
+
+/// n1 connects and writes 1, 2, 3 ... every `every` ms, `count` times, then waits for the stream's end.
+fn boot_writer(machine: &Arc<Machine>, log: &Log, every: u64, count: u8) {
+    let (log, m) = (log.clone(), machine.clone());
+    let addr = machine.addr(n(machine, 2), 80);
+    machine.boot(n(machine, 1), |_| async move {
+        let mut stream: SimStream = match SimNet::current().connect(addr).await {
+            Ok(stream) => stream,
+            Err(e) => {
+                log.add(&m, format!("connect: {:?}", e.kind()));
+                return std::future::pending().await;
+            }
+        };
+        log.add(&m, "connected");
+        for i in 1..=count {
+            if let Err(e) = stream.write_all(&[i]).await {
+                log.add(&m, format!("writer: {:?}", e.kind()));
+                break;
+            }
+            log.add(&m, format!("wrote {i}"));
+            SimEnv::sleep(Duration::from_millis(every)).await;
+        }
+        let mut byte = [0; 1];
+        match stream.read(&mut byte).await {
+            Ok(n) => log.add(&m, format!("writer read {n}")),
+            Err(e) => log.add(&m, format!("writer: {:?}", e.kind())),
+        }
+        std::future::pending().await
+    });
+}
+
+fn cut_both(machine: &Machine, cut: bool) {
+    let (a, b) = (n(machine, 1), n(machine, 2));
+    for (from, to) in [(a, b), (b, a)] {
+        if cut { machine.cut(from, to) } else { machine.heal(from, to) }
+    }
+}
+
+/// Runs the pair: `script` drives the faults; the log is what it is judged by.
+fn story<F: Future<Output = ()>>(seed: u64, every: u64, count: u8, script: impl FnOnce(Arc<Machine>) -> F + Send + 'static) -> Log {
+    on_machine(seed, move |machine| async move {
+        let log = Log::default();
+        boot_reader(&machine, &log);
+        sleep(&machine, 1).await;
+        boot_writer(&machine, &log, every, count);
+        script(machine).await;
+        log
+    })
+}
+
+#[test]
+fn data_sent_into_a_partition_arrives_late_after_the_heal() {
+    let log = story(1, 100, 20, |machine| async move {
+        sleep(&machine, 500).await;
+        cut_both(&machine, true);
+        sleep(&machine, 3000).await;
+        cut_both(&machine, false);
+        sleep(&machine, 6000).await;
+    });
+    let (wrote, got) = (log.expect("wrote 10"), log.expect("got 10"));
+    assert!(wrote < 1100, "the writer is not held by silence");
+    assert!(got >= 3500, "nothing gets through while the link is cut: byte 10 at {got} ms");
+    assert!(log.at("got 20").is_some() && log.at("reader: TimedOut").is_none(), "the connection survives");
+}
+
+#[test]
+fn a_one_way_cut_delivers_but_the_sender_gives_up_in_the_end() {
+    let log = story(2, 100, 250, |machine| async move {
+        sleep(&machine, 500).await;
+        machine.cut(n(&machine, 2), n(&machine, 1));
+        sleep(&machine, 30_000).await;
+    });
+    assert!(log.expect("got 100") < 11_000, "data still flows one way");
+    let gave_up = log.expect("writer: TimedOut");
+    let earliest = 500 + USER_TIMEOUT.as_millis() as u64;
+    assert!((earliest..earliest + 500).contains(&gave_up), "gave up at {gave_up} ms");
+}
+
+#[test]
+fn unacknowledged_data_aborts_the_connection_after_the_user_timeout() {
+    let log = story(3, 100, 30, |machine| async move {
+        sleep(&machine, 500).await;
+        cut_both(&machine, true);
+        sleep(&machine, 30_000).await;
+    });
+    let gave_up = log.expect("writer: TimedOut");
+    assert!((20_400..21_000).contains(&gave_up), "gave up at {gave_up} ms");
+    assert_eq!(log.at("reader: TimedOut"), None, "the idle end never learns: half-open");
+    assert_eq!(log.at("reader: ConnectionReset"), None);
+}
+
+#[test]
+fn a_killed_process_resets_its_peers_at_once() {
+    let log = story(4, 100, 5, |machine| async move {
+        sleep(&machine, 2000).await;
+        machine.end_process(n(&machine, 2), false);
+        sleep(&machine, 100).await;
+    });
+    let reset = log.expect("writer: ConnectionReset");
+    assert!((2001..2015).contains(&reset), "reset at {reset} ms, one way away");
+}
+
+#[test]
+fn a_host_without_power_is_silent_until_it_is_back() {
+    let log = story(5, 1000, 10, |machine| async move {
+        sleep(&machine, 2500).await;
+        machine.end_process(n(&machine, 2), true);
+        sleep(&machine, 4000).await;
+        // Back, and nobody there knows the connection: the next retransmission is answered with a reset.
+        machine.boot(n(&machine, 2), |_| std::future::pending());
+        sleep(&machine, 8000).await;
+    });
+    let reset = log.expect("writer: ConnectionReset");
+    assert!(reset > 6500, "reset at {reset} ms, before the host was back");
+}
+
+#[test]
+fn a_reset_into_a_cut_link_is_lost_and_the_peer_stays_half_open() {
+    let log = story(6, 1, 1, |machine| async move {
+        sleep(&machine, 500).await;
+        cut_both(&machine, true);
+        machine.end_process(n(&machine, 2), false);
+        sleep(&machine, 500).await;
+        cut_both(&machine, false);
+        sleep(&machine, 60_000).await;
+    });
+    assert_eq!(log.at("writer: ConnectionReset"), None, "an idle peer never learns");
+}
+
+#[test]
+fn a_connect_into_a_partition_is_silent_and_completes_after_the_heal() {
+    let log = on_machine(7, |machine| async move {
+        let log = Log::default();
+        boot_reader(&machine, &log);
+        cut_both(&machine, true);
+        boot_writer(&machine, &log, 1, 1);
+        sleep(&machine, 2500).await;
+        assert_eq!(log.at("connected"), None);
+        cut_both(&machine, false);
+        sleep(&machine, 2000).await;
+        log
+    });
+    let connected = log.expect("connected");
+    assert!((3000..3050).contains(&connected), "at the retry after 3 s, not at {connected} ms");
+}
+
+#[test]
+fn a_connect_to_a_dead_process_is_refused_and_to_a_dead_host_times_out() {
+    for (power_loss, expect, at) in [(false, "connect: ConnectionRefused", 2..30), (true, "connect: TimedOut", 20_000..20_100)] {
+        let log = on_machine(8, move |machine| async move {
+            let log = Log::default();
+            machine.end_process(n(&machine, 2), power_loss);
+            boot_writer(&machine, &log, 1, 1);
+            sleep(&machine, 25_000).await;
+            log
+        });
+        let failed = log.expect(expect);
+        assert!(at.contains(&failed), "{expect} at {failed} ms");
+    }
+}
+
+#[test]
+fn a_paused_process_reads_its_backlog_when_it_goes_on() {
+    let log = story(9, 10, 50, |machine| async move {
+        sleep(&machine, 200).await;
+        machine.pause(n(&machine, 2));
+        sleep(&machine, 1800).await;
+        machine.resume(n(&machine, 2));
+        sleep(&machine, 100).await;
+    });
+    assert!(log.expect("wrote 50") < 600, "the writer goes on: the kernel takes the data");
+    let last = log.expect("got 50");
+    assert!((2000..2010).contains(&last), "everything is read at once, at {last} ms");
+}
+
+#[test]
+fn a_lossy_link_delays_by_the_retransmission_timeout_and_keeps_order() {
+    let log = on_machine(10, |machine| async move {
+        let log = Log::default();
+        let lossy = squall_world::LinkProfile {
+            loss: squall_world::Ratio { numerator: 20, denominator: 100 },
+            ..support::config(0).link
+        };
+        machine.set_link(n(&machine, 1), n(&machine, 2), lossy);
+        boot_reader(&machine, &log);
+        sleep(&machine, 1).await;
+        boot_writer(&machine, &log, 2000, 40);
+        sleep(&machine, 90_000).await;
+        log
+    });
+    let delays: Vec<u64> = (1..=40).map(|i| log.expect(&format!("got {i}")) - log.expect(&format!("wrote {i}"))).collect();
+    let late = delays.iter().filter(|d| **d >= 200).count();
+    assert!((2..=20).contains(&late), "about one in five is late: {delays:?}");
+    assert!(delays.iter().all(|d| *d <= 10 || *d >= 200), "{delays:?}");
+}
+
+#[test]
+fn a_slow_link_takes_its_time_for_each_byte() {
+    on_machine(11, |machine| async move {
+        let slow = squall_world::LinkProfile { bandwidth: Some(1_000_000), ..support::config(0).link };
+        machine.set_link(n(&machine, 1), n(&machine, 2), slow);
+        let addr = machine.addr(n(&machine, 2), 80);
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        machine.boot(n(&machine, 2), |_| async move {
+            let mut listener = SimNet::current().listen(addr).await.unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut data = Vec::new();
+            stream.read_to_end(&mut data).await.unwrap();
+            let _ = tx.send(data.len());
+            std::future::pending().await
+        });
+        machine.boot(n(&machine, 1), |_| async move {
+            let mut stream = SimNet::current().connect(addr).await.unwrap();
+            stream.write_all(&vec![1; 300_000]).await.unwrap();
+            stream.shutdown().await.unwrap();
+            std::future::pending().await
+        });
+        assert_eq!(rx.await.unwrap(), 300_000);
+        let took = machine.now().0 / 1_000_000;
+        assert!((300..350).contains(&took), "300 kB at 1 MB/s took {took} ms");
+    });
+}
+
+#[test]
+fn a_full_backlog_drops_and_the_client_tries_again() {
+    on_machine(12, |machine| async move {
+        let addr = machine.addr(n(&machine, 2), 80);
+        let taken = Arc::new(Mutex::new(0));
+        let counted = taken.clone();
+        machine.boot(n(&machine, 2), |_| async move {
+            let mut listener = SimNet::current().listen(addr).await.unwrap();
+            SimEnv::sleep(Duration::from_millis(2500)).await;
+            loop {
+                let kept = listener.accept().await.unwrap();
+                *counted.lock().unwrap() += 1;
+                std::mem::forget(kept);
+            }
+        });
+        machine.boot(n(&machine, 1), |_| async move {
+            for _ in 0..squall_world::BACKLOG + 20 {
+                drop(SimEnv::spawn(async move {
+                    let stream = SimNet::current().connect(addr).await.unwrap();
+                    std::mem::forget(stream);
+                }));
+            }
+            std::future::pending().await
+        });
+        sleep(&machine, 2600).await;
+        assert_eq!(*taken.lock().unwrap(), squall_world::BACKLOG);
+        sleep(&machine, 6000).await;
+        assert_eq!(*taken.lock().unwrap(), squall_world::BACKLOG + 20);
+    });
+}
+
+#[test]
+fn a_listener_that_closes_refuses() {
+    on_machine(13, |machine| async move {
+        let log = Log::default();
+        let addr = machine.addr(n(&machine, 2), 80);
+        machine.boot(n(&machine, 2), |_| async move {
+            drop(SimNet::current().listen(addr).await.unwrap());
+            std::future::pending().await
+        });
+        sleep(&machine, 1).await;
+        boot_writer(&machine, &log, 1, 1);
+        sleep(&machine, 100).await;
+        log.expect(&format!("connect: {:?}", io::ErrorKind::ConnectionRefused));
+    });
+}
