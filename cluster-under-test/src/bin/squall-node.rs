@@ -1,0 +1,2 @@
+//! The real server.
+fn main() {}

@@ -1,0 +1,222 @@
+//! Writing: one command, one revision at most.
+
+use super::{RequestError, Store, Version, range};
+use crate::pb::{
+    KeyValue,
+    etcdserverpb::{
+        CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RequestOp, ResponseOp, TxnRequest,
+        TxnResponse,
+        compare::{CompareResult, CompareTarget, TargetUnion},
+        request_op::Request,
+        response_op::Response,
+    },
+    internal::command,
+};
+use bytes::Bytes;
+use std::cmp::Ordering;
+
+/// What a command answers, without its header, and the store's revision after it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// The answer, or why nothing was done.
+    pub result: Result<AppliedResponse, RequestError>,
+    /// The store's revision after the command.
+    pub revision: i64,
+}
+
+/// An answer of one of the modifying requests.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AppliedResponse {
+    /// To a put.
+    Put(PutResponse),
+    /// To a delete.
+    DeleteRange(DeleteRangeResponse),
+    /// To a transaction.
+    Txn(TxnResponse),
+    /// To a compaction.
+    Compact(CompactionResponse),
+}
+
+/// Applies a command.
+pub fn apply(store: &mut Store, request: &command::Request) -> Applied {
+    let mut change = Change { revision: store.revision + 1, store, changed: false };
+    let result = match request {
+        command::Request::Put(put) => change.put(put).map(AppliedResponse::Put),
+        command::Request::DeleteRange(delete) => Ok(AppliedResponse::DeleteRange(change.delete(delete))),
+        command::Request::Txn(txn) => change.txn(txn).map(AppliedResponse::Txn),
+        command::Request::Compact(compact) => change.compact(compact.revision).map(AppliedResponse::Compact),
+    };
+    let (changed, revision) = (change.changed, change.revision);
+    if changed {
+        store.revision = revision;
+    }
+    Applied { result, revision: store.revision }
+}
+
+/// One command in the making: all its changes share one revision.
+struct Change<'s> {
+    store: &'s mut Store,
+    revision: i64,
+    changed: bool,
+}
+
+impl Change<'_> {
+    fn current(&self, key: &[u8]) -> Option<&Version> {
+        self.store.at(key, self.revision)
+    }
+
+    fn previous(&self, key: &Bytes) -> Option<KeyValue> {
+        self.current(key).map(|v| v.to_kv(key, false))
+    }
+
+    fn put(&mut self, put: &PutRequest) -> Result<PutResponse, RequestError> {
+        let prev_kv = if put.prev_kv { self.previous(&put.key) } else { None };
+        let before = self.current(&put.key).cloned();
+        if (put.ignore_value || put.ignore_lease) && before.is_none() {
+            return Err(RequestError::KeyNotFound);
+        }
+        // Leases are not served yet: a put that asks for one names a lease that is not there.
+        if put.lease != 0 {
+            return Err(RequestError::LeaseNotFound);
+        }
+        let (create_revision, version) = before.as_ref().map_or((self.revision, 1), |v| (v.create_revision, v.version + 1));
+        let value = match before.as_ref().filter(|_| put.ignore_value) {
+            Some(before) => before.value.clone(),
+            None => Some(put.value.clone()),
+        };
+        let lease = before.filter(|_| put.ignore_lease).map_or(put.lease, |v| v.lease);
+        self.store.push(put.key.clone(), Version { create_revision, mod_revision: self.revision, version, value, lease });
+        self.changed = true;
+        Ok(PutResponse { header: None, prev_kv })
+    }
+
+    fn delete(&mut self, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
+        let found: Vec<(Bytes, KeyValue)> = self
+            .store
+            .scan(&delete.key, &delete.range_end, self.revision)
+            .map(|(key, v)| (key.clone(), v.to_kv(key, false)))
+            .collect();
+        for (key, _) in &found {
+            let gone = Version { create_revision: 0, mod_revision: self.revision, version: 0, value: None, lease: 0 };
+            self.store.push(key.clone(), gone);
+            self.changed = true;
+        }
+        let deleted = found.len() as i64;
+        let prev_kvs = if delete.prev_kv { found.into_iter().map(|(_, kv)| kv).collect() } else { vec![] };
+        DeleteRangeResponse { header: None, deleted, prev_kvs }
+    }
+
+    fn compact(&mut self, revision: i64) -> Result<CompactionResponse, RequestError> {
+        if revision > self.store.revision {
+            return Err(RequestError::FutureRevision);
+        }
+        if revision <= self.store.compacted {
+            return Err(RequestError::Compacted);
+        }
+        self.store.compact(revision);
+        self.store.fold(&revision.to_le_bytes());
+        Ok(CompactionResponse { header: None })
+    }
+
+    fn txn(&mut self, txn: &TxnRequest) -> Result<TxnResponse, RequestError> {
+        // Compares, reads and the existence of keys are judged before anything is written, so that a
+        // refused transaction leaves nothing behind.
+        let mut path = Vec::new();
+        let succeeded = self.choose(txn, &mut path);
+        self.check_reads(txn, &mut path.iter().copied())?;
+        let mut path = path.into_iter();
+        path.next();
+        let responses = self.run(if succeeded { &txn.success } else { &txn.failure }, &mut path)?;
+        Ok(TxnResponse { header: None, succeeded, responses })
+    }
+
+    /// Evaluates every compare on the path, outermost first, all on the state before the transaction.
+    fn choose(&self, txn: &TxnRequest, path: &mut Vec<bool>) -> bool {
+        let succeeded = txn.compare.iter().all(|c| self.holds(c));
+        path.push(succeeded);
+        for op in if succeeded { &txn.success } else { &txn.failure } {
+            if let Some(Request::RequestTxn(inner)) = &op.request {
+                self.choose(inner, path);
+            }
+        }
+        succeeded
+    }
+
+    fn check_reads(&self, txn: &TxnRequest, path: &mut impl Iterator<Item = bool>) -> Result<(), RequestError> {
+        let succeeded = path.next().expect("each transaction on the path was evaluated");
+        for op in if succeeded { &txn.success } else { &txn.failure } {
+            match &op.request {
+                Some(Request::RequestRange(r)) if r.revision > self.store.revision => return Err(RequestError::FutureRevision),
+                Some(Request::RequestRange(r)) if r.revision > 0 && r.revision < self.store.compacted => return Err(RequestError::Compacted),
+                Some(Request::RequestPut(put)) if (put.ignore_value || put.ignore_lease) && self.current(&put.key).is_none() => {
+                    return Err(RequestError::KeyNotFound);
+                }
+                Some(Request::RequestPut(put)) if put.lease != 0 => return Err(RequestError::LeaseNotFound),
+                Some(Request::RequestTxn(inner)) => self.check_reads(inner, path)?,
+                Some(Request::RequestRange(_) | Request::RequestPut(_) | Request::RequestDeleteRange(_)) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, ops: &[RequestOp], path: &mut impl Iterator<Item = bool>) -> Result<Vec<ResponseOp>, RequestError> {
+        let mut responses = Vec::with_capacity(ops.len());
+        for op in ops {
+            let response = match &op.request {
+                Some(Request::RequestRange(request)) => {
+                    // Reads inside a transaction see its earlier writes.
+                    let shown = std::mem::replace(&mut self.store.revision, self.revision);
+                    let answer = range(self.store, request);
+                    self.store.revision = shown;
+                    Response::ResponseRange(answer?)
+                }
+                Some(Request::RequestPut(put)) => Response::ResponsePut(self.put(put)?),
+                Some(Request::RequestDeleteRange(delete)) => Response::ResponseDeleteRange(self.delete(delete)),
+                Some(Request::RequestTxn(inner)) => {
+                    let succeeded = path.next().expect("each transaction on the path was evaluated");
+                    let responses = self.run(if succeeded { &inner.success } else { &inner.failure }, path)?;
+                    Response::ResponseTxn(TxnResponse { header: None, succeeded, responses })
+                }
+                None => continue,
+            };
+            responses.push(ResponseOp { response: Some(response) });
+        }
+        Ok(responses)
+    }
+
+    fn holds(&self, compare: &Compare) -> bool {
+        let now = self.store.revision;
+        if compare.range_end.is_empty() {
+            return compare_one(compare, self.store.at(&compare.key, now));
+        }
+        let mut found = self.store.scan(&compare.key, &compare.range_end, now).peekable();
+        // A range over nothing acts as a missing key.
+        if found.peek().is_none() {
+            return compare_one(compare, None);
+        }
+        found.all(|(_, version)| compare_one(compare, Some(version)))
+    }
+}
+
+fn compare_one(compare: &Compare, version: Option<&Version>) -> bool {
+    let number = |of: fn(&Version) -> i64| version.map_or(0, of);
+    let asked = compare.target_union.as_ref();
+    let ordering = match compare.target() {
+        CompareTarget::Value => {
+            // On a missing key a value compare is false, even NOT_EQUAL.
+            let Some(value) = version.and_then(|v| v.value.as_ref()) else { return false };
+            let asked = if let Some(TargetUnion::Value(asked)) = asked { asked.as_ref() } else { &[] };
+            value.as_ref().cmp(asked)
+        }
+        CompareTarget::Version => number(|v| v.version).cmp(&if let Some(TargetUnion::Version(n)) = asked { *n } else { 0 }),
+        CompareTarget::Create => number(|v| v.create_revision).cmp(&if let Some(TargetUnion::CreateRevision(n)) = asked { *n } else { 0 }),
+        CompareTarget::Mod => number(|v| v.mod_revision).cmp(&if let Some(TargetUnion::ModRevision(n)) = asked { *n } else { 0 }),
+        CompareTarget::Lease => number(|v| v.lease).cmp(&if let Some(TargetUnion::Lease(n)) = asked { *n } else { 0 }),
+    };
+    match compare.result() {
+        CompareResult::Equal => ordering == Ordering::Equal,
+        CompareResult::Greater => ordering == Ordering::Greater,
+        CompareResult::Less => ordering == Ordering::Less,
+        CompareResult::NotEqual => ordering != Ordering::Equal,
+    }
+}

@@ -1,0 +1,18 @@
+//! The replicated state: a multi-version key-value store with etcd's revision rules.
+//!
+//! * An empty store is at revision 1; each request that changes something takes one revision, and all
+//!   its changes share it; a request that changes nothing takes none.
+//! * A key's first version since it was absent is 1, and its `create_revision` is that revision.
+//! * Compaction at `r` keeps, for each key, what a read at `r` or later may ask for.
+//!
+//! Deliberately not here: time, randomness, Raft. The same commands give the same store, anywhere.
+
+mod apply;
+mod check;
+mod range;
+mod store;
+
+pub use apply::{Applied, AppliedResponse, apply};
+pub use check::{RequestError, check_command, check_range};
+pub use range::range;
+pub use store::{Store, Version};

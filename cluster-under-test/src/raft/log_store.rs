@@ -1,0 +1,243 @@
+//! openraft's log storage on the write-ahead log, with the entries that are not purged in memory.
+
+use super::{
+    convert::{Entry, LogId, Vote, entry_from, entry_to, log_id_from, log_id_to, mark, vote_from, vote_to},
+    types::Types,
+};
+use crate::{
+    observe::{Observer, RaftRole},
+    wal::{Done, Record, Wal, WalError},
+};
+use openraft::{
+    OptionalSend, RaftLogReader,
+    storage::{IOFlushed, LogState, RaftLogStorage},
+};
+use squall_env::{Bug, Env};
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    io,
+    ops::{Bound, RangeBounds},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+/// The most bytes of entries that one append request carries.
+const APPEND_BYTES_MAX: usize = 1 << 20;
+
+struct Cache<E: Env> {
+    entries: BTreeMap<u64, Entry<E>>,
+    vote: Option<Vote<E>>,
+    purged: Option<LogId<E>>,
+}
+
+impl<E: Env> Cache<E> {
+    fn last(&self) -> Option<LogId<E>> {
+        self.entries.last_key_value().map(|(_, e)| e.log_id).or(self.purged)
+    }
+}
+
+/// Reads entries, as soon as they were appended.
+pub(crate) struct LogReader<E: Env> {
+    cache: Arc<Mutex<Cache<E>>>,
+}
+
+/// The one writer of a node's log. Vote and entries go through one sequence of records.
+pub(crate) struct LogStore<E: Env> {
+    id: u64,
+    wal: Wal<E>,
+    cache: Arc<Mutex<Cache<E>>>,
+    committed: Option<LogId<E>>,
+    observer: Arc<dyn Observer>,
+}
+
+fn locked<E: Env>(cache: &Mutex<Cache<E>>) -> MutexGuard<'_, Cache<E>> {
+    cache.lock().expect("nothing panics under the log's lock")
+}
+
+impl<E: Env> LogStore<E> {
+    /// Opens the log of node `id`.
+    pub(crate) async fn open(id: u64, disk: E::Disk, segment_len_max: u64, observer: Arc<dyn Observer>) -> Result<Self, WalError> {
+        let (wal, recovered) = Wal::<E>::open(disk, segment_len_max).await?;
+        let mut entries = BTreeMap::new();
+        for (index, entry) in recovered.entries {
+            let entry = entry_from::<E>(entry).map_err(|status| io::Error::new(io::ErrorKind::InvalidData, status.message().to_string()))?;
+            entries.insert(index, entry);
+        }
+        let marks: Vec<_> = entries.values().map(mark::<E>).collect();
+        let cache = Cache {
+            entries,
+            vote: recovered.vote.as_ref().map(vote_from::<E>),
+            purged: recovered.purged.as_ref().map(log_id_from::<E>),
+        };
+        if let Some(vote) = &cache.vote {
+            observer.vote(vote.leader_id.term, vote.leader_id.voted_for, vote.committed);
+            observer.role(vote.leader_id.term, RaftRole::Follower, None);
+        }
+        if let Some(purged) = &cache.purged {
+            observer.purged(purged.index, purged.leader_id.term);
+        }
+        if !marks.is_empty() {
+            observer.appended(&marks);
+        }
+        // Never more than the log holds: openraft applies up to here at start.
+        let committed = recovered.committed.as_ref().map(log_id_from::<E>).min(cache.last());
+        Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, observer })
+    }
+
+    /// Whether this node has nothing at all: it never ran.
+    pub(crate) fn is_pristine(&self) -> bool {
+        let cache = locked(&self.cache);
+        cache.vote.is_none() && cache.last().is_none()
+    }
+}
+
+impl<E: Env> RaftLogReader<Types<E>> for LogReader<E> {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(&mut self, range: RB) -> Result<Vec<Entry<E>>, io::Error> {
+        let cache = locked(&self.cache);
+        let found: Vec<Entry<E>> = cache.entries.range(range.clone()).map(|(_, e)| e.clone()).collect();
+        let first = match range.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before + 1,
+            Bound::Unbounded => return Ok(found),
+        };
+        // A range whose head is gone must be an error: openraft would skip what is missing.
+        match found.first() {
+            Some(entry) if entry.log_id.index != first => {
+                Err(io::Error::other(format!("log entries from {first} are asked for, the first one here is {}", entry.log_id.index)))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote<E>>, io::Error> {
+        Ok(locked(&self.cache).vote)
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry<E>>, io::Error> {
+        let mut entries = self.try_get_log_entries(start..end).await?;
+        let (mut bytes, mut keep) = (0, 0);
+        for entry in &entries {
+            if let openraft::EntryPayload::Normal(command) = &entry.payload {
+                bytes += command.0.len();
+            }
+            if bytes > APPEND_BYTES_MAX && keep > 0 {
+                break;
+            }
+            keep += 1;
+        }
+        entries.truncate(keep);
+        Ok(entries)
+    }
+}
+
+impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
+    type LogReader = LogReader<E>;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Types<E>>, io::Error> {
+        let cache = locked(&self.cache);
+        Ok(LogState { last_purged_log_id: cache.purged, last_log_id: cache.last() })
+    }
+
+    async fn get_log_reader(&mut self) -> LogReader<E> {
+        LogReader { cache: self.cache.clone() }
+    }
+
+    async fn save_vote(&mut self, vote: &Vote<E>) -> Result<(), io::Error> {
+        if !E::bug(Bug::ForgetVote) {
+            self.wal.write(&[Record::Vote(vote_to::<E>(vote))]).await?;
+            // Returning tells openraft that every earlier append is durable too, and it is: one log.
+            self.wal.synced().await?;
+        }
+        locked(&self.cache).vote = Some(*vote);
+        let (term, node) = (vote.leader_id.term, vote.leader_id.voted_for);
+        self.observer.vote(term, node, vote.committed);
+        let (role, leader) = match (node == self.id, vote.committed) {
+            (true, true) => (RaftRole::Leader, Some(node)),
+            (true, false) => (RaftRole::Candidate, None),
+            (false, committed) => (RaftRole::Follower, committed.then_some(node)),
+        };
+        self.observer.role(term, role, leader);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId<E>>) -> Result<(), io::Error> {
+        let Some(id) = committed else { return Ok(()) };
+        self.committed = Some(id);
+        // Not flushed: what is lost of it, the next leader tells again.
+        self.wal.write(&[Record::Committed(log_id_to::<E>(&id))]).await?;
+        self.observer.committed(id.index, id.leader_id.term);
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId<E>>, io::Error> {
+        Ok(self.committed)
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types<E>>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = Entry<E>> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let entries: Vec<Entry<E>> = entries.into_iter().collect();
+        self.wal.maybe_rotate().await?;
+        let records: Vec<Record> = entries.iter().map(|e| Record::Entry(entry_to::<E>(e))).collect();
+        self.wal.write(&records).await?;
+        let marks: Vec<_> = entries.iter().map(mark::<E>).collect();
+        {
+            let mut cache = locked(&self.cache);
+            for entry in entries {
+                cache.entries.insert(entry.log_id.index, entry);
+            }
+        }
+        self.observer.appended(&marks);
+        if E::bug(Bug::AckBeforeSync) {
+            callback.io_completed(Ok(()));
+            self.wal.flush(Done::Delete(Vec::new()));
+        } else {
+            self.wal.flush(Done::Call(Box::new(move |synced| callback.io_completed(synced))));
+        }
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId<E>>) -> Result<(), io::Error> {
+        if E::bug(Bug::KeepConflictingSuffix) {
+            return Ok(());
+        }
+        let after = last.map(|id| id.index);
+        let from = after.map_or(0, |i| i + 1);
+        let nothing_there = locked(&self.cache).entries.range(from..).next().is_none();
+        if nothing_there {
+            return Ok(());
+        }
+        self.wal.write(&[Record::Truncate { after }]).await?;
+        // Durable at once: a snapshot that is published next must not be older than what it replaced.
+        self.wal.synced().await?;
+        drop(locked(&self.cache).entries.split_off(&from));
+        self.observer.truncated(after);
+        Ok(())
+    }
+
+    async fn purge(&mut self, upto: LogId<E>) -> Result<(), io::Error> {
+        self.wal.write(&[Record::Purge(log_id_to::<E>(&upto))]).await?;
+        {
+            let mut cache = locked(&self.cache);
+            cache.entries = cache.entries.split_off(&(upto.index + 1));
+            cache.purged = Some(upto);
+        }
+        let obsolete = self.wal.take_obsolete(upto.index);
+        self.wal.flush(Done::Delete(obsolete));
+        self.observer.purged(upto.index, upto.leader_id.term);
+        Ok(())
+    }
+}
+
+impl<E: Env> RaftLogReader<Types<E>> for LogStore<E> {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(&mut self, range: RB) -> Result<Vec<Entry<E>>, io::Error> {
+        LogReader { cache: self.cache.clone() }.try_get_log_entries(range).await
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote<E>>, io::Error> {
+        Ok(locked(&self.cache).vote)
+    }
+}
+

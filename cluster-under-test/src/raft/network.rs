@@ -1,0 +1,322 @@
+//! openraft's network: Raft's messages as gRPC calls over long-lived channels.
+//!
+//! One channel a peer is shared by replication, heartbeats, votes and snapshots; HTTP/2 keeps their
+//! streams apart. Replication is a pipelined bidirectional stream.
+
+use super::{
+    convert::{
+        SnapshotMeta, Vote, append_from, append_reply_from, append_to, meta_to, transfer_reply_from, transfer_to, vote_from, vote_reply_from,
+        vote_request_to, vote_to,
+    },
+    types::Types,
+};
+use crate::pb::raft::{self as pb, raft_client::RaftClient};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use openraft::{
+    BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2,
+    base::{BoxFuture, BoxStream},
+    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
+    network::{RPCOption, stream_append_sequential},
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult, TransferLeaderRequest,
+        TransferLeaderResponse, VoteRequest, VoteResponse,
+    },
+    type_config::alias::SnapshotOf,
+};
+use squall_env::{Env, LocalInstant};
+use squall_rpc::{Channel, ChannelOptions};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use tonic::{Code, Status};
+
+/// How many append requests may be unanswered on one stream.
+const PIPELINE: usize = 16;
+
+/// A snapshot travels in pieces of this size.
+const CHUNK: usize = 64 << 10;
+
+/// Makes the clients for every peer.
+pub(crate) struct Peers<E: Env> {
+    net: E::Net,
+    /// How long an append may go unanswered before its stream is given up.
+    patience: Duration,
+    channels: BTreeMap<u64, Channel<E>>,
+}
+
+impl<E: Env> Peers<E> {
+    pub(crate) fn new(net: E::Net, patience: Duration) -> Self {
+        Peers { net, patience, channels: BTreeMap::new() }
+    }
+
+    fn peer(&mut self, id: u64, node: &BasicNode, heartbeat: bool) -> Peer<E> {
+        let channel = self.channels.entry(id).or_insert_with(|| {
+            let addr = node.addr.parse().expect("a member's address was checked when it was configured");
+            Channel::new(self.net.clone(), addr, ChannelOptions { default_deadline: Some(Duration::from_secs(2)), ..Default::default() })
+        });
+        Peer { client: RaftClient::new(channel.clone()), patience: self.patience, heartbeat }
+    }
+}
+
+impl<E: Env> RaftNetworkFactory<Types<E>> for Peers<E> {
+    type Network = Peer<E>;
+
+    async fn new_client(&mut self, target: u64, node: &BasicNode) -> Peer<E> {
+        self.peer(target, node, false)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, node: &BasicNode) -> Peer<E> {
+        self.peer(target, node, true)
+    }
+}
+
+/// One peer, for one purpose.
+pub(crate) struct Peer<E: Env> {
+    client: RaftClient<Channel<E>>,
+    patience: Duration,
+    heartbeat: bool,
+}
+
+fn request<T>(message: T, deadline: Duration) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(deadline);
+    request
+}
+
+fn failed<E: Env>(status: Status) -> RPCError<Types<E>> {
+    let text = format!("{:?}: {}", status.code(), status.message());
+    match status.code() {
+        // Nothing to talk to: openraft backs off.
+        Code::Unavailable => RPCError::Unreachable(Unreachable::from_string(text)),
+        _ => RPCError::Network(NetworkError::from_string(text)),
+    }
+}
+
+impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
+    type SnapshotData = Bytes;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types<E>>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types<E>>, RPCError<Types<E>>> {
+        let reply = self.client.append_once(request(append_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?.into_inner();
+        Ok(match append_reply_from::<E>(&reply).map_err(failed::<E>)? {
+            Ok(matched) if matched == last_of::<E>(&rpc) => AppendEntriesResponse::Success,
+            Ok(matched) => AppendEntriesResponse::PartialSuccess(matched),
+            Err(StreamAppendError::Conflict(_)) => AppendEntriesResponse::Conflict,
+            Err(StreamAppendError::HigherVote(vote)) => AppendEntriesResponse::HigherVote(vote),
+        })
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<Types<E>>, RPCError<Types<E>>>>, RPCError<Types<E>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types<E>>> + OptionalSend + Unpin + 'static,
+    {
+        if self.heartbeat {
+            return stream_append_sequential(self, input, option);
+        }
+        let pipeline = Pipeline::<E, S> {
+            client: self.client.clone(),
+            patience: self.patience,
+            input: Some(input),
+            wire: None,
+            sent_at: VecDeque::new(),
+            over: false,
+        };
+        let output = stream::unfold(pipeline, |mut pipeline| async move { pipeline.next().await.map(|item| (item, pipeline)) });
+        Box::pin(async move { Ok(Box::pin(output) as BoxStream<'s, _>) })
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<Types<E>>, option: RPCOption) -> Result<VoteResponse<Types<E>>, RPCError<Types<E>>> {
+        let reply = self.client.vote(request(vote_request_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?;
+        vote_reply_from::<E>(reply.get_ref()).map_err(failed::<E>)
+    }
+
+    async fn pre_vote(&mut self, rpc: VoteRequest<Types<E>>, option: RPCOption) -> Result<VoteResponse<Types<E>>, RPCError<Types<E>>> {
+        let reply = self.client.pre_vote(request(vote_request_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?;
+        vote_reply_from::<E>(reply.get_ref()).map_err(failed::<E>)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote<E>,
+        snapshot: SnapshotOf<Types<E>, Bytes>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<Types<E>>, StreamingError<Types<E>>> {
+        let chunks = snapshot_chunks::<E>(&vote, &snapshot.meta, snapshot.snapshot);
+        let sending = self.client.install_snapshot(request(stream::iter(chunks), option.soft_ttl()));
+        let (mut sending, mut cancel) = (pin!(sending), pin!(cancel));
+        let reply = poll_fn(|cx| {
+            if let Poll::Ready(closed) = cancel.as_mut().poll(cx) {
+                return Poll::Ready(Err(StreamingError::Closed(closed)));
+            }
+            sending.as_mut().poll(cx).map(|reply| {
+                reply.map_err(|status| match failed::<E>(status) {
+                    RPCError::Unreachable(e) => StreamingError::Unreachable(e),
+                    other => StreamingError::Network(NetworkError::from_string(other.to_string())),
+                })
+            })
+        })
+        .await?;
+        let vote = reply.get_ref().vote.as_ref();
+        let vote = vote.ok_or_else(|| StreamingError::Network(NetworkError::from_string("a snapshot's answer without a vote")))?;
+        Ok(SnapshotResponse { vote: vote_from::<E>(vote) })
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        req: TransferLeaderRequest<Types<E>>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types<E>>, RPCError<Types<E>>> {
+        let reply = self.client.transfer_leader(request(transfer_to::<E>(&req), option.soft_ttl())).await.map_err(failed::<E>)?;
+        transfer_reply_from::<E>(reply.get_ref()).map_err(failed::<E>)
+    }
+}
+
+fn last_of<E: Env>(rpc: &AppendEntriesRequest<Types<E>>) -> Option<super::convert::LogId<E>> {
+    rpc.entries.last().map(|e| e.log_id).or(rpc.prev_log_id)
+}
+
+fn snapshot_chunks<E: Env>(vote: &Vote<E>, meta: &SnapshotMeta<E>, data: Bytes) -> Vec<pb::SnapshotChunk> {
+    let head = pb::SnapshotChunk { vote: Some(vote_to::<E>(vote)), meta: Some(meta_to::<E>(meta)), data: Bytes::new() };
+    let pieces = (0..data.len()).step_by(CHUNK).map(|from| pb::SnapshotChunk {
+        data: data.slice(from..(from + CHUNK).min(data.len())),
+        ..Default::default()
+    });
+    std::iter::once(head).chain(pieces).collect()
+}
+
+struct Wire {
+    requests: mpsc::Sender<pb::AppendRequest>,
+    replies: tonic::Streaming<pb::AppendReply>,
+}
+
+/// One replication stream.
+///
+/// It owns openraft's `input` and polls it in its own `next`, so that dropping the stream drops the
+/// input at once: a transport task that still held it would take requests meant for the next stream.
+/// It awaits the first request before it dials, since openraft's backoff is slept inside `input`.
+struct Pipeline<E: Env, S> {
+    client: RaftClient<Channel<E>>,
+    patience: Duration,
+    /// `None` once it ended.
+    input: Option<S>,
+    wire: Option<Wire>,
+    /// When each unanswered request was sent.
+    sent_at: VecDeque<LocalInstant>,
+    over: bool,
+}
+
+enum Step<E: Env> {
+    Request(Option<AppendEntriesRequest<Types<E>>>),
+    Reply(Result<Option<pb::AppendReply>, Status>),
+    TooLong,
+}
+
+impl<E: Env, S> Pipeline<E, S>
+where
+    S: Stream<Item = AppendEntriesRequest<Types<E>>> + Unpin,
+{
+    async fn next(&mut self) -> Option<Result<StreamAppendResult<Types<E>>, RPCError<Types<E>>>> {
+        if self.over {
+            return None;
+        }
+        if self.wire.is_none() {
+            let first = self.input.as_mut()?.next().await?;
+            if let Err(error) = self.open(append_to::<E>(&first)).await {
+                self.over = true;
+                return Some(Err(error));
+            }
+        }
+        loop {
+            match self.step().await {
+                Step::Request(Some(request)) => {
+                    self.sent_at.push_back(E::now());
+                    let wire = self.wire.as_ref().expect("a pipeline that steps has its wire");
+                    // The channel holds a whole pipeline, so this waits for nobody.
+                    if wire.requests.send(append_to::<E>(&request)).await.is_err() {
+                        self.over = true;
+                        return Some(Err(failed::<E>(Status::unavailable("the stream ended"))));
+                    }
+                }
+                Step::Request(None) => {
+                    self.input = None;
+                    // The server sees the end of the stream, answers what is left, and ends its own.
+                    if let Some(wire) = &mut self.wire {
+                        wire.requests = mpsc::channel(1).0;
+                    }
+                }
+                Step::Reply(Ok(Some(reply))) => {
+                    self.sent_at.pop_front();
+                    let result = append_reply_from::<E>(&reply).map_err(failed::<E>);
+                    self.over = !matches!(result, Ok(Ok(_)));
+                    return Some(result);
+                }
+                Step::Reply(Ok(None)) => {
+                    self.over = true;
+                    let unanswered = !self.sent_at.is_empty();
+                    return unanswered.then(|| Err(failed::<E>(Status::unavailable("the stream ended without an answer"))));
+                }
+                Step::Reply(Err(status)) => {
+                    self.over = true;
+                    return Some(Err(failed::<E>(status)));
+                }
+                Step::TooLong => {
+                    self.over = true;
+                    return Some(Err(failed::<E>(Status::deadline_exceeded("an append was not answered in time"))));
+                }
+            }
+        }
+    }
+
+    async fn open(&mut self, first: pb::AppendRequest) -> Result<(), RPCError<Types<E>>> {
+        let (requests, mut outgoing) = mpsc::channel(PIPELINE + 1);
+        requests.try_send(first).map_err(|_| failed::<E>(Status::internal("an empty channel is full")))?;
+        self.sent_at.push_back(E::now());
+        let outgoing = stream::poll_fn(move |cx| outgoing.poll_recv(cx));
+        let replies = self.client.append(request(outgoing, self.patience)).await.map_err(failed::<E>)?.into_inner();
+        self.wire = Some(Wire { requests, replies });
+        Ok(())
+    }
+
+    /// Whatever comes first: an answer, another request while the pipeline has room, or impatience.
+    async fn step(&mut self) -> Step<E> {
+        let mut impatience = self.sent_at.front().map(|sent| E::sleep_until(*sent + self.patience));
+        poll_fn(|cx| {
+            let wire = self.wire.as_mut().expect("a pipeline that steps has its wire");
+            if let Poll::Ready(reply) = wire.replies.poll_next_unpin(cx) {
+                return Poll::Ready(Step::Reply(reply.transpose()));
+            }
+            if self.sent_at.len() < PIPELINE
+                && let Some(input) = &mut self.input
+                && let Poll::Ready(request) = input.poll_next_unpin(cx)
+            {
+                return Poll::Ready(Step::Request(request));
+            }
+            if let Some(sleep) = &mut impatience {
+                return Pin::new(sleep).poll(cx).map(|()| Step::TooLong);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// What a stream of requests from a leader decodes to; it ends at the first one that is broken.
+pub(super) fn decoded<E: Env>(
+    requests: tonic::Streaming<pb::AppendRequest>,
+) -> impl Stream<Item = AppendEntriesRequest<Types<E>>> + Send + 'static {
+    requests.map(|r| r.and_then(append_from::<E>)).take_while(|r| std::future::ready(r.is_ok())).filter_map(|r| std::future::ready(r.ok()))
+}

@@ -1,0 +1,94 @@
+//! The Raft service: what peers call.
+
+use super::{
+    convert::{
+        append_from, append_reply_to, meta_from, transfer_from, transfer_reply_to, vote_from, vote_reply_to, vote_request_from, vote_to,
+    },
+    network::decoded,
+    types::{Raft, Types},
+};
+use crate::pb::raft::{self as pb, raft_server};
+use bytes::BytesMut;
+use futures_util::{Stream, StreamExt};
+use openraft::raft::{AppendEntriesResponse, StreamAppendError};
+use squall_env::Env;
+use std::pin::Pin;
+use tonic::{Request, Response, Status, Streaming};
+
+/// A peer's snapshot may not be longer than this.
+const SNAPSHOT_MAX: usize = 1 << 30;
+
+/// The Raft service of one node.
+pub(crate) struct RaftService<E: Env> {
+    raft: Raft<E>,
+}
+
+impl<E: Env> RaftService<E> {
+    pub(crate) fn new(raft: Raft<E>) -> Self {
+        RaftService { raft }
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Status {
+    Status::unavailable(format!("raft: {error}"))
+}
+
+#[tonic::async_trait]
+impl<E: Env> raft_server::Raft for RaftService<E> {
+    type AppendStream = Pin<Box<dyn Stream<Item = Result<pb::AppendReply, Status>> + Send>>;
+
+    async fn append(&self, request: Request<Streaming<pb::AppendRequest>>) -> Result<Response<Self::AppendStream>, Status> {
+        let results = self.raft.stream_append(decoded::<E>(request.into_inner()));
+        let replies = results.map(|result| result.map(|r| append_reply_to::<E>(&r)).map_err(internal));
+        Ok(Response::new(Box::pin(replies)))
+    }
+
+    async fn append_once(&self, request: Request<pb::AppendRequest>) -> Result<Response<pb::AppendReply>, Status> {
+        let request = append_from::<E>(request.into_inner())?;
+        let (prev, last) = (request.prev_log_id, request.entries.last().map(|e| e.log_id).or(request.prev_log_id));
+        let result = match self.raft.append_entries(request).await.map_err(internal)? {
+            AppendEntriesResponse::Success => Ok(last),
+            AppendEntriesResponse::PartialSuccess(matched) => Ok(matched),
+            AppendEntriesResponse::Conflict => {
+                let at = prev.ok_or_else(|| Status::internal("a conflict before the log's beginning"))?;
+                Err(StreamAppendError::<Types<E>>::Conflict(at))
+            }
+            AppendEntriesResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote)),
+        };
+        Ok(Response::new(append_reply_to::<E>(&result)))
+    }
+
+    async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteReply>, Status> {
+        let reply = self.raft.vote(vote_request_from::<E>(request.get_ref())?).await.map_err(internal)?;
+        Ok(Response::new(vote_reply_to::<E>(&reply)))
+    }
+
+    async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteReply>, Status> {
+        let reply = self.raft.pre_vote(vote_request_from::<E>(request.get_ref())?).await.map_err(internal)?;
+        Ok(Response::new(vote_reply_to::<E>(&reply)))
+    }
+
+    async fn install_snapshot(&self, request: Request<Streaming<pb::SnapshotChunk>>) -> Result<Response<pb::SnapshotReply>, Status> {
+        let mut chunks = request.into_inner();
+        let head = chunks.message().await?.ok_or_else(|| Status::invalid_argument("a snapshot without its head"))?;
+        let (Some(vote), Some(meta)) = (&head.vote, &head.meta) else {
+            return Err(Status::invalid_argument("a snapshot whose first chunk lacks vote or place"));
+        };
+        let (vote, meta) = (vote_from::<E>(vote), meta_from::<E>(meta)?);
+        let mut data = BytesMut::new();
+        while let Some(chunk) = chunks.message().await? {
+            if data.len() + chunk.data.len() > SNAPSHOT_MAX {
+                return Err(Status::resource_exhausted("a snapshot that is too long"));
+            }
+            data.extend_from_slice(&chunk.data);
+        }
+        let snapshot = openraft::Snapshot { meta, snapshot: data.freeze() };
+        let reply = self.raft.install_full_snapshot(vote, snapshot).await.map_err(internal)?;
+        Ok(Response::new(pb::SnapshotReply { vote: Some(vote_to::<E>(&reply.vote)) }))
+    }
+
+    async fn transfer_leader(&self, request: Request<pb::TransferLeaderRequest>) -> Result<Response<pb::TransferLeaderReply>, Status> {
+        let reply = self.raft.handle_transfer_leader(transfer_from::<E>(request.get_ref())?).await.map_err(internal)?;
+        Ok(Response::new(transfer_reply_to::<E>(&reply)))
+    }
+}

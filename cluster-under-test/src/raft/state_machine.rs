@@ -1,0 +1,266 @@
+//! openraft's state machine: the MVCC store in memory, its snapshots on the disk.
+//!
+//! A snapshot is written to a temporary file, synced, renamed, and the directory synced, before
+//! anybody is told of it. After a restart the newest good one is loaded and the log re-applied.
+
+use super::{
+    convert::{LogId, SnapshotMeta, meta_from, meta_to},
+    types::Types,
+};
+use crate::{
+    mvcc::{Applied, Store, apply},
+    observe::Observer,
+    pb::internal,
+};
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder, StoredMembership,
+    storage::{EntryResponder, RaftStateMachine},
+    type_config::alias::{SnapshotOf, StoredMembershipOf},
+};
+use prost::Message;
+use squall_env::{Disk, Env, File, OpenMode};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+const DIR: &str = "snap";
+
+/// What a proposal is answered with once it is applied.
+#[derive(Debug)]
+pub struct CommandReply(pub Option<Applied>);
+
+pub(crate) struct Applying<E: Env> {
+    pub(crate) store: Store,
+    pub(crate) last_applied: Option<LogId<E>>,
+    membership: StoredMembershipOf<Types<E>>,
+}
+
+impl<E: Env> Applying<E> {
+    fn meta(&self) -> SnapshotMeta<E> {
+        SnapshotMeta::<E> { last_log_id: self.last_applied, last_membership: self.membership.clone() }
+    }
+}
+
+struct CurrentSnapshot<E: Env> {
+    meta: SnapshotMeta<E>,
+    bytes: Bytes,
+}
+
+struct Shared<E: Env> {
+    applying: Mutex<Applying<E>>,
+    current: Mutex<Option<CurrentSnapshot<E>>>,
+    /// One snapshot is written at a time.
+    writing: tokio::sync::Mutex<()>,
+    disk: E::Disk,
+    observer: Arc<dyn Observer>,
+}
+
+/// The state machine of one node. Clones share it.
+pub struct StateMachine<E: Env> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E: Env> Clone for StateMachine<E> {
+    fn clone(&self) -> Self {
+        StateMachine { shared: self.shared.clone() }
+    }
+}
+
+fn bad_data(what: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_string())
+}
+
+/// A snapshot file is `crc32c u32 | length u64 | squall.internal.Snapshot`.
+fn seal(snapshot: &internal::Snapshot) -> Bytes {
+    let body = snapshot.encode_to_vec();
+    let mut sealed = Vec::with_capacity(body.len() + 12);
+    sealed.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+    sealed.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    sealed.extend_from_slice(&body);
+    Bytes::from(sealed)
+}
+
+fn unseal(sealed: &Bytes) -> io::Result<internal::Snapshot> {
+    let (sum, length) = match (sealed.get(..4), sealed.get(4..12)) {
+        (Some(sum), Some(length)) => (sum, length),
+        _ => return Err(bad_data("a snapshot that is cut short")),
+    };
+    let body = sealed.slice(12..);
+    let length = u64::from_le_bytes(length.try_into().map_err(bad_data)?);
+    if length != body.len() as u64 || crc32c::crc32c(&body) != u32::from_le_bytes(sum.try_into().map_err(bad_data)?) {
+        return Err(bad_data("a snapshot whose checksum does not fit"));
+    }
+    let snapshot = internal::Snapshot::decode(body).map_err(bad_data)?;
+    if snapshot.format > 1 {
+        return Err(bad_data(format!("a snapshot of format {}, newer than this program: use a newer one", snapshot.format)));
+    }
+    Ok(snapshot)
+}
+
+fn opened<E: Env>(sealed: &Bytes) -> io::Result<(SnapshotMeta<E>, Store)> {
+    let mut snapshot = unseal(sealed)?;
+    let meta = snapshot.meta.take().ok_or_else(|| bad_data("a snapshot without its place in the log"))?;
+    let meta = meta_from::<E>(&meta).map_err(|status| bad_data(status.message()))?;
+    Ok((meta, Store::from_snapshot(snapshot)))
+}
+
+fn file_name<E: Env>(meta: &SnapshotMeta<E>) -> String {
+    let (term, index) = meta.last_log_id.as_ref().map_or((0, 0), |id| (id.leader_id.term, id.index));
+    format!("{index:016x}-{term:016x}.snap")
+}
+
+impl<E: Env> StateMachine<E> {
+    /// Loads the newest good snapshot of the disk; an empty state without one.
+    pub(crate) async fn open(disk: E::Disk, observer: Arc<dyn Observer>) -> io::Result<Self> {
+        disk.create_dir(DIR).await?;
+        let mut names: Vec<String> = disk.list(DIR).await?.into_iter().filter(|n| n.ends_with(".snap")).collect();
+        let newest = names.pop();
+        let mut applying = Applying { store: Store::default(), last_applied: None, membership: StoredMembership::default() };
+        let mut current = None;
+        if let Some(name) = newest {
+            // A snapshot has its name only once it is durable and whole: a bad one is corruption.
+            let file = disk.open(&format!("{DIR}/{name}"), OpenMode::Existing).await?;
+            let bytes = Bytes::from(file.read_at(0, file.len().await? as usize).await?);
+            let (meta, store) = opened::<E>(&bytes).map_err(|e| bad_data(format!("{DIR}/{name}: {e}; restore the file, or replace the node")))?;
+            if let Some(id) = &meta.last_log_id {
+                observer.restored(id.index, id.leader_id.term, store.chain());
+            }
+            applying = Applying { store, last_applied: meta.last_log_id, membership: meta.last_membership.clone() };
+            current = Some(CurrentSnapshot { meta, bytes });
+        }
+        let shared = Shared {
+            applying: Mutex::new(applying),
+            current: Mutex::new(current),
+            writing: tokio::sync::Mutex::new(()),
+            disk,
+            observer,
+        };
+        Ok(StateMachine { shared: Arc::new(shared) })
+    }
+
+    /// The state, as applied so far.
+    pub(crate) fn applying(&self) -> MutexGuard<'_, Applying<E>> {
+        self.shared.applying.lock().expect("applying does not panic")
+    }
+
+    /// Makes a snapshot durable, then the current one, then deletes older ones.
+    async fn publish(&self, meta: &SnapshotMeta<E>, bytes: Bytes) -> io::Result<()> {
+        let _one_at_a_time = self.shared.writing.lock().await;
+        let disk = &self.shared.disk;
+        let newer = |current: &Option<CurrentSnapshot<E>>| current.as_ref().is_some_and(|c| c.meta.last_log_id > meta.last_log_id);
+        if newer(&self.shared.current.lock().expect("no panic under this lock")) {
+            return Ok(());
+        }
+        let name = file_name::<E>(meta);
+        let (temporary, path) = (format!("{DIR}/{name}.tmp"), format!("{DIR}/{name}"));
+        let file = disk.open(&temporary, OpenMode::OrCreate).await?;
+        file.truncate(0).await?;
+        file.append(bytes.to_vec()).await?;
+        file.sync_data().await?;
+        disk.rename(&temporary, &path).await?;
+        disk.sync_dir(DIR).await?;
+        *self.shared.current.lock().expect("no panic under this lock") = Some(CurrentSnapshot { meta: meta.clone(), bytes });
+        for old in disk.list(DIR).await?.into_iter().filter(|n| n.as_str() < name.as_str()) {
+            disk.remove(&format!("{DIR}/{old}")).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A frozen view of the state, on its way into a snapshot.
+pub struct SnapshotBuilder<E: Env> {
+    machine: StateMachine<E>,
+    meta: SnapshotMeta<E>,
+    store: Store,
+}
+
+impl<E: Env> RaftSnapshotBuilder<Types<E>> for SnapshotBuilder<E> {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types<E>, Bytes>, io::Error> {
+        let mut snapshot = self.store.to_snapshot();
+        snapshot.meta = Some(meta_to::<E>(&self.meta));
+        let bytes = seal(&snapshot);
+        self.machine.publish(&self.meta, bytes.clone()).await?;
+        if let Some(id) = &self.meta.last_log_id {
+            self.machine.shared.observer.snapshot_built(id.index, id.leader_id.term);
+        }
+        Ok(openraft::Snapshot { meta: self.meta.clone(), snapshot: bytes })
+    }
+}
+
+impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
+    type SnapshotData = Bytes;
+    type SnapshotBuilder = SnapshotBuilder<E>;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId<E>>, StoredMembershipOf<Types<E>>), io::Error> {
+        let applying = self.applying();
+        Ok((applying.last_applied, applying.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<Types<E>>, io::Error>> + Unpin + OptionalSend,
+    {
+        let (mut first, mut chain) = (None, Vec::new());
+        while let Some((entry, responder)) = entries.try_next().await? {
+            let reply = {
+                let mut applying = self.applying();
+                applying.last_applied = Some(entry.log_id);
+                applying.store.fold(&entry.log_id.index.to_le_bytes());
+                let reply = match entry.payload {
+                    EntryPayload::Blank => CommandReply(None),
+                    EntryPayload::Membership(membership) => {
+                        applying.membership = StoredMembership::new(Some(entry.log_id), membership);
+                        CommandReply(None)
+                    }
+                    EntryPayload::Normal(command) => {
+                        let command = internal::Command::decode(command.0).map_err(bad_data)?;
+                        let request = command.request.ok_or_else(|| bad_data("an empty command in the log"))?;
+                        CommandReply(Some(apply(&mut applying.store, &request)))
+                    }
+                };
+                first.get_or_insert(entry.log_id.index);
+                chain.push(applying.store.chain());
+                reply
+            };
+            if let Some(responder) = responder {
+                responder.send(reply);
+            }
+        }
+        if let Some(first) = first {
+            self.shared.observer.applied(first, &chain);
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder<E> {
+        let (meta, store) = {
+            let applying = self.applying();
+            (applying.meta(), applying.store.clone())
+        };
+        SnapshotBuilder { machine: self.clone(), meta, store }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta<E>, snapshot: Bytes) -> Result<(), io::Error> {
+        let (_, store) = opened::<E>(&snapshot)?;
+        self.publish(meta, snapshot).await?;
+        let chain = store.chain();
+        {
+            let mut applying = self.applying();
+            *applying = Applying { store, last_applied: meta.last_log_id, membership: meta.last_membership.clone() };
+        }
+        if let Some(id) = &meta.last_log_id {
+            self.shared.observer.snapshot_installed(id.index, id.leader_id.term, chain);
+        }
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types<E>, Bytes>>, io::Error> {
+        let current = self.shared.current.lock().expect("no panic under this lock");
+        Ok(current.as_ref().map(|c| openraft::Snapshot { meta: c.meta.clone(), snapshot: c.bytes.clone() }))
+    }
+}
