@@ -1,1 +1,38 @@
-//! squall-scenario
+//! Scenarios: what a person writes, checked, planned, and compiled to effects.
+//!
+//! ```text
+//!   YAML ─► spanned tree ─► Scenario (typed; or every mistake, underlined)
+//!                               │ plan(seed): every author-visible choice is drawn here
+//!                               ▼
+//!                            Plan = a Scenario with nothing left to chance; prints as YAML of the same grammar
+//!                               │ at its time, each fault compiles to effects on whoever leads then
+//!                               ▼
+//!                            Effects: few and physical, executed by the world
+//! ```
+//!
+//! **Architecture Invariant:** pure and synchronous. No clock, no randomness but labelled streams.
+
+mod effect;
+pub mod faults;
+mod model;
+mod plan;
+mod print;
+mod target;
+mod values;
+pub mod workloads;
+mod yaml;
+
+pub use effect::{ClusterView, Effect, Party};
+pub use model::{Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, When};
+pub use plan::plan;
+pub use target::Target;
+pub use values::{Probability, Span, format_duration};
+pub use yaml::{Diagnostic, Diagnostics};
+
+/// The version of the scenario and plan format that this build reads and writes.
+pub const FORMAT: u64 = 1;
+
+/// Reads a scenario or a plan. `name` is shown in diagnostics: the file's path, say.
+pub fn parse(name: &str, source: &str) -> Result<Scenario, Diagnostics> {
+    model::parse(name, source)
+}

@@ -1,0 +1,70 @@
+//! Workloads: one file each, one line in the registry each.
+
+mod register;
+
+pub use register::Register;
+
+use crate::yaml::{Decoder, Node};
+use squall_history::{Op, Output, SeededStream};
+use std::{fmt::Debug, time::Duration};
+
+/// A kind of workload.
+pub struct WorkloadKind {
+    /// The key under which it is written.
+    pub name: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// Its arguments.
+    pub args: &'static [crate::faults::Arg],
+    /// A use of it, as YAML.
+    pub example: &'static str,
+    pub(crate) decode: fn(&mut Decoder, &Node) -> Option<Box<dyn Workload>>,
+}
+
+/// Every kind.
+pub const REGISTRY: &[WorkloadKind] = &[register::KIND];
+
+/// A workload: how many clients there are and what each of them asks.
+pub trait Workload: Debug + Send + Sync {
+    /// How many clients it has.
+    fn clients(&self) -> u32;
+
+    /// The operations of its `client`th client (from 1). `name` makes written values unique.
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource>;
+
+    /// Draws what is random: its seed.
+    fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload>;
+
+    /// The kind's name.
+    fn kind(&self) -> &'static str;
+
+    /// Its arguments, as YAML.
+    fn to_yaml(&self) -> serde_yaml::Value;
+
+    /// A copy.
+    fn boxed(&self) -> Box<dyn Workload>;
+}
+
+impl Clone for Box<dyn Workload> {
+    fn clone(&self) -> Self {
+        self.boxed()
+    }
+}
+
+/// When the next operation comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// So long after the last one ended: closed loop.
+    AfterLast(Duration),
+    /// So long after the last one *began*: open loop.
+    AfterStart(Duration),
+}
+
+/// One client's operations, one after another.
+pub trait OpSource: Send {
+    /// The next operation, and when it is due. Each is drawn from a stream of its own ordinal.
+    fn next(&mut self) -> (Pace, Op);
+
+    /// What the last operation answered, if it did.
+    fn answered(&mut self, op: &Op, output: &Output);
+}

@@ -1,0 +1,184 @@
+//! Decoding by hand, so that every mistake is found and each one is shown at its place.
+
+use super::{Diagnostic, Kind, Node, Place};
+
+/// Collects mistakes while values are taken out of the tree.
+#[derive(Default)]
+pub(crate) struct Decoder {
+    pub(crate) mistakes: Vec<Diagnostic>,
+}
+
+impl Decoder {
+    /// Notes a mistake; `None`, so that it can end a decoding function.
+    pub(crate) fn wrong<T>(&mut self, mistake: Diagnostic) -> Option<T> {
+        self.mistakes.push(mistake);
+        None
+    }
+
+    /// The text of a scalar. `what` says what is expected: "a duration such as 250ms".
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        match &node.kind {
+            Kind::Scalar(text) => Some(text),
+            Kind::List(_) => self.wrong(Diagnostic::new(node.place, format!("a list, where {what} is expected"))),
+            Kind::Map(_) => self.wrong(Diagnostic::new(node.place, format!("a mapping, where {what} is expected"))),
+        }
+    }
+
+    /// A scalar of some form; `read` answers what it means.
+    pub(crate) fn scalar<T>(&mut self, node: &Node, what: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(node, what)?;
+        match read(text) {
+            Some(value) => Some(value),
+            None => self.wrong(Diagnostic::new(node.place, format!("`{text}` is not {what}"))),
+        }
+    }
+
+    /// One of a few words.
+    pub(crate) fn word<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(node, what)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.wrong(Diagnostic::new(node.place, format!("`{text}` is not {what}")).help(suggest(text, &names)))
+    }
+
+    pub(crate) fn flag(&mut self, node: &Node) -> Option<bool> {
+        self.word(node, "true or false", &[("true", true), ("false", false)])
+    }
+
+    /// A list's items.
+    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+        match &node.kind {
+            Kind::List(items) => Some(items),
+            Kind::Scalar(_) | Kind::Map(_) => self.wrong(Diagnostic::new(node.place, format!("{what} must be a list"))),
+        }
+    }
+
+    /// A mapping's fields. Duplicate keys are mistakes.
+    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &'static str) -> Option<Fields<'n>> {
+        let Kind::Map(entries) = &node.kind else {
+            return self.wrong(Diagnostic::new(node.place, format!("{what} must be a mapping of keys to values")));
+        };
+        let mut fields = Fields { what, place: node.place, left: Vec::new(), known: Vec::new() };
+        for (key, value) in entries {
+            let Some(name) = self.text(key, "a key") else { continue };
+            if fields.left.iter().any(|(seen, ..)| *seen == name) {
+                self.mistakes.push(Diagnostic::new(key.place, format!("the key `{name}` is given twice")));
+                continue;
+            }
+            fields.left.push((name, key.place, value));
+        }
+        Some(fields)
+    }
+}
+
+/// A mapping whose keys are taken one by one; what is left at the end is a mistake.
+pub(crate) struct Fields<'n> {
+    what: &'static str,
+    pub(crate) place: Place,
+    left: Vec<(&'n str, Place, &'n Node)>,
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// Takes a key's value, if the key is there.
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.known.push(key);
+        let at = self.left.iter().position(|(name, ..)| *name == key)?;
+        Some(self.left.remove(at).2)
+    }
+
+    /// Takes a key's value; its absence is a mistake.
+    pub(crate) fn need(&mut self, decoder: &mut Decoder, key: &'static str) -> Option<&'n Node> {
+        match self.take(key) {
+            Some(node) => Some(node),
+            None => decoder.wrong(Diagnostic::new(self.place, format!("{} needs the key `{key}`", self.what))),
+        }
+    }
+
+    /// Takes whichever one of these keys is there; none or several is a mistake.
+    pub(crate) fn one_of(&mut self, decoder: &mut Decoder, keys: &[&'static str]) -> Option<(&'static str, &'n Node)> {
+        let found: Vec<_> = keys.iter().filter_map(|key| self.take(key).map(|node| (*key, node))).collect();
+        match found[..] {
+            [one] => Some(one),
+            [] => decoder.wrong(self.missing(keys)),
+            [_, (second, node), ..] => {
+                decoder.wrong(Diagnostic::new(node.place, format!("`{second}` cannot stand beside `{}` in {}: give one of them", found[0].0, self.what)))
+            }
+        }
+    }
+
+    fn missing(&self, keys: &[&str]) -> Diagnostic {
+        let mut diagnostic = Diagnostic::new(self.place, format!("{} needs one of the keys {}", self.what, quoted(keys)));
+        // A misspelt one is more likely than none.
+        if let Some((name, place, _)) = self.left.iter().find(|(name, ..)| closest(name, keys).is_some()) {
+            diagnostic.place = *place;
+            diagnostic.help = closest(name, keys).map(|word| format!("did you mean `{word}`?"));
+        }
+        diagnostic
+    }
+
+    /// Drops a key that was complained of already.
+    pub(crate) fn forget(&mut self, key: &str) {
+        self.left.retain(|(name, ..)| *name != key);
+    }
+
+    /// The first key that nobody took yet.
+    pub(crate) fn first_left(&self) -> Option<(&'n str, Place)> {
+        self.left.first().map(|(name, place, _)| (*name, *place))
+    }
+
+    /// Every key that nobody took is a mistake.
+    pub(crate) fn done(self, decoder: &mut Decoder) {
+        for (name, place, _) in &self.left {
+            let help = suggest(name, &self.known);
+            decoder.mistakes.push(Diagnostic::new(*place, format!("{} has no key `{name}`", self.what)).help(help));
+        }
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// "did you mean", or the list of what there is.
+pub(crate) fn suggest(text: &str, words: &[&str]) -> String {
+    match closest(text, words) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => format!("it is one of {}", quoted(words)),
+    }
+}
+
+fn closest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
+    let best = words.iter().map(|word| (distance(text, word), *word)).min()?;
+    (best.0 <= 1 + text.chars().count() / 4).then_some(best.1)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let next = (diagonal + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::suggest;
+
+    #[test]
+    fn near_misses_are_named_and_others_get_the_list() {
+        let words = ["partition", "pause", "kill"];
+        assert_eq!(suggest("partiton", &words), "did you mean `partition`?");
+        assert_eq!(suggest("kil", &words), "did you mean `kill`?");
+        assert_eq!(suggest("reboot", &words), "it is one of `partition`, `pause`, `kill`");
+    }
+}

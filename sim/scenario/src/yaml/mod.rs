@@ -1,0 +1,13 @@
+//! YAML as people write it: a tree in which every value knows where it stands, and a decoder that
+//! collects every mistake of a file at once.
+//!
+//! Plain scalars are text here; what they mean is decided by whoever expects something. So there are
+//! no YAML 1.1 traps: `no` is never a boolean by accident.
+
+mod decode;
+mod diagnostic;
+mod tree;
+
+pub(crate) use decode::{Decoder, Fields};
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub(crate) use tree::{Kind, Node, Place, parse_tree};
