@@ -166,10 +166,13 @@ impl<E: Env> Node<E> {
         self.addr
     }
 
-    /// What it has applied, and a hash over its whole store.
-    pub fn state_hash(&self) -> (u64, u64) {
-        let applying = self.machine.applying();
-        (applying.last_applied.as_ref().map_or(0, |id| id.index), applying.store.full_hash())
+    /// Answers what the node has applied, and a hash over its whole store. It outlives the node.
+    pub fn state_reader(&self) -> impl Fn() -> (u64, u64) + Send + 'static {
+        let machine = self.machine.clone();
+        move || {
+            let applying = machine.applying();
+            (applying.last_applied.as_ref().map_or(0, |id| id.index), applying.store.full_hash())
+        }
     }
 
     /// Asks the leader, if this is it, to hand over to another voter. Waits until it did, for an

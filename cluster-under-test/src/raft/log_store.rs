@@ -81,6 +81,9 @@ impl<E: Env> LogStore<E> {
         }
         // Never more than the log holds: openraft applies up to here at start.
         let committed = recovered.committed.as_ref().map(log_id_from::<E>).min(cache.last());
+        if let Some(id) = &committed {
+            observer.committed(id.index, id.leader_id.term);
+        }
         Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, observer })
     }
 

@@ -1,1 +1,19 @@
-//! squall-adapters
+//! The systems that Squall ships as targets.
+//!
+//! A system of your own is a crate of your own: implement [`squall_world::System`] and give it to
+//! `squall::main`.
+
+mod etcd;
+mod patience;
+mod primary_backup;
+
+pub use etcd::Etcd;
+pub use primary_backup::PrimaryBackup;
+
+use squall_world::System;
+use std::sync::Arc;
+
+/// Every system, the default first.
+pub fn all() -> Vec<Arc<dyn System>> {
+    vec![Arc::new(Etcd), Arc::new(PrimaryBackup)]
+}

@@ -57,8 +57,8 @@ pub enum Saw {
     Role { term: u64, role: Role, leader: Option<NodeId> },
     /// Entries were put into the log (not yet necessarily durable).
     Append { entries: Vec<LogMark> },
-    /// Everything after this index was removed from the log.
-    Truncate { after: u64 },
+    /// Everything after this index was removed from the log; `None`: everything.
+    Truncate { after: Option<u64> },
     /// Everything up to this index was dropped, a snapshot covers it.
     Purge { upto: u64, term: u64 },
     /// The node believes that everything up to here is committed.

@@ -25,7 +25,7 @@ mod yaml;
 pub use effect::{ClusterView, Effect, Party};
 pub use model::{Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, When};
 pub use plan::plan;
-pub use target::Target;
+pub use target::{TARGET_WORDS, Target};
 pub use values::{Probability, Span, format_duration};
 pub use yaml::{Diagnostic, Diagnostics};
 

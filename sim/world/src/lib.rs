@@ -10,16 +10,22 @@ compile_error!(
 );
 
 mod clock;
+mod director;
 mod disk;
+mod driver;
 mod env;
+mod events;
 mod machine;
 mod net;
 mod process;
 mod queue;
+mod system;
 
 pub use clock::{ClockChange, PERFECT_RATE_PPM, SimSleep};
+pub use director::{Run, RunError, run};
 pub use disk::{DiskProfile, SECTOR, SimDisk, SimFile};
 pub use env::SimEnv;
 pub use machine::{HISTORY_MAX, HostId, Machine, MachineConfig};
 pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
 pub use process::{Process, SimJoin};
+pub use system::{BoxFuture, Client, ClientContext, NodeContext, Reporter, System};

@@ -6,6 +6,7 @@
 use crate::{
     clock::{Clock, Timers},
     disk::{DiskProfile, DiskState},
+    events::Deriver,
     net::{LinkProfile, Network},
     process::{self, Process},
     queue::{Due, Queue},
@@ -60,7 +61,7 @@ pub(crate) struct State {
     pub(crate) net: Network,
     pub(crate) nodes: u32,
     history: History,
-    listeners: Vec<Box<dyn FnMut(SimTime, &What) + Send>>,
+    events: Deriver,
     overflowed: bool,
 }
 
@@ -130,7 +131,7 @@ impl Machine {
             net,
             nodes: config.nodes,
             history: Vec::new(),
-            listeners: Vec::new(),
+            events: Deriver::default(),
             overflowed: false,
         };
         Arc::new(Machine {
@@ -181,9 +182,9 @@ impl Machine {
         state.record(now, what);
     }
 
-    /// Calls `listener` at every line, as it is written. It must not call the machine.
-    pub fn on_record(&self, listener: impl FnMut(SimTime, &What) + Send + 'static) {
-        self.lock().1.listeners.push(Box::new(listener));
+    /// Who was last seen to become leader, and still runs.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.lock().1.events.leader()
     }
 
     /// Whether the history had to be cut off at [`HISTORY_MAX`].
@@ -234,7 +235,6 @@ impl Machine {
             self.end_process(HostId(host), true);
         }
         madsim::time::sleep(Duration::from_millis(5)).await;
-        self.lock().1.listeners.clear();
     }
 }
 
@@ -259,12 +259,11 @@ impl State {
             self.overflowed = true;
             return;
         }
-        let mut listeners = std::mem::take(&mut self.listeners);
-        for listener in &mut listeners {
-            listener(t, &what);
-        }
-        self.listeners = listeners;
+        let event = self.events.derive(&what, self.net.any_cut());
         self.history.push(Entry { t, what });
+        if let Some((event, node)) = event {
+            self.history.push(Entry { t, what: What::Event { event, node } });
+        }
     }
 
     /// Records an observation of a host, when the host is a node.

@@ -59,6 +59,10 @@ impl Link {
         self.cuts = self.cuts.checked_sub(1).expect("a link is healed as often as it was cut, not oftener");
     }
 
+    pub(crate) fn heal_entirely(&mut self) {
+        self.cuts = 0;
+    }
+
     pub(crate) fn set_profile(&mut self, profile: LinkProfile) {
         self.profile = profile;
     }

@@ -52,6 +52,8 @@ pub(crate) struct Network {
     connecting: BTreeMap<ConnId, Connecting>,
     listening: BTreeMap<SocketAddr, Listening>,
     next_conn: u64,
+    /// How many links are cut.
+    cuts: usize,
     next_port: Vec<u16>,
 }
 
@@ -71,12 +73,18 @@ impl Network {
             connecting: BTreeMap::new(),
             listening: BTreeMap::new(),
             next_conn: 1,
+            cuts: 0,
             next_port: vec![32_768; labels.len()],
         }
     }
 
     fn link(&mut self, from: usize, to: usize) -> &mut Link {
         &mut self.links[from * self.hosts + to]
+    }
+
+    /// Whether any link is cut.
+    pub(crate) fn any_cut(&self) -> bool {
+        self.cuts > 0
     }
 
     fn is_cut(&self, from: usize, to: usize) -> bool {
@@ -88,15 +96,28 @@ impl crate::Machine {
     /// Cuts one directed link, once more: as many heals are needed.
     pub fn cut(&self, from: crate::HostId, to: crate::HostId) {
         if from != to {
-            self.lock().1.net.link(from.0, to.0).cut();
+            let (_, mut state) = self.lock();
+            let newly = !state.net.is_cut(from.0, to.0);
+            state.net.cuts += usize::from(newly);
+            state.net.link(from.0, to.0).cut();
         }
     }
 
     /// Takes one cut back.
     pub fn heal(&self, from: crate::HostId, to: crate::HostId) {
         if from != to {
-            self.lock().1.net.link(from.0, to.0).heal();
+            let (_, mut state) = self.lock();
+            state.net.link(from.0, to.0).heal();
+            let open = !state.net.is_cut(from.0, to.0);
+            state.net.cuts -= usize::from(open);
         }
+    }
+
+    /// Takes every cut back.
+    pub fn heal_all_links(&self) {
+        let (_, mut state) = self.lock();
+        state.net.cuts = 0;
+        state.net.links.iter_mut().for_each(Link::heal_entirely);
     }
 
     /// Replaces one directed link's behaviour.

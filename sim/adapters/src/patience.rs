@@ -1,0 +1,67 @@
+//! How a client deals with refusals: try elsewhere while it is certain that nothing happened.
+
+use squall_env::{Env, LocalInstant};
+use squall_history::{Op, Outcome, Output};
+use squall_rpc::outcome::{Certainty, classify};
+use squall_world::SimEnv;
+use std::time::Duration;
+use tonic::Status;
+
+/// The pause before a refused operation is tried at the next node.
+const RETRY: Duration = Duration::from_millis(25);
+
+/// The nodes that a client may talk to, and which one it prefers.
+pub(crate) struct Turns {
+    pub(crate) current: usize,
+    pub(crate) count: usize,
+}
+
+impl Turns {
+    /// The next node.
+    pub(crate) fn rotate(&mut self) {
+        self.current = (self.current + 1) % self.count;
+    }
+}
+
+/// Asks until it is certain how the operation ended, or time is up.
+///
+/// `attempt` asks the node whose turn it is, within the time left; `hint` reads from a refusal which
+/// node to ask instead.
+pub(crate) async fn persist<C>(
+    client: &mut C,
+    op: &Op,
+    patience: Duration,
+    turns: impl Fn(&mut C) -> &mut Turns,
+    attempt: impl AsyncFn(&mut C, &Op, Duration) -> Result<Output, Status>,
+    hint: impl Fn(&Status) -> Option<usize>,
+) -> Outcome {
+    let deadline: LocalInstant = SimEnv::now() + patience;
+    loop {
+        let left = deadline.since(SimEnv::now());
+        let status = match attempt(client, op, left).await {
+            Ok(output) => return Outcome::Ok(output),
+            Err(status) => status,
+        };
+        let why = format!("{:?}: {}", status.code(), status.message());
+        let turns = turns(client);
+        let pause = match hint(&status) {
+            Some(node) if node < turns.count && node != turns.current => {
+                turns.current = node;
+                Duration::from_millis(1)
+            }
+            _ => {
+                turns.rotate();
+                RETRY
+            }
+        };
+        // A read that failed changed nothing, whatever became of it.
+        let certain = classify(&status) == Certainty::Definite || op.writes().is_none();
+        if !certain {
+            return Outcome::Info(why);
+        }
+        if SimEnv::now() + pause >= deadline {
+            return Outcome::Fail(why);
+        }
+        SimEnv::sleep(pause).await;
+    }
+}

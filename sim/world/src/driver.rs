@@ -1,0 +1,196 @@
+//! Clients: they ask, and what they see is written down.
+
+use crate::{
+    env::SimEnv,
+    machine::Machine,
+    net::SimNet,
+    system::{Client, ClientContext, System},
+};
+use squall_env::{Env, LocalInstant};
+use squall_history::{ClientId, NodeId, Op, OpId, Outcome, SimTime, What};
+use squall_scenario::{Scenario, workloads::Pace};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// The longest that one operation may take.
+const OP_TIMEOUT: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct Progress {
+    stop: bool,
+    running: u32,
+    keys: BTreeSet<String>,
+    next_op: u64,
+    /// For each client, when its last successful operation was invoked.
+    served: BTreeMap<ClientId, SimTime>,
+}
+
+/// The load of a plan's workloads.
+pub(crate) struct Load {
+    machine: Arc<Machine>,
+    clients: u32,
+    progress: Arc<Mutex<Progress>>,
+    changed: Arc<Notify>,
+}
+
+impl Load {
+    /// Starts every client on a host of its own.
+    pub(crate) fn start(machine: &Arc<Machine>, plan: &Scenario, system: Arc<dyn System>, members: &BTreeMap<NodeId, SocketAddr>) -> Load {
+        let load = Load { machine: machine.clone(), clients: plan.clients(), progress: Arc::default(), changed: Arc::default() };
+        let mut ordinal = 0;
+        for workload in &plan.workloads {
+            for i in 1..=workload.clients() {
+                ordinal += 1;
+                let id = ClientId(ordinal);
+                load.lock().running += 1;
+                let mut source = workload.source(i, &id.to_string());
+                let (session, system, members) = (load.session(id), system.clone(), members.clone());
+                machine.boot(machine.client_host(ordinal), |_| async move {
+                    let net = SimNet::current();
+                    let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal });
+                    let (mut started, mut ended) = (SimEnv::now(), SimEnv::now());
+                    loop {
+                        let (pace, op) = source.next();
+                        SimEnv::sleep_until(due(pace, started, ended)).await;
+                        if session.lock().stop {
+                            break;
+                        }
+                        started = SimEnv::now();
+                        if let Some(output) = session.perform(&mut *client, &op).await {
+                            source.answered(&op, &output);
+                        }
+                        ended = SimEnv::now();
+                    }
+                    session.lock().running -= 1;
+                    session.changed.notify_one();
+                    Ok(())
+                });
+            }
+        }
+        load
+    }
+
+    fn session(&self, id: ClientId) -> Session {
+        Session { machine: self.machine.clone(), id, progress: self.progress.clone(), changed: self.changed.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no panic under this lock")
+    }
+
+    async fn until(&self, deadline: SimTime, mut done: impl FnMut(&Progress) -> bool) {
+        let late = self.machine.sleep_until(deadline);
+        let mut late = std::pin::pin!(late);
+        while !done(&self.lock()) {
+            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            let waited = std::future::poll_fn(|cx| match changed.as_mut().poll(cx) {
+                std::task::Poll::Ready(()) => std::task::Poll::Ready(true),
+                std::task::Poll::Pending => late.as_mut().poll(cx).map(|()| false),
+            });
+            if !waited.await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until every client was served after the heal, or the deadline.
+    pub(crate) async fn served_again(&self, healed: SimTime, deadline: SimTime) {
+        let clients = self.clients as usize;
+        self.until(deadline, |p| p.served.values().filter(|at| **at >= healed).count() == clients).await;
+    }
+
+    /// Ends the load: every client ends the operation that it is in.
+    pub(crate) async fn stop(&self) {
+        self.lock().stop = true;
+        self.until(self.machine.now() + Duration::from_secs(60), |p| p.running == 0).await;
+    }
+
+    /// Every key that was asked for.
+    pub(crate) fn keys(&self) -> (BTreeSet<String>, u64) {
+        let progress = self.lock();
+        (progress.keys.clone(), progress.next_op)
+    }
+}
+
+fn due(pace: Pace, started: LocalInstant, ended: LocalInstant) -> LocalInstant {
+    match pace {
+        Pace::AfterLast(pause) => ended + pause,
+        Pace::AfterStart(interval) => started + interval,
+    }
+}
+
+/// One client's pen.
+struct Session {
+    machine: Arc<Machine>,
+    id: ClientId,
+    progress: Arc<Mutex<Progress>>,
+    changed: Arc<Notify>,
+}
+
+impl Session {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no panic under this lock")
+    }
+
+    /// Asks, and writes down question and answer. The output when it happened.
+    async fn perform(&self, client: &mut dyn Client, op: &Op) -> Option<squall_history::Output> {
+        let id = {
+            let mut progress = self.lock();
+            progress.next_op += 1;
+            if !progress.keys.contains(op.key()) {
+                progress.keys.insert(op.key().to_string());
+            }
+            OpId(progress.next_op)
+        };
+        let invoked = self.machine.now();
+        self.machine.record(What::Invoke { client: self.id, op: id, ask: op.clone() });
+        let outcome = client.call(op).await;
+        let (what, output) = match outcome {
+            Outcome::Ok(output) => (What::Ok { op: id, output: output.clone() }, Some(output)),
+            Outcome::Fail(why) => (What::Fail { op: id, why }, None),
+            Outcome::Info(why) => (What::Info { op: id, why }, None),
+        };
+        self.machine.record(what);
+        if output.is_some() {
+            self.lock().served.insert(self.id, invoked);
+            self.changed.notify_one();
+        }
+        output
+    }
+}
+
+/// Reads every key once more, through client c1; each read is tried until it succeeds or time is up.
+pub(crate) async fn final_reads(
+    machine: &Arc<Machine>,
+    system: Arc<dyn System>,
+    members: &BTreeMap<NodeId, SocketAddr>,
+    (keys, last_op): (BTreeSet<String>, u64),
+    deadline: SimTime,
+) {
+    let host = machine.client_host(1);
+    machine.end_process(host, false);
+    let progress = Progress { next_op: last_op, ..Default::default() };
+    let session = Session { machine: machine.clone(), id: ClientId(1), progress: Arc::new(Mutex::new(progress)), changed: Arc::default() };
+    let (members, clock) = (members.clone(), machine.clone());
+    let finished = Arc::new(Notify::new());
+    let tell = finished.clone();
+    machine.boot(host, |_| async move {
+        let net = SimNet::current();
+        let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal: 1 });
+        for key in keys {
+            let read = Op::Get { key };
+            while session.perform(&mut *client, &read).await.is_none() && clock.now() < deadline {
+                SimEnv::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        tell.notify_one();
+        Ok(())
+    });
+    finished.notified().await;
+}

@@ -1,0 +1,95 @@
+//! What a system under test is to the world: how a node is booted, how a client talks to it.
+
+use crate::{disk::SimDisk, machine::Machine, net::SimNet};
+use squall_history::{NodeId, Op, Outcome, Saw, What};
+use squall_scenario::Cluster;
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// A future that the world runs on a node or a client.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A system under test: an adapter's one entry point.
+pub trait System: Send + Sync {
+    /// The name that scenarios use.
+    fn name(&self) -> &'static str;
+
+    /// One sentence.
+    fn about(&self) -> &'static str;
+
+    /// The life of one process of a node, on that node. It ends when the node does; an error is the
+    /// node's own refusal to go on.
+    fn boot(&self, node: NodeContext) -> BoxFuture<'static, Result<(), String>>;
+
+    /// A client, on a client host.
+    fn client(&self, client: ClientContext) -> Box<dyn Client>;
+}
+
+/// One client of a system under test.
+pub trait Client: Send {
+    /// Asks, and says how it ended. One operation at a time.
+    fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome>;
+}
+
+/// Answers what a node's store holds, when asked after the end. It must only read memory.
+pub(crate) type Probe = Box<dyn Fn() -> Saw + Send>;
+
+/// What a node is booted with.
+pub struct NodeContext {
+    /// Which node this is.
+    pub id: NodeId,
+    /// Every node, and where it listens.
+    pub members: BTreeMap<NodeId, SocketAddr>,
+    /// The cluster's make.
+    pub cluster: Cluster,
+    /// The host's network.
+    pub net: SimNet,
+    /// The host's disk.
+    pub disk: SimDisk,
+    /// Where to tell what the node does.
+    pub reporter: Reporter,
+    pub(crate) probe: Arc<Mutex<Option<Probe>>>,
+}
+
+impl NodeContext {
+    /// Says how the node's final state can be read.
+    pub fn on_probe(&self, probe: impl Fn() -> Saw + Send + 'static) {
+        *self.probe.lock().expect("no panic under this lock") = Some(Box::new(probe));
+    }
+}
+
+/// Writes a node's observations into the history.
+#[derive(Clone)]
+pub struct Reporter {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: u32,
+}
+
+impl Reporter {
+    /// This node was seen to do this, now. What a dead process says is not heard.
+    pub fn saw(&self, saw: Saw) {
+        let host = self.machine.node(self.node);
+        if self.machine.process(host).is_some_and(|p| p.incarnation == self.incarnation) {
+            self.machine.record(What::Node { node: self.node, saw });
+        }
+    }
+}
+
+/// What a client is made with.
+pub struct ClientContext {
+    /// Every node, and where it listens.
+    pub members: BTreeMap<NodeId, SocketAddr>,
+    /// The client host's network.
+    pub net: SimNet,
+    /// The longest that an operation may take.
+    pub op_timeout: Duration,
+    /// Which client this is, from 1: clients start at different nodes.
+    pub ordinal: u32,
+}
