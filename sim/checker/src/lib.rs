@@ -1,1 +1,47 @@
-//! squall-checker
+//! Checkers: each decides one promise, from what clients and nodes observed.
+//!
+//! **Architecture Invariant:** a checker sees a [`View`](squall_history::View): no plan, no effects. It
+//! says `valid`, `invalid` with a witness, or `unknown` with a reason; never nothing, never by default.
+
+mod durable;
+pub mod linearizable;
+mod liveness;
+mod no_panic;
+mod raft;
+mod replicas_equal;
+mod verdict;
+
+pub use verdict::{Verdict, Witness, merge};
+
+use squall_history::View;
+
+/// A checker.
+pub struct Checker {
+    /// The name that scenarios use.
+    pub name: &'static str,
+    /// What it promises, and what it cannot see.
+    pub about: &'static str,
+    /// Decides.
+    pub check: fn(&View<'_>) -> Verdict,
+}
+
+/// Every checker, in the order of reports.
+pub const REGISTRY: &[Checker] = &[
+    linearizable::CHECKER,
+    durable::CHECKER,
+    replicas_equal::CHECKER,
+    raft::CHECKER,
+    liveness::CHECKER,
+    no_panic::CHECKER,
+];
+
+/// Every checker's verdict on one history. A history that was cut off is `unknown`, where it is not
+/// `invalid`.
+pub fn check_all(view: &View<'_>) -> Vec<(&'static str, Verdict)> {
+    let ended = view.ended();
+    let judge = |checker: &Checker| match (checker.check)(view) {
+        Verdict::Valid if !ended => Verdict::Unknown("the history does not come to its end".to_string()),
+        verdict => verdict,
+    };
+    REGISTRY.iter().map(|checker| (checker.name, judge(checker))).collect()
+}

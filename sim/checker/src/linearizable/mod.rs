@@ -1,0 +1,83 @@
+//! `linearizable`: there is one order of all operations, each between its invocation and its answer,
+//! in which every answer is right (Herlihy and Wing 1990).
+//!
+//! Keys are independent registers, so each key is decided by itself: linearizability is local. What
+//! this cannot see: anything about keys that nobody read, and promises between keys.
+
+mod explain;
+mod frontier;
+mod register;
+#[cfg(test)]
+mod oracle;
+
+pub use frontier::{Call, Decision, Model, decide};
+pub use register::{Ask, Register};
+
+use crate::{Checker, Verdict, Witness};
+use squall_history::{CompletedOp, OpEnd, Output, View};
+use std::collections::BTreeMap;
+
+pub(crate) const CHECKER: Checker = Checker {
+    name: "linearizable",
+    about: "there is one order of all operations, each between its invocation and its answer, in which every answer is right",
+    check,
+};
+
+/// How many configurations one key's search may visit before it says `unknown`.
+const VISITS_MAX: u64 = 20_000_000;
+
+fn check(view: &View<'_>) -> Verdict {
+    let mut keys: BTreeMap<String, Vec<CompletedOp>> = BTreeMap::new();
+    for op in view.ops() {
+        keys.entry(op.ask.key().to_string()).or_default().push(op);
+    }
+    let mut unknown = None;
+    for (key, ops) in &keys {
+        let calls = calls(ops);
+        match decide(&Register, &calls, VISITS_MAX) {
+            Decision::Linearizable => {}
+            Decision::OutOfBudget => unknown = Some(format!("key {key}: more than {VISITS_MAX} configurations")),
+            Decision::Stuck(stuck) => return Verdict::Invalid(Box::new(witness(key, ops, &calls, &stuck))),
+        }
+    }
+    unknown.map_or(Verdict::Valid, Verdict::Unknown)
+}
+
+/// What the engine needs to know of each operation that may have happened.
+fn calls(ops: &[CompletedOp]) -> Vec<Call<Ask, Output>> {
+    let may_matter = |op: &&CompletedOp| match op.end {
+        OpEnd::Ok(..) => true,
+        OpEnd::Fail(_) => false,
+        // A read that nobody got the answer of says nothing.
+        OpEnd::Open => op.ask.writes().is_some(),
+    };
+    let call = |op: &CompletedOp| Call {
+        id: op.id,
+        input: Ask::of(&op.ask),
+        output: if let OpEnd::Ok(_, output) = &op.end { Some(output.clone()) } else { None },
+        invoked: op.invoked_at,
+        returned: op.ended_at,
+    };
+    ops.iter().filter(may_matter).map(call).collect()
+}
+
+fn witness(key: &str, ops: &[CompletedOp], calls: &[Call<Ask, Output>], stuck: &frontier::Stuck<Option<String>>) -> Witness {
+    let by_id: BTreeMap<_, _> = ops.iter().map(|op| (op.id, op)).collect();
+    let smallest = explain::minimal(calls, VISITS_MAX / 20);
+    let culprit = by_id[&stuck.call];
+    let mut details = Vec::new();
+    let states: Vec<String> = stuck.states.iter().take(10).map(|s| s.as_deref().unwrap_or("(absent)").to_string()).collect();
+    details.push(format!("before that answer {key} could hold: {}", states.join(", ")));
+    for id in &stuck.open {
+        details.push(format!("still open then: {id} {}", by_id[id].ask));
+    }
+    let answer = if let OpEnd::Ok(_, output) = &culprit.end { output.to_string() } else { String::new() };
+    let at = if let OpEnd::Ok(at, _) = culprit.end { at } else { culprit.invoked };
+    Witness {
+        kind: "no-order",
+        summary: format!("{} by {} answered `{answer}`, and no order of the operations on {key} allows that", culprit.ask, culprit.client),
+        details,
+        at,
+        ops: smallest,
+    }
+}

@@ -1,0 +1,80 @@
+//! `liveness`: once the faults are over, the system serves every client again, in time, and every
+//! replica that runs catches up.
+//!
+//! It judges nothing before the heal.
+
+use crate::{Checker, Verdict};
+use squall_history::{ClientId, OpEnd, Saw, SimTime, View, What};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+pub(crate) const CHECKER: Checker =
+    Checker { name: "liveness", about: "once the faults are over every client is served again, in time, and every replica catches up", check };
+
+fn check(view: &View<'_>) -> Verdict {
+    let healed = view.entries().find_map(|(_, e)| match &e.what {
+        What::Healed { within, nodes } => Some((e.t, Duration::from_nanos(*within), nodes.clone())),
+        _ => None,
+    });
+    let Some((healed, within, nodes)) = healed else { return Verdict::Unknown("the history has no heal".to_string()) };
+    let deadline = healed + within;
+    let ops = view.ops();
+    let clients: BTreeSet<ClientId> = ops.iter().map(|op| op.client).collect();
+    let served = |client: &ClientId| {
+        ops.iter().any(|op| op.client == *client && op.invoked >= healed && matches!(op.end, OpEnd::Ok(at, _) if at <= deadline))
+    };
+    if let Some(client) = clients.iter().find(|c| !served(c)) {
+        let text = format!("{client} was not served within {within:?} of the heal at {healed}");
+        return Verdict::invalid("not-served", deadline, text);
+    }
+    let finals: BTreeMap<_, (SimTime, u64)> = view
+        .observations()
+        .filter_map(|(at, node, saw)| if let Saw::Final { applied, .. } = saw { Some((node, (at, *applied))) } else { None })
+        .collect();
+    let most = finals.values().map(|(_, applied)| *applied).max().unwrap_or(0);
+    for node in nodes {
+        match finals.get(&node) {
+            Some((_, applied)) if *applied == most => {}
+            Some((at, applied)) => {
+                let text = format!("{node} had applied {applied} when the run ended, others {most}: it did not catch up within {within:?}");
+                return Verdict::invalid("lagging-replica", *at, text);
+            }
+            None => return Verdict::invalid("dead-replica", deadline, format!("{node} was healed and does not run at the end")),
+        }
+    }
+    Verdict::Valid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_history::{Entry, NodeId, Op, OpId, Output};
+
+    fn verdict(answered_at: u64, invoked_at: u64, applied: [Option<u64>; 2]) -> &'static str {
+        let line = |t, what| Entry { t: SimTime(t), what };
+        let ask = Op::Get { key: "k".into() };
+        let mut history = vec![
+            line(10, What::Healed { within: 100, nodes: vec![NodeId(1), NodeId(2)] }),
+            line(invoked_at, What::Invoke { client: ClientId(1), op: OpId(1), ask }),
+            line(answered_at, What::Ok { op: OpId(1), output: Output::Got { value: None } }),
+        ];
+        for (node, applied) in [(1, applied[0]), (2, applied[1])] {
+            if let Some(applied) = applied {
+                history.push(line(120, What::Node { node: NodeId(node), saw: Saw::Final { applied, hash: 0 } }));
+            }
+        }
+        check(&View::new(&history)).word()
+    }
+
+    #[test]
+    fn legal_and_illegal_ends() {
+        assert_eq!(verdict(50, 20, [Some(5), Some(5)]), "valid");
+        assert_eq!(verdict(111, 20, [Some(5), Some(5)]), "invalid", "too late");
+        assert_eq!(verdict(50, 9, [Some(5), Some(5)]), "invalid", "asked before the heal");
+        assert_eq!(verdict(50, 20, [Some(5), Some(4)]), "invalid", "lagging");
+        assert_eq!(verdict(50, 20, [Some(5), None]), "invalid", "dead");
+        assert_eq!(check(&View::new(&[])).word(), "unknown");
+    }
+}

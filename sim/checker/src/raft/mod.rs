@@ -1,0 +1,150 @@
+//! `raft`: the invariants of the Raft paper (figure 3), from what each node told at every change.
+//!
+//! * **election safety**: at most one leader a term.
+//! * **log matching**: entries with the same index and term are the same, and so are those before them.
+//! * **leader completeness**: a new leader's log has every entry that was committed.
+//! * **state-machine safety**: what is committed at an index is the same everywhere, for ever.
+//! * **monotonic**: a node's term never goes back, not even over a restart; within a term it votes for
+//!   one; its commit and applied indices never go back while it runs; applied is at most committed.
+//!
+//! What it cannot see: whether a commit had a quorum, and membership changes.
+
+mod node;
+
+use crate::{Checker, Verdict};
+use node::{Log, NodeState};
+use squall_history::{LogMark, NodeId, Role, Saw, SimTime, View};
+use std::collections::BTreeMap;
+
+pub(crate) const CHECKER: Checker =
+    Checker { name: "raft", about: "election safety, log matching, leader completeness, state-machine safety, nothing goes back", check };
+
+fn check(view: &View<'_>) -> Verdict {
+    let mut raft = Raft::default();
+    for (at, node, saw) in view.observations() {
+        if let Err((kind, summary)) = raft.observe(node, saw) {
+            let _: SimTime = at;
+            return Verdict::invalid(kind, at, summary);
+        }
+    }
+    Verdict::Valid
+}
+
+type Broken = (&'static str, String);
+
+/// An entry as first seen anywhere: its payload, and the term of the one before it (if known).
+struct Known {
+    hash: u32,
+    before: Option<u64>,
+    by: NodeId,
+}
+
+#[derive(Default)]
+struct Raft {
+    leaders: BTreeMap<u64, NodeId>,
+    nodes: BTreeMap<NodeId, NodeState>,
+    /// By (index, term).
+    entries: BTreeMap<(u64, u64), Known>,
+    /// By index: the term and who said so first.
+    committed: BTreeMap<u64, (u64, NodeId)>,
+}
+
+impl Raft {
+    fn observe(&mut self, id: NodeId, saw: &Saw) -> Result<(), Broken> {
+        let node = self.nodes.entry(id).or_default();
+        match saw {
+            Saw::Booted { .. } => {
+                node.boot();
+                Ok(())
+            }
+            Saw::Vote { term, voted_for, granted } => node.vote(id, *term, *voted_for, *granted),
+            Saw::Role { term, role: Role::Leader, .. } => self.leads(id, *term),
+            Saw::Append { entries } => self.append(id, entries),
+            Saw::Truncate { after } => node.truncate(id, *after),
+            Saw::Purge { upto, term } => {
+                node.log.purge(*upto, *term);
+                Ok(())
+            }
+            Saw::Commit { index, term } => self.commit(id, *index, *term),
+            Saw::Apply { first, state } => node.apply(id, *first, state.len() as u64),
+            Saw::SnapshotInstalled { index, term, .. } | Saw::Restored { index, term, .. } => {
+                node.jump(*index);
+                self.agree(id, *index, *term)
+            }
+            Saw::Role { role: Role::Follower | Role::Candidate | Role::Learner, .. }
+            | Saw::Stopped
+            | Saw::Refused { .. }
+            | Saw::Panicked { .. }
+            | Saw::SnapshotBuilt { .. }
+            | Saw::Final { .. } => Ok(()),
+        }
+    }
+
+    fn leads(&mut self, id: NodeId, term: u64) -> Result<(), Broken> {
+        let first = *self.leaders.entry(term).or_insert(id);
+        if first != id {
+            return Err(("election-safety", format!("{first} and {id} both became leader of term {term}")));
+        }
+        let log: &Log = &self.nodes[&id].log;
+        if let Some((&index, &(committed, by))) = self.committed.last_key_value()
+            && committed < term
+            && !log.covers(index, committed)
+        {
+            let has = log.term_at(index).map_or("nothing".to_string(), |t| format!("an entry of term {t}"));
+            return Err((
+                "leader-completeness",
+                format!("{id} became leader of term {term} with {has} at index {index}, where {by} committed an entry of term {committed}"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, id: NodeId, entries: &[LogMark]) -> Result<(), Broken> {
+        let log = &mut self.nodes.entry(id).or_default().log;
+        for mark in entries {
+            log.put(*mark);
+        }
+        // The one behind the last, too: it has a new predecessor if nothing was truncated.
+        let behind = entries.last().and_then(|last| log.at(last.0 + 1));
+        for LogMark(index, term, hash) in entries.iter().copied().chain(behind) {
+            let before = index.checked_sub(1).and_then(|i| log.term_at(i));
+            let known = self.entries.entry((index, term)).or_insert(Known { hash, before, by: id });
+            if known.hash != hash {
+                let text = format!("{} and {id} hold different entries of term {term} at index {index}", known.by);
+                return Err(("log-matching", text));
+            }
+            match (known.before, before) {
+                (Some(theirs), Some(ours)) if theirs != ours => {
+                    let by = known.by;
+                    let text = format!(
+                        "{by} and {id} hold the same entry of term {term} at index {index}, but before it {by} has term {theirs} and {id} term {ours}"
+                    );
+                    return Err(("log-matching", text));
+                }
+                (None, Some(_)) => known.before = before,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, id: NodeId, index: u64, term: u64) -> Result<(), Broken> {
+        let newly = self.nodes.entry(id).or_default().commit(id, index)?;
+        self.agree(id, index, term)?;
+        // What lies between is committed with it.
+        let marks: Vec<(u64, u64)> = newly.filter_map(|i| Some((i, self.nodes[&id].log.term_at(i)?))).collect();
+        marks.into_iter().try_for_each(|(i, t)| self.agree(id, i, t))
+    }
+
+    fn agree(&mut self, id: NodeId, index: u64, term: u64) -> Result<(), Broken> {
+        let (first, by) = *self.committed.entry(index).or_insert((term, id));
+        if first != term {
+            let text = format!("at index {index}, {by} committed an entry of term {first} and {id} one of term {term}");
+            return Err(("state-machine-safety", text));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

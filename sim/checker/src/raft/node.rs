@@ -1,0 +1,114 @@
+//! What one node told of itself.
+
+use super::Broken;
+use squall_history::{LogMark, NodeId};
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+/// A node's log, as its own observations make it.
+#[derive(Default)]
+pub(super) struct Log {
+    entries: BTreeMap<u64, LogMark>,
+    /// The last index that was dropped from the head, and its term.
+    purged: Option<(u64, u64)>,
+}
+
+impl Log {
+    pub(super) fn put(&mut self, mark: LogMark) {
+        self.entries.insert(mark.0, mark);
+    }
+
+    pub(super) fn at(&self, index: u64) -> Option<LogMark> {
+        self.entries.get(&index).copied()
+    }
+
+    pub(super) fn term_at(&self, index: u64) -> Option<u64> {
+        let purged = self.purged.filter(|(upto, _)| *upto == index).map(|(_, term)| term);
+        self.entries.get(&index).map(|mark| mark.1).or(purged)
+    }
+
+    /// Whether the committed entry at `index` is in the log, or was compacted into a snapshot.
+    pub(super) fn covers(&self, index: u64, term: u64) -> bool {
+        self.purged.is_some_and(|(upto, _)| upto >= index) || self.term_at(index) == Some(term)
+    }
+
+    pub(super) fn purge(&mut self, upto: u64, term: u64) {
+        self.entries = self.entries.split_off(&(upto + 1));
+        self.purged = Some((upto, term));
+    }
+}
+
+#[derive(Default)]
+pub(super) struct NodeState {
+    pub(super) log: Log,
+    /// The last vote that it used: it must survive restarts.
+    vote: Option<(u64, Option<NodeId>)>,
+    /// Since the process started.
+    committed: Option<u64>,
+    applied: Option<u64>,
+}
+
+impl NodeState {
+    pub(super) fn boot(&mut self) {
+        self.log = Log::default();
+        self.committed = None;
+        self.applied = None;
+    }
+
+    pub(super) fn vote(&mut self, id: NodeId, term: u64, voted_for: Option<NodeId>, _granted: bool) -> Result<(), Broken> {
+        if let Some((before, whom)) = self.vote {
+            if term < before {
+                return Err(("monotonic-term", format!("{id} goes back from term {before} to term {term}")));
+            }
+            if term == before && voted_for != whom {
+                let name = |n: Option<NodeId>| n.map_or("nobody".to_string(), |n| n.to_string());
+                let text = format!("{id} voted for {} and then for {}, both in term {term}", name(whom), name(voted_for));
+                return Err(("one-vote-a-term", text));
+            }
+        }
+        self.vote = Some((term, voted_for));
+        Ok(())
+    }
+
+    pub(super) fn truncate(&mut self, id: NodeId, after: Option<u64>) -> Result<(), Broken> {
+        let from = after.map_or(0, |i| i + 1);
+        if let Some(committed) = self.committed.filter(|c| from <= *c) {
+            return Err(("committed-truncated", format!("{id} removed its log from index {from} on, but had committed up to {committed}")));
+        }
+        drop(self.log.entries.split_off(&from));
+        Ok(())
+    }
+
+    /// The indices that are committed newly.
+    pub(super) fn commit(&mut self, id: NodeId, index: u64) -> Result<RangeInclusive<u64>, Broken> {
+        let from = match self.committed {
+            Some(before) if index < before => {
+                return Err(("monotonic-commit", format!("{id} goes back from commit {before} to {index}")));
+            }
+            Some(before) => before + 1,
+            None => index,
+        };
+        self.committed = Some(index);
+        Ok(from..=index)
+    }
+
+    pub(super) fn apply(&mut self, id: NodeId, first: u64, count: u64) -> Result<(), Broken> {
+        let last = first + count.max(1) - 1;
+        if let Some(applied) = self.applied
+            && first != applied + 1
+        {
+            return Err(("monotonic-applied", format!("{id} applied index {first} right after index {applied}")));
+        }
+        if self.committed.is_none_or(|committed| last > committed) {
+            let committed = self.committed.map_or("nothing".to_string(), |c| c.to_string());
+            return Err(("applied-uncommitted", format!("{id} applied index {last}, having committed {committed}")));
+        }
+        self.applied = Some(last);
+        Ok(())
+    }
+
+    /// A snapshot replaced the state.
+    pub(super) fn jump(&mut self, index: u64) {
+        self.applied = Some(index);
+        self.committed = self.committed.max(Some(index));
+    }
+}

@@ -1,0 +1,70 @@
+//! Stories, one observation a word.
+
+use super::*;
+use squall_history::{BootData, Entry, What};
+
+/// `n1 boot`, `n1 vote 3>n2`, `n1 lead 3`, `n1 append 5:2 6:2x` (index:term, a letter for other
+/// contents), `n1 cut 4`, `n1 commit 5:2`, `n1 apply 5`, `n1 purge 5:2`, `n1 install 5:2`.
+fn verdict(story: &str) -> String {
+    let pair = |text: &str| {
+        let (index, term) = text.split_once(':').unwrap();
+        let digits = term.trim_end_matches(char::is_alphabetic);
+        (index.parse().unwrap(), digits.parse().unwrap(), (term.len() - digits.len()) as u32)
+    };
+    let mut history = Vec::new();
+    for (t, line) in story.split("; ").enumerate() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let node = NodeId(words[0][1..].parse().unwrap());
+        let saw = match words[1..] {
+            ["boot"] => Saw::Booted { incarnation: 1, data: BootData::Kept },
+            ["vote", vote] => {
+                let (term, whom) = vote.split_once('>').unwrap();
+                Saw::Vote { term: term.parse().unwrap(), voted_for: Some(NodeId(whom[1..].parse().unwrap())), granted: false }
+            }
+            ["lead", term] => Saw::Role { term: term.parse().unwrap(), role: Role::Leader, leader: Some(node) },
+            ["append", ..] => Saw::Append { entries: words[2..].iter().map(|w| pair(w)).map(|(i, t, h)| LogMark(i, t, h)).collect() },
+            ["cut", after] => Saw::Truncate { after: after.parse().ok() },
+            ["commit", at] => Saw::Commit { index: pair(at).0, term: pair(at).1 },
+            ["apply", index] => Saw::Apply { first: index.parse().unwrap(), state: vec![0] },
+            ["purge", at] => Saw::Purge { upto: pair(at).0, term: pair(at).1 },
+            ["install", at] => Saw::SnapshotInstalled { index: pair(at).0, term: pair(at).1, state: 0 },
+            _ => panic!("{line}"),
+        };
+        history.push(Entry { t: SimTime(t as u64), what: What::Node { node, saw } });
+    }
+    match check(&View::new(&history)) {
+        Verdict::Invalid(witness) => witness.kind.to_string(),
+        other => other.word().to_string(),
+    }
+}
+
+#[test]
+fn legal_and_illegal_stories() {
+    for (story, expect) in [
+        ("n1 lead 1; n2 lead 2; n1 lead 3", "valid"),
+        ("n1 lead 1; n2 lead 1", "election-safety"),
+        ("n1 vote 1>n1; n1 vote 2>n2; n1 boot; n1 vote 2>n2", "valid"),
+        ("n1 vote 2>n2; n1 boot; n1 vote 1>n1", "monotonic-term"),
+        ("n1 vote 2>n2; n1 boot; n1 vote 2>n3", "one-vote-a-term"),
+        ("n1 append 0:1 1:1; n2 append 0:1 1:1", "valid"),
+        ("n1 append 0:1 1:1; n2 append 0:1 1:1x", "log-matching"),
+        ("n1 append 0:1 1:1 2:3; n2 append 0:1 1:2 2:3", "log-matching"),
+        ("n1 append 0:1 1:1 2:1; n1 cut 0; n1 append 1:2; n2 append 0:1 1:1 2:1", "valid"),
+        ("n1 append 0:1 1:1 2:1; n1 append 1:2; n2 append 0:1", "log-matching"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 lead 2", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1; n2 lead 2", "leader-completeness"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:2; n2 lead 3", "leader-completeness"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 install 1:1; n2 purge 1:1; n2 lead 2", "valid"),
+        ("n1 commit 1:1; n2 commit 1:2", "state-machine-safety"),
+        ("n1 append 0:1 1:1; n1 commit 0:1; n1 commit 1:1; n2 append 0:1 1:2; n2 commit 0:1; n2 commit 1:2", "state-machine-safety"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n1 cut 0", "committed-truncated"),
+        ("n1 commit 5:1; n1 commit 4:1", "monotonic-commit"),
+        ("n1 commit 5:1; n1 boot; n1 commit 4:1", "valid"),
+        ("n1 commit 2:1; n1 apply 1; n1 apply 2", "valid"),
+        ("n1 commit 2:1; n1 apply 1; n1 apply 1", "monotonic-applied"),
+        ("n1 commit 2:1; n1 apply 3", "applied-uncommitted"),
+        ("n1 install 7:2; n1 commit 8:2; n1 apply 8", "valid"),
+    ] {
+        assert_eq!(verdict(story), expect, "{story}");
+    }
+}
