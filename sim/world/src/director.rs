@@ -33,6 +33,8 @@ pub struct Run {
     pub digest: String,
     /// How much virtual time it took.
     pub sim: Duration,
+    /// How much CPU time, of its thread.
+    pub cpu: Duration,
     /// Whether the history had to be cut off.
     pub overflowed: bool,
 }
@@ -85,11 +87,15 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
         bugs,
     };
     let plan = plan.clone();
-    let ran = Machine::run(config, move |machine| async move {
+    let ran = Machine::run_timed(config, move |machine| async move {
         let director = Director::new(machine.clone(), plan, system);
         director.direct().await;
-        let (history, sim) = (machine.take_history(), machine.now());
-        Run { digest: digest_of(&history), history, sim: Duration::from_nanos(sim.0), overflowed: machine.history_overflowed() }
+        (machine.take_history(), machine.now(), machine.history_overflowed())
+    });
+    let ran = ran.map(|((history, sim, overflowed), cpu)| {
+        let digesting = crate::cpu_clock();
+        let digest = digest_of(&history);
+        Run { digest, history, sim: Duration::from_nanos(sim.0), cpu: cpu + digesting.elapsed(), overflowed }
     });
     ran.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));

@@ -25,7 +25,7 @@ pub use clock::{ClockChange, PERFECT_RATE_PPM, SimSleep};
 pub use director::{Run, RunError, run};
 pub use disk::{DiskProfile, SECTOR, SimDisk, SimFile};
 pub use env::SimEnv;
-pub use machine::{HISTORY_MAX, HostId, Machine, MachineConfig};
+pub use machine::{HISTORY_MAX, HostId, Machine, MachineConfig, cpu_clock};
 pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
 pub use process::{Process, SimJoin};
 pub use system::{BoxFuture, Client, ClientContext, NodeContext, Reporter, System};

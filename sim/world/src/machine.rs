@@ -73,6 +73,11 @@ pub struct Machine {
     state: Mutex<State>,
 }
 
+/// This thread's CPU clock: for measuring, never for deciding. Not to be read inside a simulation.
+pub fn cpu_clock() -> cpu_time::ThreadTime {
+    cpu_time::ThreadTime::now()
+}
+
 /// Names a host of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostId(pub(crate) usize);
@@ -85,18 +90,33 @@ impl Machine {
         T: Send + 'static,
         F: Future<Output = T>,
     {
+        Machine::run_timed(config, body).map(|(result, _)| result)
+    }
+
+    /// The same, with the CPU time that it took.
+    pub fn run_timed<T, F>(
+        config: MachineConfig,
+        body: impl FnOnce(Arc<Machine>) -> F + Send + 'static,
+    ) -> std::thread::Result<(T, Duration)>
+    where
+        T: Send + 'static,
+        F: Future<Output = T>,
+    {
         process::install_panic_hook();
         let thread = std::thread::Builder::new().name(format!("world-{}", config.world_seed)).stack_size(8 << 20);
         let running = thread.spawn(move || {
+            let cpu = cpu_clock();
             let runtime = madsim::runtime::Runtime::with_seed_and_config(config.world_seed, madsim::Config::default());
-            runtime.block_on(async move {
+            let result = runtime.block_on(async move {
                 let machine = Machine::new(config);
                 let pump = madsim::task::spawn(Machine::pump(machine.clone()));
                 let result = body(machine.clone()).await;
                 machine.power_off().await;
                 pump.abort();
                 result
-            })
+            });
+            drop(runtime);
+            (result, cpu.elapsed())
         });
         running.expect("the operating system gives a thread").join()
     }

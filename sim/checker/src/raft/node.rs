@@ -37,11 +37,19 @@ impl Log {
     }
 }
 
+#[derive(Clone, Copy)]
+struct TermVote {
+    term: u64,
+    voted_for: Option<NodeId>,
+    leader: Option<NodeId>,
+}
+
 #[derive(Default)]
 pub(super) struct NodeState {
     pub(super) log: Log,
-    /// The last vote that it used: it must survive restarts.
-    vote: Option<(u64, Option<NodeId>)>,
+    /// The last vote that it used, which must survive restarts: the term, whom it voted for in it, and
+    /// which leader of it the node knew.
+    vote: Option<TermVote>,
     /// Since the process started.
     committed: Option<u64>,
     applied: Option<u64>,
@@ -54,18 +62,28 @@ impl NodeState {
         self.applied = None;
     }
 
-    pub(super) fn vote(&mut self, id: NodeId, term: u64, voted_for: Option<NodeId>, _granted: bool) -> Result<(), Broken> {
-        if let Some((before, whom)) = self.vote {
-            if term < before {
-                return Err(("monotonic-term", format!("{id} goes back from term {before} to term {term}")));
+    /// `granted`: a quorum voted for it, so it leads. A node that voted for another in that term, or
+    /// stood for election itself, then follows: that is no second vote.
+    pub(super) fn vote(&mut self, id: NodeId, term: u64, whom: Option<NodeId>, granted: bool) -> Result<(), Broken> {
+        let fresh = TermVote { term, voted_for: None, leader: None };
+        let mut vote = match self.vote {
+            Some(before) if term < before.term => {
+                return Err(("monotonic-term", format!("{id} goes back from term {} to term {term}", before.term)));
             }
-            if term == before && voted_for != whom {
-                let name = |n: Option<NodeId>| n.map_or("nobody".to_string(), |n| n.to_string());
-                let text = format!("{id} voted for {} and then for {}, both in term {term}", name(whom), name(voted_for));
-                return Err(("one-vote-a-term", text));
-            }
+            Some(before) if term == before.term => before,
+            _ => fresh,
+        };
+        let earlier = if granted { vote.leader } else { vote.voted_for.or(vote.leader) };
+        if earlier.is_some() && earlier != whom {
+            let name = |n: Option<NodeId>| n.map_or("nobody".to_string(), |n| n.to_string());
+            let how = if granted { "followed" } else { "voted for" };
+            return Err(("one-vote-a-term", format!("{id} {how} {} and then {}, both in term {term}", name(earlier), name(whom))));
         }
-        self.vote = Some((term, voted_for));
+        match granted {
+            true => vote.leader = whom,
+            false => vote.voted_for = whom,
+        }
+        self.vote = Some(vote);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use squall_history::{BootData, Entry, What};
 
-/// `n1 boot`, `n1 vote 3>n2`, `n1 lead 3`, `n1 append 5:2 6:2x` (index:term, a letter for other
+/// `n1 boot`, `n1 vote 3>n2` (with `!`: and n2 won), `n1 lead 3`, `n1 append 5:2 6:2x` (index:term, a letter for other
 /// contents), `n1 cut 4`, `n1 commit 5:2`, `n1 apply 5`, `n1 purge 5:2`, `n1 install 5:2`.
 fn verdict(story: &str) -> String {
     let pair = |text: &str| {
@@ -18,8 +18,9 @@ fn verdict(story: &str) -> String {
         let saw = match words[1..] {
             ["boot"] => Saw::Booted { incarnation: 1, data: BootData::Kept },
             ["vote", vote] => {
-                let (term, whom) = vote.split_once('>').unwrap();
-                Saw::Vote { term: term.parse().unwrap(), voted_for: Some(NodeId(whom[1..].parse().unwrap())), granted: false }
+                let granted = vote.ends_with('!');
+                let (term, whom) = vote.trim_end_matches('!').split_once('>').unwrap();
+                Saw::Vote { term: term.parse().unwrap(), voted_for: Some(NodeId(whom[1..].parse().unwrap())), granted }
             }
             ["lead", term] => Saw::Role { term: term.parse().unwrap(), role: Role::Leader, leader: Some(node) },
             ["append", ..] => Saw::Append { entries: words[2..].iter().map(|w| pair(w)).map(|(i, t, h)| LogMark(i, t, h)).collect() },
@@ -46,6 +47,9 @@ fn legal_and_illegal_stories() {
         ("n1 vote 1>n1; n1 vote 2>n2; n1 boot; n1 vote 2>n2", "valid"),
         ("n1 vote 2>n2; n1 boot; n1 vote 1>n1", "monotonic-term"),
         ("n1 vote 2>n2; n1 boot; n1 vote 2>n3", "one-vote-a-term"),
+        ("n3 vote 2>n3; n3 vote 2>n5!; n3 boot; n3 vote 2>n5!", "valid"),
+        ("n3 vote 2>n5!; n3 vote 2>n4!", "one-vote-a-term"),
+        ("n3 vote 2>n5!; n3 vote 2>n4", "one-vote-a-term"),
         ("n1 append 0:1 1:1; n2 append 0:1 1:1", "valid"),
         ("n1 append 0:1 1:1; n2 append 0:1 1:1x", "log-matching"),
         ("n1 append 0:1 1:1 2:3; n2 append 0:1 1:2 2:3", "log-matching"),

@@ -1,0 +1,77 @@
+//! `squall bench`: CPU-seconds, not wall-clock.
+
+use crate::{
+    Exit, Systems,
+    failure::Failure,
+    once::{rss_mb, run_once},
+};
+use squall_scenario::plan;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// The whole simulator: a five-node cluster under faults, every checker on
+    World(World),
+}
+
+#[derive(clap::Args)]
+struct World {
+    /// Print JSON: the first run's line
+    #[arg(long)]
+    json: bool,
+    /// How many runs, one after another in this process
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    runs: u64,
+    /// The first run's seed
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// What the speed bars are measured on.
+const WORLD: &str = include_str!("bench_world.yaml");
+
+pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    match &args.what {
+        What::World(world) => bench_world(world, systems),
+    }
+}
+
+fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
+    let scenario = squall_scenario::parse("bench_world.yaml", WORLD).map_err(|d| Failure::Scenario(Box::new(d)))?;
+    let (mut speeds, mut rates, mut rss_early) = (Vec::new(), Vec::new(), 0.0);
+    let mut peak = 0f64;
+    for i in 0..args.runs {
+        let judged = run_once(&plan(&scenario, args.seed + i), systems)?;
+        let report = judged.report;
+        speeds.push(report.sim_s / report.cpu_s);
+        rates.push(report.ops.ok as f64 / report.cpu_s);
+        peak = peak.max(report.rss_mb);
+        if i < args.runs.min(10) {
+            rss_early = rss_mb();
+        }
+        if args.json {
+            println!("{}", squall_report::json(&report));
+        }
+        if report.verdict() != "valid" {
+            print!("{}", squall_report::text(&report));
+            return Ok(Exit::Violation);
+        }
+    }
+    if !args.json {
+        println!("{} runs of {}", args.runs, scenario.name);
+        println!("simulated seconds per CPU-second    {}", spread(&mut speeds));
+        println!("completed operations per CPU-second {}", spread(&mut rates));
+        println!("memory: peak {peak:.0} MB; {rss_early:.0} MB after the first runs, {:.0} MB after the last", rss_mb());
+    }
+    Ok(Exit::Ok)
+}
+
+fn spread(values: &mut [f64]) -> String {
+    values.sort_by(f64::total_cmp);
+    format!("min {:.1}  median {:.1}  max {:.1}", values[0], values[values.len() / 2], values[values.len() - 1])
+}

@@ -1,0 +1,67 @@
+//! `squall list`: what there is.
+
+use crate::{Exit, Systems, failure::Failure};
+use squall_env::Bug;
+use squall_history::Event;
+use squall_scenario::{TARGET_WORDS, faults, workloads};
+use tabled::{
+    builder::Builder,
+    settings::{Style, Width},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Of what
+    #[arg(value_enum)]
+    what: What,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum What {
+    Systems,
+    Faults,
+    Workloads,
+    Checkers,
+    Bugs,
+    Targets,
+    Events,
+    Formats,
+}
+
+fn print(rows: Vec<[String; 2]>) {
+    let mut table = Builder::default();
+    rows.into_iter().for_each(|row| table.push_record(row));
+    println!("{}", table.build().with(Style::blank()).with(Width::wrap(100).keep_words(true)));
+}
+
+fn row(name: &str, about: &str) -> [String; 2] {
+    [name.to_string(), about.to_string()]
+}
+
+pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    match args.what {
+        What::Systems => print(systems.all().iter().map(|s| row(s.name(), s.about())).collect()),
+        What::Faults => {
+            for kind in faults::REGISTRY {
+                documented(kind.name, kind.about, kind.args, kind.example);
+            }
+        }
+        What::Workloads => {
+            for kind in workloads::REGISTRY {
+                documented(kind.name, kind.about, kind.args, kind.example);
+            }
+        }
+        What::Checkers => print(squall_checker::REGISTRY.iter().map(|c| row(c.name, c.about)).collect()),
+        What::Bugs => Bug::ALL.iter().for_each(|bug| println!(" {}", bug.name())),
+        What::Targets => print(TARGET_WORDS.iter().map(|(word, about)| row(word, about)).collect()),
+        What::Events => Event::ALL.iter().for_each(|event| println!(" {}", event.name())),
+        What::Formats => print(squall_report::REGISTRY.iter().map(|f| row(f.name, f.about)).collect()),
+    }
+    Ok(Exit::Ok)
+}
+
+fn documented(name: &str, about: &str, args: &[faults::Arg], example: &str) {
+    println!("{name}: {about}");
+    print(args.iter().map(|a| row(&format!("{}: {}", a.name, a.form), a.about)).collect());
+    println!("   - {example}\n");
+}

@@ -1,0 +1,216 @@
+//! `squall run`: a scenario under one seed or many.
+
+use crate::{
+    Exit, Systems,
+    failure::Failure,
+    once::{Judged, keep, load, run_once},
+};
+use squall_history::{Event, write_jsonl};
+use squall_scenario::{Expect, Scenario, plan};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The scenario, or a plan
+    scenario: PathBuf,
+    /// The seed
+    #[arg(long, default_value_t = 0, conflicts_with = "seeds")]
+    seed: u64,
+    /// Many seeds: A..B, B excluded. Stops at the first violation
+    #[arg(long, value_parser = parse_seeds)]
+    seeds: Option<std::ops::Range<u64>>,
+    /// How many seeds run side by side
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    jobs: u64,
+    /// Switch a planted bug on (may be given again)
+    #[arg(long)]
+    bug: Vec<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Output {
+    /// Print JSON, one line a run
+    #[arg(long)]
+    json: bool,
+    /// Write the history as JSON lines to this file
+    #[arg(long)]
+    history: Option<PathBuf>,
+    /// Where violations are kept: plan, history, report
+    #[arg(long, default_value = "reports")]
+    reports: PathBuf,
+}
+
+fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("seeds are given as A..B")?;
+    let number = |s: &str| s.parse::<u64>().map_err(|e| format!("{s}: {e}"));
+    let (from, to) = (number(from)?, number(to)?);
+    if from < to { Ok(from..to) } else { Err(format!("{from}..{to} is empty")) }
+}
+
+pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    let scenario = load(&args.scenario, &args.bug)?;
+    match &args.seeds {
+        Some(seeds) => many(&scenario, seeds.clone(), args, systems),
+        None => finish_one(&plan(&scenario, args.seed), systems, &args.output, None),
+    }
+}
+
+/// Runs one plan, shows and keeps what is to be shown and kept. `replay`: how to run it again, when
+/// its plan is in a file already.
+pub(crate) fn finish_one(plan: &Scenario, systems: &Systems, output: &Output, replay: Option<String>) -> Result<Exit, Failure> {
+    let mut judged = run_once(plan, systems)?;
+    if let Some(path) = &output.history {
+        let mut file = BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
+        write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
+    }
+    judged.report.replay = replay;
+    if judged.report.verdict() != "valid" && judged.report.replay.is_none() {
+        judged.report.replay = Some(kept(plan, &judged, &output.reports)?);
+    }
+    match output.json {
+        true => println!("{}", squall_report::json(&judged.report)),
+        false => print!("{}", squall_report::text(&judged.report)),
+    }
+    Ok(met(&plan.expect, &judged))
+}
+
+/// Keeps a run; says how to run it again.
+fn kept(plan: &Scenario, judged: &Judged, reports: &Path) -> Result<String, Failure> {
+    let dir = keep(plan, judged, reports)?;
+    Ok(format!("cargo run --release -- replay {}", dir.display()))
+}
+
+/// Whether a run met what its scenario expects.
+fn met(expect: &Expect, judged: &Judged) -> Exit {
+    let report = &judged.report;
+    match (expect, report.verdict()) {
+        (Expect::Valid, "valid") => Exit::Ok,
+        (Expect::Valid, "invalid") => Exit::Violation,
+        (Expect::Valid, _) => Exit::Inconclusive,
+        // A single run of a canary may well pass: what counts is that it fails within so many seeds.
+        (Expect::Violation { checker, .. }, _) if report.violated().contains(&checker.as_str()) => Exit::Ok,
+        (Expect::Violation { .. }, _) => Exit::Violation,
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    runs: u64,
+    ok: u64,
+    sim_s: f64,
+    cpu_s: f64,
+    events: BTreeMap<Event, u64>,
+    /// The first run that was not valid: by seed.
+    worst: BTreeMap<u64, (Exit, String)>,
+    failure: Option<Failure>,
+}
+
+fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    let (next, stop) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
+    let totals = Mutex::new(Totals::default());
+    let worker = || {
+        while !stop.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let ended = one_of_many(&plan(scenario, seed), seed, args, systems, &totals);
+            if ended {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..args.jobs).for_each(|_| drop(scope.spawn(worker))));
+
+    let totals = totals.into_inner().expect("no worker panics under the lock");
+    if let Some(failure) = totals.failure {
+        return Err(failure);
+    }
+    let bites = matches!(scenario.expect, Expect::Violation { .. });
+    let found = totals.worst.first_key_value();
+    if let Some((_, (_, text))) = found {
+        println!("{text}");
+    }
+    if !args.output.json {
+        let coverage: Vec<String> = totals.events.iter().map(|(e, n)| format!("{} {n}", e.name())).collect();
+        println!(
+            "{}: {} runs, {} operations, {:.0} simulated seconds in {:.1} CPU-seconds; {}",
+            scenario.name,
+            totals.runs,
+            totals.ok,
+            totals.sim_s,
+            totals.cpu_s,
+            coverage.join(", ")
+        );
+    }
+    let silent: Vec<&str> = scenario.sometimes.iter().filter(|e| !totals.events.contains_key(e)).map(|e| e.name()).collect();
+    if !silent.is_empty() && totals.runs >= 20 {
+        println!("never happened, although the scenario says sometimes: {}", silent.join(", "));
+    }
+    Ok(match (bites, found) {
+        (false, None) => Exit::Ok,
+        (false, Some((_, (exit, _)))) => *exit,
+        (true, Some((_, (exit, _)))) => *exit,
+        (true, None) => {
+            println!("{}: a canary that did not fail within {} seeds", scenario.name, seeds.end - seeds.start);
+            Exit::Violation
+        }
+    })
+}
+
+/// Runs one of many seeds. True when the others need not be run.
+fn one_of_many(plan: &Scenario, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
+    let judged = run_once(plan, systems);
+    let mut totals = totals.lock().expect("no worker panics under the lock");
+    let judged = match judged {
+        Ok(judged) => judged,
+        Err(failure) => {
+            eprintln!("seed {seed}:");
+            totals.failure = Some(failure);
+            return true;
+        }
+    };
+    let report = &judged.report;
+    totals.runs += 1;
+    totals.ok += report.ops.ok;
+    totals.sim_s += report.sim_s;
+    totals.cpu_s += report.cpu_s;
+    for (event, n) in &report.events {
+        *totals.events.entry(*event).or_default() += n;
+    }
+    if args.output.json {
+        println!("{}", squall_report::json(report));
+    }
+    let wanted = match &plan.expect {
+        Expect::Valid => report.verdict() != "valid",
+        // The right checker must find it; a wrong one alone is a failure, too.
+        Expect::Violation { .. } => report.verdict() == "invalid",
+    };
+    if !wanted {
+        return false;
+    }
+    let text = match kept(plan, &judged, &args.output.reports) {
+        Err(failure) => {
+            totals.failure = Some(failure);
+            return true;
+        }
+        Ok(replay) => {
+            let names = judged.report.violated().join(", ");
+            format!("seed {seed}: {} ({names}) after {:.1} CPU-seconds\n  {replay}", report.verdict(), totals.cpu_s)
+        }
+    };
+    let exit = met(&plan.expect, &judged);
+    totals.worst.insert(seed, (exit, text));
+    true
+}

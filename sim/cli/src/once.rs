@@ -1,0 +1,101 @@
+//! One plan, run and judged once.
+
+use crate::{Systems, failure::Failure};
+use squall_env::Bug;
+use squall_history::write_jsonl;
+use squall_report::RunReport;
+use squall_scenario::Scenario;
+use squall_world::{Run, System};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+impl Systems {
+    /// The system of this name.
+    pub(crate) fn get(&self, name: &str) -> Result<Arc<dyn System>, Failure> {
+        self.0.iter().find(|s| s.name() == name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = self.0.iter().map(|s| s.name()).collect();
+            Failure::Usage(format!("there is no system `{name}`; there are {}", names.join(", ")))
+        })
+    }
+
+    pub(crate) fn all(&self) -> &[Arc<dyn System>] {
+        &self.0
+    }
+}
+
+/// Reads a scenario or a plan, and switches these bugs on in it.
+pub(crate) fn load(path: &Path, bugs: &[String]) -> Result<Scenario, Failure> {
+    let source = fs::read_to_string(path).map_err(Failure::io(path))?;
+    let mut scenario = squall_scenario::parse(&path.display().to_string(), &source).map_err(|d| Failure::Scenario(Box::new(d)))?;
+    for bug in bugs {
+        if Bug::from_name(bug).is_none() {
+            return Err(Failure::Run(squall_world::RunError::NoSuchBug(bug.clone())));
+        }
+        if !scenario.bugs.contains(bug) {
+            scenario.bugs.push(bug.clone());
+        }
+    }
+    Ok(scenario)
+}
+
+/// A run and what is thought of it.
+pub(crate) struct Judged {
+    pub(crate) run: Run,
+    pub(crate) report: RunReport,
+}
+
+/// Runs a plan and judges it.
+pub(crate) fn run_once(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
+    let run = squall_world::run(plan, systems.get(&plan.system)?)?;
+    let judging = squall_world::cpu_clock();
+    let seed = plan.seed.clone().unwrap_or_default();
+    let mut report = RunReport::judge(&plan.name, &seed, plan.cluster.size(), &plan.sometimes, &run.history, &run.digest);
+    if run.overflowed {
+        report.verdicts.push(("history", squall_checker::Verdict::Unknown("the history had to be cut off: it was too long".into())));
+    }
+    report.cpu_s = (run.cpu + judging.elapsed()).as_secs_f64();
+    report.rss_mb = peak_rss_mb();
+    Ok(Judged { run, report })
+}
+
+/// The process' peak resident memory in MiB; 0 where the system does not say.
+pub(crate) fn peak_rss_mb() -> f64 {
+    status_kb("VmHWM:") / 1024.0
+}
+
+/// The process' resident memory now, in MiB.
+pub(crate) fn rss_mb() -> f64 {
+    status_kb("VmRSS:") / 1024.0
+}
+
+fn status_kb(field: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(field));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0.0)
+}
+
+/// Writes plan, history and report of a run into a directory of its own, whole or not at all.
+pub(crate) fn keep(plan: &Scenario, judged: &Judged, reports: &Path) -> Result<PathBuf, Failure> {
+    let dir = reports.join(&plan.name).join(plan.seed.as_deref().unwrap_or("plan"));
+    let fresh = dir.with_extension("partial");
+    let write = || -> std::io::Result<()> {
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh)?;
+        }
+        fs::create_dir_all(&fresh)?;
+        fs::write(fresh.join("plan.yaml"), plan.to_yaml_text())?;
+        let mut file = std::io::BufWriter::new(fs::File::create(fresh.join("history.jsonl"))?);
+        write_jsonl(&judged.run.history, &mut file)?;
+        std::io::Write::flush(&mut file)?;
+        fs::write(fresh.join("report.txt"), squall_report::text(&judged.report))?;
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::rename(&fresh, &dir)
+    };
+    write().map_err(Failure::io(&dir))?;
+    Ok(dir)
+}

@@ -1,0 +1,105 @@
+//! What every writer shows.
+
+use squall_checker::{Verdict, check_all, merge};
+use squall_history::{Entry, Event, OpEnd, View, What};
+use std::collections::BTreeMap;
+
+/// How operations ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpCounts {
+    /// They happened.
+    pub ok: u64,
+    /// They certainly did not.
+    pub fail: u64,
+    /// Nobody knows.
+    pub info: u64,
+}
+
+/// One run, judged.
+#[derive(Clone, Debug)]
+pub struct RunReport {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed that it was planned with.
+    pub seed: String,
+    /// How many nodes.
+    pub nodes: u32,
+    /// Each checker's verdict.
+    pub verdicts: Vec<(&'static str, Verdict)>,
+    /// How often each event happened.
+    pub events: BTreeMap<Event, u64>,
+    /// The events that the scenario says must happen sometimes.
+    pub sometimes: Vec<Event>,
+    /// How often each fault began.
+    pub faults: BTreeMap<String, u64>,
+    /// How operations ended.
+    pub ops: OpCounts,
+    /// The run's digest.
+    pub digest: String,
+    /// Virtual seconds.
+    pub sim_s: f64,
+    /// CPU seconds, checkers included.
+    pub cpu_s: f64,
+    /// The process' peak memory in MiB.
+    pub rss_mb: f64,
+    /// The command that runs it again.
+    pub replay: Option<String>,
+    /// Pictures of the violations, one for each checker that found one.
+    pub pictures: Vec<String>,
+}
+
+impl RunReport {
+    /// Judges a history.
+    pub fn judge(scenario: &str, seed: &str, nodes: u32, sometimes: &[Event], history: &[Entry], digest: &str) -> RunReport {
+        let view = View::new(history);
+        let verdicts = check_all(&view);
+        let mut ops = OpCounts::default();
+        for op in view.ops() {
+            match op.end {
+                OpEnd::Ok(..) => ops.ok += 1,
+                OpEnd::Fail(_) => ops.fail += 1,
+                OpEnd::Open => ops.info += 1,
+            }
+        }
+        let (mut events, mut faults) = (BTreeMap::new(), BTreeMap::new());
+        for entry in history {
+            match &entry.what {
+                What::Event { event, .. } => *events.entry(*event).or_default() += 1,
+                What::Effect { fault, phase, .. } if *phase != squall_history::EffectPhase::Stop => {
+                    *faults.entry(fault.clone()).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        let pictures = verdicts
+            .iter()
+            .filter_map(|(_, v)| if let Verdict::Invalid(witness) = v { crate::timeline::picture(history, witness) } else { None })
+            .collect();
+        RunReport {
+            scenario: scenario.to_string(),
+            seed: seed.to_string(),
+            nodes,
+            verdicts,
+            events,
+            sometimes: sometimes.to_vec(),
+            faults,
+            ops,
+            digest: digest.to_string(),
+            sim_s: history.last().map_or(0.0, |e| e.t.as_secs_f64()),
+            cpu_s: 0.0,
+            rss_mb: 0.0,
+            replay: None,
+            pictures,
+        }
+    }
+
+    /// The worst verdict.
+    pub fn verdict(&self) -> &'static str {
+        merge(self.verdicts.iter().map(|(_, v)| v))
+    }
+
+    /// The checkers that found a violation.
+    pub fn violated(&self) -> Vec<&'static str> {
+        self.verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Invalid(_))).map(|(name, _)| *name).collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! `text`: what a stranger understands.
+
+use crate::{Format, RunReport};
+use squall_checker::Verdict;
+use std::fmt::Write as _;
+use tabled::{Table, builder::Builder, settings::Style};
+
+pub(crate) const FORMAT: Format = Format { name: "text", about: "for people, on a terminal", write };
+
+fn write(r: &RunReport) -> String {
+    let mut out = String::new();
+    let infallible = "a String takes whatever is written";
+    let word = r.verdict().to_uppercase();
+    writeln!(out, "{word}  {} (seed {}, {} nodes, {:.1} simulated seconds)", r.scenario, r.seed, r.nodes, r.sim_s).expect(infallible);
+    writeln!(out).expect(infallible);
+
+    let mut table = Builder::default();
+    table.push_record(["checker", "verdict", "why"]);
+    for (name, verdict) in &r.verdicts {
+        let why = match verdict {
+            Verdict::Valid => "",
+            Verdict::Unknown(why) => why.as_str(),
+            Verdict::Invalid(witness) => witness.kind,
+        };
+        table.push_record([*name, verdict.word(), why]);
+    }
+    let mut table: Table = table.build();
+    writeln!(out, "{}", table.with(Style::blank())).expect(infallible);
+    writeln!(out).expect(infallible);
+
+    for (name, verdict) in &r.verdicts {
+        if let Verdict::Invalid(witness) = verdict {
+            writeln!(out, "{name}: at {}: {}", witness.at, witness.summary).expect(infallible);
+            for line in &witness.details {
+                writeln!(out, "  {line}").expect(infallible);
+            }
+        }
+    }
+    for picture in &r.pictures {
+        writeln!(out, "\n{picture}").expect(infallible);
+    }
+    let total = r.ops.ok + r.ops.fail + r.ops.info;
+    writeln!(out, "operations  {total}: {} ok, {} failed for certain, {} of unknown outcome", r.ops.ok, r.ops.fail, r.ops.info).expect(infallible);
+    let fired: u64 = r.faults.iter().filter(|(id, _)| *id != "heal").map(|(_, n)| n).sum();
+    writeln!(out, "faults      {fired} fired").expect(infallible);
+    let events: Vec<String> = r.events.iter().map(|(event, n)| format!("{} {n}", event.name())).collect();
+    writeln!(out, "events      {}", if events.is_empty() { "none".to_string() } else { events.join(", ") }).expect(infallible);
+    writeln!(out, "cost        {:.2} CPU-seconds ({:.0} simulated seconds each), {:.0} MB", r.cpu_s, r.sim_s / r.cpu_s.max(1e-9), r.rss_mb)
+        .expect(infallible);
+    writeln!(out, "digest      {}", r.digest).expect(infallible);
+    if let Some(replay) = &r.replay {
+        writeln!(out, "replay      {replay}").expect(infallible);
+    }
+    out
+}
