@@ -24,7 +24,7 @@ use openraft::{
     },
     type_config::alias::SnapshotOf,
 };
-use squall_env::{Env, LocalInstant};
+use squall_env::{Env, LocalInstant, timeout};
 use squall_rpc::{Channel, ChannelOptions};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -60,7 +60,7 @@ impl<E: Env> Peers<E> {
             let addr = node.addr.parse().expect("a member's address was checked when it was configured");
             Channel::new(self.net.clone(), addr, ChannelOptions { default_deadline: Some(Duration::from_secs(2)), ..Default::default() })
         });
-        Peer { client: RaftClient::new(channel.clone()), patience: self.patience, heartbeat }
+        Peer { client: RaftClient::new(channel.clone()), patience: self.patience, heartbeat, beat: None }
     }
 }
 
@@ -80,7 +80,51 @@ impl<E: Env> RaftNetworkFactory<Types<E>> for Peers<E> {
 pub(crate) struct Peer<E: Env> {
     client: RaftClient<Channel<E>>,
     patience: Duration,
+    /// Whether it sends heartbeats, and nothing else.
     heartbeat: bool,
+    /// The heartbeats' stream: one for many of them, since a stream of its own for each (headers,
+    /// routing, a task) costs four times as much, and every linearizable read asks for a round.
+    beat: Option<Wire>,
+}
+
+impl<E: Env> Peer<E> {
+    /// One heartbeat over the stream that stands, or a new one. Whatever goes wrong (a refusal, a
+    /// deadline, this future dropped) ends the stream: an answer that comes late must not be taken for
+    /// the next one's.
+    async fn beat(&mut self, rpc: pb::AppendRequest, limit: Duration) -> Result<StreamAppendResult<Types<E>>, RPCError<Types<E>>> {
+        let standing = self.beat.take();
+        let exchange = async {
+            let mut wire = match standing {
+                Some(wire) => {
+                    wire.requests.send(rpc).await.map_err(|_| failed::<E>(Status::unavailable("the stream ended")))?;
+                    wire
+                }
+                None => open_wire::<E>(&mut self.client, rpc, limit).await?,
+            };
+            let reply = wire.replies.message().await.map_err(failed::<E>)?;
+            let reply = reply.ok_or_else(|| failed::<E>(Status::unavailable("the stream ended without an answer")))?;
+            Ok::<_, RPCError<Types<E>>>((append_reply_from::<E>(&reply).map_err(failed::<E>)?, wire))
+        };
+        let exchanged = timeout::<E, _>(limit, exchange).await;
+        let (result, wire) = exchanged.map_err(|_| failed::<E>(Status::deadline_exceeded("a heartbeat was not answered in time")))??;
+        if result.is_ok() {
+            self.beat = Some(wire);
+        }
+        Ok(result)
+    }
+}
+
+/// Opens a stream of appends with its first request.
+async fn open_wire<E: Env>(
+    client: &mut RaftClient<Channel<E>>,
+    first: pb::AppendRequest,
+    limit: Duration,
+) -> Result<Wire, RPCError<Types<E>>> {
+    let (requests, mut outgoing) = mpsc::channel(PIPELINE + 1);
+    requests.try_send(first).map_err(|_| failed::<E>(Status::internal("an empty channel is full")))?;
+    let outgoing = stream::poll_fn(move |cx| outgoing.poll_recv(cx));
+    let replies = client.append(request(outgoing, limit)).await.map_err(failed::<E>)?.into_inner();
+    Ok(Wire { requests, replies })
 }
 
 fn request<T>(message: T, deadline: Duration) -> tonic::Request<T> {
@@ -106,8 +150,14 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
         rpc: AppendEntriesRequest<Types<E>>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types<E>>, RPCError<Types<E>>> {
-        let reply = self.client.append_once(request(append_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?.into_inner();
-        Ok(match append_reply_from::<E>(&reply).map_err(failed::<E>)? {
+        let result = match self.heartbeat {
+            true => self.beat(append_to::<E>(&rpc), option.soft_ttl()).await?,
+            false => {
+                let reply = self.client.append_once(request(append_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?;
+                append_reply_from::<E>(reply.get_ref()).map_err(failed::<E>)?
+            }
+        };
+        Ok(match result {
             Ok(matched) if matched == last_of::<E>(&rpc) => AppendEntriesResponse::Success,
             Ok(matched) => AppendEntriesResponse::PartialSuccess(matched),
             Err(StreamAppendError::Conflict(_)) => AppendEntriesResponse::Conflict,
@@ -282,12 +332,8 @@ where
     }
 
     async fn open(&mut self, first: pb::AppendRequest) -> Result<(), RPCError<Types<E>>> {
-        let (requests, mut outgoing) = mpsc::channel(PIPELINE + 1);
-        requests.try_send(first).map_err(|_| failed::<E>(Status::internal("an empty channel is full")))?;
         self.sent_at.push_back(E::now());
-        let outgoing = stream::poll_fn(move |cx| outgoing.poll_recv(cx));
-        let replies = self.client.append(request(outgoing, self.patience)).await.map_err(failed::<E>)?.into_inner();
-        self.wire = Some(Wire { requests, replies });
+        self.wire = Some(open_wire::<E>(&mut self.client, first, self.patience).await?);
         Ok(())
     }
 
