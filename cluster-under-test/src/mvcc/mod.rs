@@ -16,3 +16,6 @@ pub use apply::{Applied, AppliedResponse, apply};
 pub use check::{RequestError, check_command, check_range};
 pub use range::range;
 pub use store::{Store, Version};
+
+#[cfg(test)]
+mod tests;
