@@ -129,7 +129,8 @@ impl<E: Env> Node<E> {
         let listener = net.listen(addr).await.map_err(|e| StartError::Listen(addr, e))?;
         let addr = listener.local_addr();
         let peers = Peers::<E>::new(net, config.election_timeout_max.max(Duration::from_millis(500)));
-        let raft = Raft::<E>::new(config.id, config.raft()?, peers, log, machine.clone()).await.map_err(|e| StartError::Raft(e.to_string()))?;
+        let raft =
+            Raft::<E>::new(config.id, config.raft()?, peers, log, machine.clone()).await.map_err(|e| StartError::Raft(e.to_string()))?;
 
         if pristine {
             let members: BTreeMap<u64, BasicNode> = config.members.iter().map(|(id, addr)| (*id, BasicNode::new(addr))).collect();
@@ -197,19 +198,15 @@ impl<E: Env> Node<E> {
 /// The one cluster there is, until clusters have names.
 const CLUSTER_ID: u64 = 0x5117_a11d_c0de_0001;
 
-/// Ends when Raft does.
+/// Ends when Raft does. It watches the server's metrics, which change seldom and close when the core
+/// ends; those of the data change with every message.
 async fn stopped<E: Env>(raft: Raft<E>) -> String {
     use openraft_rt::WatchReceiver as _;
-    let mut metrics = raft.metrics();
-    loop {
-        let fatal = metrics.borrow_watched().running_state.as_ref().err().map(ToString::to_string);
-        if let Some(why) = fatal {
-            return why;
-        }
-        if metrics.changed().await.is_err() {
-            return "raft stopped".to_string();
-        }
-    }
+    let mut server = raft.server_metrics();
+    while server.changed().await.is_ok() {}
+    let metrics = raft.metrics();
+    let ended = metrics.borrow_watched().running_state.as_ref().err().map(ToString::to_string);
+    ended.unwrap_or_else(|| "raft stopped".to_string())
 }
 
 /// etcd's `--auto-compaction-mode=revision`: only the leader's proposals are taken.

@@ -68,8 +68,7 @@ async fn run(args: Args) -> Result<(), String> {
         keep_entries: (args.snapshot_every / 5).max(1),
         ..NodeConfig::new(args.id, members)
     };
-    let (node, service) =
-        Node::<TokioEnv>::start(config, RealNet, disk, Arc::new(NoObserver)).await.map_err(|e| e.to_string())?;
+    let (node, service) = Node::<TokioEnv>::start(config, RealNet, disk, Arc::new(NoObserver)).await.map_err(|e| e.to_string())?;
     eprintln!("squall-node {} listens on {}", args.id, node.addr());
     tokio::select! {
         biased;

@@ -91,11 +91,8 @@ impl Change<'_> {
     }
 
     fn delete(&mut self, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
-        let found: Vec<(Bytes, KeyValue)> = self
-            .store
-            .scan(&delete.key, &delete.range_end, self.revision)
-            .map(|(key, v)| (key.clone(), v.to_kv(key, false)))
-            .collect();
+        let found: Vec<(Bytes, KeyValue)> =
+            self.store.scan(&delete.key, &delete.range_end, self.revision).map(|(key, v)| (key.clone(), v.to_kv(key, false))).collect();
         for (key, _) in &found {
             let gone = Version { create_revision: 0, mod_revision: self.revision, version: 0, value: None, lease: 0 };
             self.store.push(key.clone(), gone);
@@ -147,7 +144,9 @@ impl Change<'_> {
         for op in if succeeded { &txn.success } else { &txn.failure } {
             match &op.request {
                 Some(Request::RequestRange(r)) if r.revision > self.store.revision => return Err(RequestError::FutureRevision),
-                Some(Request::RequestRange(r)) if r.revision > 0 && r.revision < self.store.compacted => return Err(RequestError::Compacted),
+                Some(Request::RequestRange(r)) if r.revision > 0 && r.revision < self.store.compacted => {
+                    return Err(RequestError::Compacted);
+                }
                 Some(Request::RequestPut(put)) if (put.ignore_value || put.ignore_lease) && self.current(&put.key).is_none() => {
                     return Err(RequestError::KeyNotFound);
                 }

@@ -85,7 +85,12 @@ impl Store {
     }
 
     /// The live keys of an etcd range, at a revision, in order of key.
-    pub(super) fn scan<'s>(&'s self, key: &'s [u8], range_end: &'s [u8], revision: i64) -> impl Iterator<Item = (&'s Bytes, &'s Version)> + 's {
+    pub(super) fn scan<'s>(
+        &'s self,
+        key: &'s [u8],
+        range_end: &'s [u8],
+        revision: i64,
+    ) -> impl Iterator<Item = (&'s Bytes, &'s Version)> + 's {
         let bounds = bounds(key, range_end);
         let keys = bounds.map(|bounds| self.keys.range::<[u8], _>(bounds));
         keys.into_iter().flatten().filter_map(move |(key, versions)| Some((key, live(versions, revision)?)))

@@ -57,7 +57,9 @@ fn txn(store: &mut Store, compare: Vec<Compare>, success: Vec<RequestOp>, failur
     match run(store, command::Request::Txn(TxnRequest { compare, success, failure }))? {
         AppliedResponse::Txn(answer) => {
             let show = |r: &crate::pb::etcdserverpb::ResponseOp| match r.response.as_ref().unwrap() {
-                Response::ResponseRange(r) => r.kvs.iter().map(|kv| format!("{}@{}", text(&kv.value), kv.mod_revision)).collect::<Vec<_>>().join(","),
+                Response::ResponseRange(r) => {
+                    r.kvs.iter().map(|kv| format!("{}@{}", text(&kv.value), kv.mod_revision)).collect::<Vec<_>>().join(",")
+                }
                 Response::ResponsePut(_) => "put".to_string(),
                 Response::ResponseDeleteRange(d) => format!("deleted {}", d.deleted),
                 Response::ResponseTxn(t) => format!("txn {}", t.succeeded),

@@ -60,15 +60,13 @@ impl<E: Env> LogStore<E> {
         let (wal, recovered) = Wal::<E>::open(disk, segment_len_max).await?;
         let mut entries = BTreeMap::new();
         for (index, entry) in recovered.entries {
-            let entry = entry_from::<E>(entry).map_err(|status| io::Error::new(io::ErrorKind::InvalidData, status.message().to_string()))?;
+            let entry =
+                entry_from::<E>(entry).map_err(|status| io::Error::new(io::ErrorKind::InvalidData, status.message().to_string()))?;
             entries.insert(index, entry);
         }
         let marks: Vec<_> = entries.values().map(mark::<E>).collect();
-        let cache = Cache {
-            entries,
-            vote: recovered.vote.as_ref().map(vote_from::<E>),
-            purged: recovered.purged.as_ref().map(log_id_from::<E>),
-        };
+        let cache =
+            Cache { entries, vote: recovered.vote.as_ref().map(vote_from::<E>), purged: recovered.purged.as_ref().map(log_id_from::<E>) };
         if let Some(vote) = &cache.vote {
             observer.vote(vote.leader_id.term, vote.leader_id.voted_for, vote.committed);
             observer.role(vote.leader_id.term, RaftRole::Follower, None);
@@ -95,7 +93,10 @@ impl<E: Env> LogStore<E> {
 }
 
 impl<E: Env> RaftLogReader<Types<E>> for LogReader<E> {
-    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(&mut self, range: RB) -> Result<Vec<Entry<E>>, io::Error> {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry<E>>, io::Error> {
         let cache = locked(&self.cache);
         let found: Vec<Entry<E>> = cache.entries.range(range.clone()).map(|(_, e)| e.clone()).collect();
         let first = match range.start_bound() {
@@ -235,7 +236,10 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
 }
 
 impl<E: Env> RaftLogReader<Types<E>> for LogStore<E> {
-    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(&mut self, range: RB) -> Result<Vec<Entry<E>>, io::Error> {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry<E>>, io::Error> {
         LogReader { cache: self.cache.clone() }.try_get_log_entries(range).await
     }
 
@@ -243,4 +247,3 @@ impl<E: Env> RaftLogReader<Types<E>> for LogStore<E> {
         Ok(locked(&self.cache).vote)
     }
 }
-

@@ -5,8 +5,8 @@
 
 use super::{
     convert::{
-        SnapshotMeta, Vote, append_from, append_reply_from, append_to, meta_to, transfer_reply_from, transfer_to, vote_from, vote_reply_from,
-        vote_request_to, vote_to,
+        SnapshotMeta, Vote, append_from, append_reply_from, append_to, meta_to, transfer_reply_from, transfer_to, vote_from,
+        vote_reply_from, vote_request_to, vote_to,
     },
     types::Types,
 };
@@ -241,10 +241,9 @@ fn last_of<E: Env>(rpc: &AppendEntriesRequest<Types<E>>) -> Option<super::conver
 
 fn snapshot_chunks<E: Env>(vote: &Vote<E>, meta: &SnapshotMeta<E>, data: Bytes) -> Vec<pb::SnapshotChunk> {
     let head = pb::SnapshotChunk { vote: Some(vote_to::<E>(vote)), meta: Some(meta_to::<E>(meta)), data: Bytes::new() };
-    let pieces = (0..data.len()).step_by(CHUNK).map(|from| pb::SnapshotChunk {
-        data: data.slice(from..(from + CHUNK).min(data.len())),
-        ..Default::default()
-    });
+    let pieces = (0..data.len())
+        .step_by(CHUNK)
+        .map(|from| pb::SnapshotChunk { data: data.slice(from..(from + CHUNK).min(data.len())), ..Default::default() });
     std::iter::once(head).chain(pieces).collect()
 }
 

@@ -124,20 +124,16 @@ impl<E: Env> StateMachine<E> {
             // A snapshot has its name only once it is durable and whole: a bad one is corruption.
             let file = disk.open(&format!("{DIR}/{name}"), OpenMode::Existing).await?;
             let bytes = Bytes::from(file.read_at(0, file.len().await? as usize).await?);
-            let (meta, store) = opened::<E>(&bytes).map_err(|e| bad_data(format!("{DIR}/{name}: {e}; restore the file, or replace the node")))?;
+            let (meta, store) =
+                opened::<E>(&bytes).map_err(|e| bad_data(format!("{DIR}/{name}: {e}; restore the file, or replace the node")))?;
             if let Some(id) = &meta.last_log_id {
                 observer.restored(id.index, id.leader_id.term, store.chain());
             }
             applying = Applying { store, last_applied: meta.last_log_id, membership: meta.last_membership.clone() };
             current = Some(CurrentSnapshot { meta, bytes });
         }
-        let shared = Shared {
-            applying: Mutex::new(applying),
-            current: Mutex::new(current),
-            writing: tokio::sync::Mutex::new(()),
-            disk,
-            observer,
-        };
+        let shared =
+            Shared { applying: Mutex::new(applying), current: Mutex::new(current), writing: tokio::sync::Mutex::new(()), disk, observer };
         Ok(StateMachine { shared: Arc::new(shared) })
     }
 

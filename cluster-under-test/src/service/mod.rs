@@ -2,5 +2,5 @@
 
 mod kv;
 
-pub use kv::LEADER_HINT;
 pub(crate) use kv::KvService;
+pub use kv::LEADER_HINT;

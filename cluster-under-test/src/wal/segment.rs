@@ -38,9 +38,8 @@ pub(super) fn scan(sequence: u64, segment: &[u8], is_last: bool) -> Result<Scann
             durable = durable.max(mark);
         }
     }
-    let corrupt = |what: &str| {
-        Err(WalError::Corrupt { file: format!("wal/{}", file_name(sequence)), offset: at as u64, what: what.to_string() })
-    };
+    let corrupt =
+        |what: &str| Err(WalError::Corrupt { file: format!("wal/{}", file_name(sequence)), offset: at as u64, what: what.to_string() });
     if !is_last {
         return corrupt("a broken record, and later segments exist, so this one was whole");
     }

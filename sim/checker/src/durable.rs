@@ -8,8 +8,11 @@ use crate::{Checker, Verdict, Witness};
 use squall_history::{CompletedOp, OpEnd, Output, SimTime, View, What};
 use std::collections::BTreeMap;
 
-pub(crate) const CHECKER: Checker =
-    Checker { name: "durable", about: "an acknowledged write is not lost: the final reads show it, or one that may have come after it", check };
+pub(crate) const CHECKER: Checker = Checker {
+    name: "durable",
+    about: "an acknowledged write is not lost: the final reads show it, or one that may have come after it",
+    check,
+};
 
 fn acknowledged(op: &CompletedOp) -> bool {
     matches!(op.end, OpEnd::Ok(_, Output::Done | Output::Swapped { yes: true }))
@@ -71,7 +74,11 @@ mod tests {
     /// Lines: `put 1 a` (invoke), `ok 1`, `info 1`, `fail 1`, `final -` (a final read's answer).
     fn verdict(script: &str) -> &'static str {
         let mut history = Vec::new();
-        let put = |op: u64, value: &str| What::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Put { key: "k".into(), value: value.into() } };
+        let put = |op: u64, value: &str| What::Invoke {
+            client: ClientId(1),
+            op: OpId(op),
+            ask: Op::Put { key: "k".into(), value: value.into() },
+        };
         for (t, line) in script.split("; ").enumerate() {
             let words: Vec<&str> = line.split(' ').collect();
             let whats = match words[..] {

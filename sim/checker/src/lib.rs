@@ -26,14 +26,8 @@ pub struct Checker {
 }
 
 /// Every checker, in the order of reports.
-pub const REGISTRY: &[Checker] = &[
-    linearizable::CHECKER,
-    durable::CHECKER,
-    replicas_equal::CHECKER,
-    raft::CHECKER,
-    liveness::CHECKER,
-    no_panic::CHECKER,
-];
+pub const REGISTRY: &[Checker] =
+    &[linearizable::CHECKER, durable::CHECKER, replicas_equal::CHECKER, raft::CHECKER, liveness::CHECKER, no_panic::CHECKER];
 
 /// Every checker's verdict on one history. A history that was cut off is `unknown`, where it is not
 /// `invalid`.

@@ -10,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-pub(crate) const CHECKER: Checker =
-    Checker { name: "liveness", about: "once the faults are over every client is served again, in time, and every replica catches up", check };
+pub(crate) const CHECKER: Checker = Checker {
+    name: "liveness",
+    about: "once the faults are over every client is served again, in time, and every replica catches up",
+    check,
+};
 
 fn check(view: &View<'_>) -> Verdict {
     let healed = view.entries().find_map(|(_, e)| match &e.what {

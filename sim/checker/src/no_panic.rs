@@ -26,11 +26,9 @@ mod tests {
 
     #[test]
     fn a_panic_and_a_refusal_are_violations_and_a_stop_is_not() {
-        for (saw, expect) in [
-            (Saw::Stopped, "valid"),
-            (Saw::Panicked { message: "m".into() }, "invalid"),
-            (Saw::Refused { why: "w".into() }, "invalid"),
-        ] {
+        for (saw, expect) in
+            [(Saw::Stopped, "valid"), (Saw::Panicked { message: "m".into() }, "invalid"), (Saw::Refused { why: "w".into() }, "invalid")]
+        {
             let history = [Entry { t: SimTime(1), what: What::Node { node: NodeId(1), saw } }];
             assert_eq!(check(&View::new(&history)).word(), expect);
         }

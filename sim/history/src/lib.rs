@@ -15,8 +15,8 @@ mod op;
 mod time;
 mod view;
 
-pub use draws::{SeededStream, stream};
 pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
+pub use draws::{SeededStream, stream};
 pub use entry::{EffectPhase, Entry, Event, History, What};
 pub use ids::{ClientId, NodeId, OpId};
 pub use observe::{BootData, LogMark, Role, Saw};

@@ -84,12 +84,9 @@ impl<'h> View<'h> {
                 What::Ok { op, output } => (op, OpEnd::Ok(entry.t, output.clone())),
                 What::Fail { op, .. } => (op, OpEnd::Fail(entry.t)),
                 What::Info { op, .. } => (op, OpEnd::Open),
-                What::Effect { .. }
-                | What::Event { .. }
-                | What::Node { .. }
-                | What::Healed { .. }
-                | What::FinalReads
-                | What::End => continue,
+                What::Effect { .. } | What::Event { .. } | What::Node { .. } | What::Healed { .. } | What::FinalReads | What::End => {
+                    continue;
+                }
             };
             if let Some(&slot) = open.get(id) {
                 if end != OpEnd::Open {

@@ -40,7 +40,8 @@ fn write(r: &RunReport) -> String {
         writeln!(out, "\n{picture}").expect(infallible);
     }
     let total = r.ops.ok + r.ops.fail + r.ops.info;
-    writeln!(out, "operations  {total}: {} ok, {} failed for certain, {} of unknown outcome", r.ops.ok, r.ops.fail, r.ops.info).expect(infallible);
+    writeln!(out, "operations  {total}: {} ok, {} failed for certain, {} of unknown outcome", r.ops.ok, r.ops.fail, r.ops.info)
+        .expect(infallible);
     let fired: u64 = r.faults.iter().filter(|(id, _)| *id != "heal").map(|(_, n)| n).sum();
     writeln!(out, "faults      {fired} fired").expect(infallible);
     let events: Vec<String> = r.events.iter().map(|(event, n)| format!("{} {n}", event.name())).collect();

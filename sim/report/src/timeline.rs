@@ -70,8 +70,20 @@ impl Scale {
         Scale::line(from, to, |i| match i {
             _ if from == to => '┼',
             i if i == from => '├',
-            i if i == to => if open { '┄' } else { '┤' },
-            _ => if open { '┄' } else { '─' },
+            i if i == to => {
+                if open {
+                    '┄'
+                } else {
+                    '┤'
+                }
+            }
+            _ => {
+                if open {
+                    '┄'
+                } else {
+                    '─'
+                }
+            }
         })
     }
 

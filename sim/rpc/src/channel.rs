@@ -85,6 +85,12 @@ impl<E: Env> Channel<E> {
         self.addr
     }
 
+    /// The connection that stands, if one does and nobody is dialling.
+    fn standing(&self) -> Option<SendRequest<Body>> {
+        let link = self.link.try_lock().ok()?;
+        link.sender.as_ref().filter(|sender| !sender.is_closed()).cloned()
+    }
+
     /// A connection that takes requests: the one that stands, or a new one.
     async fn ready(&self) -> Result<SendRequest<Body>, String> {
         let mut link = self.link.lock().await;
@@ -164,7 +170,10 @@ impl<E: Env> tower::Service<http::Request<Body>> for Channel<E> {
             *request.uri_mut() = http::Uri::from_parts(uri).map_err(|e| Status::internal(e.to_string()))?;
             *request.version_mut() = http::Version::HTTP_2;
 
-            let ready = within::<E, _>(deadline, channel.ready()).await;
+            let ready = match channel.standing() {
+                Some(sender) => Some(Ok(sender)),
+                None => within::<E, _>(deadline, channel.ready()).await,
+            };
             let mut sender = match ready {
                 Some(Ok(sender)) => sender,
                 Some(Err(why)) => return Err(never_sent(Code::Unavailable, why)),

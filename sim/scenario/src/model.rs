@@ -196,7 +196,8 @@ fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
         let all: Vec<Option<ScheduledFault>> = items.iter().map(|item| decode_fault(d, item, cluster.as_ref())).collect();
         all.into_iter().collect::<Option<Vec<_>>>()
     });
-    let liveness = fields.take("liveness").map_or(Some(Liveness { heal: Heal::All, within: Duration::from_secs(10) }), |n| decode_liveness(d, n));
+    let liveness =
+        fields.take("liveness").map_or(Some(Liveness { heal: Heal::All, within: Duration::from_secs(10) }), |n| decode_liveness(d, n));
     let sometimes = fields.take("sometimes").map_or(Some(vec![]), |n| {
         let words: Vec<(&str, Event)> = Event::ALL.iter().map(|e| (e.name(), *e)).collect();
         let items = d.list(n, "`sometimes`")?;
@@ -338,7 +339,8 @@ fn decode_kind(d: &mut Decoder, fields: &mut Fields<'_>) -> Option<Box<dyn Fault
 
 fn decode_liveness(d: &mut Decoder, node: &Node) -> Option<Liveness> {
     let mut fields = d.fields(node, "`liveness`")?;
-    let heal = fields.take("heal").map_or(Some(Heal::All), |n| d.word(n, "what is healed", &[("all", Heal::All), ("quorum", Heal::Quorum)]));
+    let heal =
+        fields.take("heal").map_or(Some(Heal::All), |n| d.word(n, "what is healed", &[("all", Heal::All), ("quorum", Heal::Quorum)]));
     let within = fields.need(d, "within").and_then(|n| values::duration(d, n));
     fields.done(d);
     Some(Liveness { heal: heal?, within: within? })

@@ -20,12 +20,8 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
         plan.cluster.nodes = vec![*stream(seed, "cluster nodes").pick(&scenario.cluster.nodes)];
     }
     let nodes = plan.cluster.size();
-    plan.workloads = scenario
-        .workloads
-        .iter()
-        .enumerate()
-        .map(|(i, w)| w.fix(&mut stream(seed, &format!("workload {} {}", w.kind(), i + 1))))
-        .collect();
+    plan.workloads =
+        scenario.workloads.iter().enumerate().map(|(i, w)| w.fix(&mut stream(seed, &format!("workload {} {}", w.kind(), i + 1)))).collect();
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     plan.faults = Vec::new();
     for fault in &scenario.faults {

@@ -48,11 +48,7 @@ fn fault(scheduled: &crate::model::ScheduledFault) -> Value {
         When::Every(span) => ("every", span),
     };
     let fault = &scheduled.fault;
-    mapping([
-        ("id", scheduled.id.as_deref().map(Into::into)),
-        (key, Some(span.to_text().into())),
-        (fault.kind(), Some(fault.to_yaml())),
-    ])
+    mapping([("id", scheduled.id.as_deref().map(Into::into)), (key, Some(span.to_text().into())), (fault.kind(), Some(fault.to_yaml()))])
 }
 
 fn cluster(c: &Cluster) -> Value {
@@ -60,10 +56,8 @@ fn cluster(c: &Cluster) -> Value {
         [one] => (*one).into(),
         several => several.iter().copied().collect(),
     };
-    let network = mapping([
-        ("latency", Some(c.latency.to_text().into())),
-        ("loss", (c.loss != Probability::NEVER).then(|| c.loss.to_text().into())),
-    ]);
+    let network =
+        mapping([("latency", Some(c.latency.to_text().into())), ("loss", (c.loss != Probability::NEVER).then(|| c.loss.to_text().into()))]);
     mapping([
         ("nodes", Some(nodes)),
         ("pre_vote", (!c.pre_vote).then(|| false.into())),

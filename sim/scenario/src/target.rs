@@ -53,14 +53,7 @@ impl Target {
                 if let Some(id) = node_id(text) {
                     return Some(Target::Nodes(vec![id]));
                 }
-                let words = [
-                    ("one", 0),
-                    ("all", 1),
-                    ("minority", 2),
-                    ("majority", 3),
-                    ("leader", 4),
-                    ("followers", 5),
-                ];
+                let words = [("one", 0), ("all", 1), ("minority", 2), ("majority", 3), ("leader", 4), ("followers", 5)];
                 let at: usize = decoder.word(node, "a target", &words)?;
                 Some([Target::One, Target::All, Target::Minority, Target::Majority, Target::Leader, Target::Followers][at].clone())
             }

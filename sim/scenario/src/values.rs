@@ -148,7 +148,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_exactly_and_bad_ones_refused() {
-        for (text, nanos) in [("250ms", 250_000_000u64), ("5s", 5_000_000_000), ("1.5s", 1_500_000_000), ("2m", 120_000_000_000), ("0s", 0), ("7ns", 7)] {
+        for (text, nanos) in
+            [("250ms", 250_000_000u64), ("5s", 5_000_000_000), ("1.5s", 1_500_000_000), ("2m", 120_000_000_000), ("0s", 0), ("7ns", 7)]
+        {
             assert_eq!(parse_duration(text), Some(Duration::from_nanos(nanos)), "{text}");
         }
         for text in ["5", "s", "", "-5s", "5 s", "1.s", ".5s", "1.2.3s", "5S", "99999999999999999999s", "1e3s"] {

@@ -154,12 +154,7 @@ impl Machine {
             events: Deriver::default(),
             overflowed: false,
         };
-        Arc::new(Machine {
-            time: TimeHandle::current(),
-            madsim: madsim::runtime::Handle::current(),
-            config,
-            state: Mutex::new(state),
-        })
+        Arc::new(Machine { time: TimeHandle::current(), madsim: madsim::runtime::Handle::current(), config, state: Mutex::new(state) })
     }
 
     /// Virtual time since the start.

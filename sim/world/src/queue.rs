@@ -88,7 +88,6 @@ impl Queue {
             _ => None,
         }
     }
-
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 
 mod explain;
 mod frontier;
-mod register;
 #[cfg(test)]
 mod oracle;
+mod register;
 
 pub use frontier::{Call, Decision, Model, decide};
 pub use register::{Ask, Register};

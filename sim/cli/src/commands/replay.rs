@@ -16,7 +16,10 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let path = if args.plan.is_dir() { args.plan.join("plan.yaml") } else { args.plan.clone() };
     let plan = load(&path, &[])?;
     if !plan.is_plan() {
-        let text = format!("{} is a scenario, not a plan: something is left to chance. `squall run` it, or `squall plan` it first", path.display());
+        let text = format!(
+            "{} is a scenario, not a plan: something is left to chance. `squall run` it, or `squall plan` it first",
+            path.display()
+        );
         return Err(Failure::Usage(text));
     }
     finish_one(&plan, systems, &args.output, Some(format!("squall replay {}", path.display())))

@@ -16,7 +16,11 @@ pub(super) const KIND: FaultKind = FaultKind {
     args: &[
         Arg { name: "target", form: "a target", about: "whom" },
         Arg { name: "power_loss", form: "true or false", about: "pull the plug instead of SIGKILL (default false)" },
-        Arg { name: "restart_after", form: "a duration or a range", about: "starts them again so much later; without it they stay dead until the heal" },
+        Arg {
+            name: "restart_after",
+            form: "a duration or a range",
+            about: "starts them again so much later; without it they stay dead until the heal",
+        },
     ],
     example: "kill: { target: minority, power_loss: true, restart_after: 1s }",
     decode,

@@ -16,9 +16,21 @@ pub(super) const KIND: FaultKind = FaultKind {
     args: &[
         Arg { name: "isolate", form: "a target", about: "this shape: the target on one side, everybody else on the other" },
         Arg { name: "shape", form: "halves or random-halves", about: "this shape: n1 to the middle against the rest, or a random half" },
-        Arg { name: "groups", form: "[[n1, n2], [n3, n4]]", about: "this shape: nodes that share no group are cut; a node in no group is alone" },
-        Arg { name: "direction", form: "both, to or from", about: "cut both ways (default), only what goes to the first side, or only what comes from it" },
-        Arg { name: "links", form: "peers, clients or all", about: "between nodes (default), between nodes of the first side and clients, or both" },
+        Arg {
+            name: "groups",
+            form: "[[n1, n2], [n3, n4]]",
+            about: "this shape: nodes that share no group are cut; a node in no group is alone",
+        },
+        Arg {
+            name: "direction",
+            form: "both, to or from",
+            about: "cut both ways (default), only what goes to the first side, or only what comes from it",
+        },
+        Arg {
+            name: "links",
+            form: "peers, clients or all",
+            about: "between nodes (default), between nodes of the first side and clients, or both",
+        },
         Arg { name: "for", form: "a duration or a range", about: "how long" },
     ],
     example: "partition: { isolate: leader, direction: from, for: 2s..4s }",

@@ -13,10 +13,7 @@ use std::time::Duration;
 pub(super) const KIND: FaultKind = FaultKind {
     name: "pause",
     about: "Stops processes; their clocks run on, packets and timers queue up until they go on.",
-    args: &[
-        Arg { name: "target", form: "a target", about: "whom" },
-        Arg { name: "for", form: "a duration or a range", about: "how long" },
-    ],
+    args: &[Arg { name: "target", form: "a target", about: "whom" }, Arg { name: "for", form: "a duration or a range", about: "how long" }],
     example: "pause: { target: leader, for: 1s..3s }",
     decode,
 };

@@ -15,7 +15,11 @@ pub(super) const KIND: WorkloadKind = WorkloadKind {
     args: &[
         Arg { name: "clients", form: "1 to 200", about: "how many clients (default 5)" },
         Arg { name: "keys", form: "1 to 1000", about: "how many keys (default 5)" },
-        Arg { name: "think", form: "a duration or a range", about: "closed loop: the pause between an answer and the next question (default 10ms)" },
+        Arg {
+            name: "think",
+            form: "a duration or a range",
+            about: "closed loop: the pause between an answer and the next question (default 10ms)",
+        },
         Arg { name: "rate", form: "200/s", about: "open loop: operations a second, over all clients" },
         Arg { name: "mix", form: "{ get: 5, put: 3, cas: 2 }", about: "how often each operation, by weight (default as here)" },
         Arg { name: "seed", form: "a number", about: "the seed of the operations; a plan has it" },
@@ -54,10 +58,13 @@ fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
     let (think, rate) = (fields.take("think"), fields.take("rate"));
     let pace = match (think, rate) {
         (Some(_), Some(rate)) => decoder.wrong(
-            Diagnostic::new(rate.place, "`rate` cannot stand beside `think`").help("`think` is a closed loop, `rate` an open one: give one of them"),
+            Diagnostic::new(rate.place, "`rate` cannot stand beside `think`")
+                .help("`think` is a closed loop, `rate` an open one: give one of them"),
         ),
         (Some(node), None) => values::span(decoder, node).map(Loop::Think),
-        (None, Some(node)) => decoder.scalar(node, "a rate such as 200/s", |t| t.strip_suffix("/s")?.parse().ok().filter(|n| *n > 0)).map(Loop::Rate),
+        (None, Some(node)) => {
+            decoder.scalar(node, "a rate such as 200/s", |t| t.strip_suffix("/s")?.parse().ok().filter(|n| *n > 0)).map(Loop::Rate)
+        }
         (None, None) => Some(Loop::Think(Span::millis(10, 10))),
     };
     let mix = match fields.take("mix") {

@@ -103,9 +103,10 @@ impl<'n> Fields<'n> {
         match found[..] {
             [one] => Some(one),
             [] => decoder.wrong(self.missing(keys)),
-            [_, (second, node), ..] => {
-                decoder.wrong(Diagnostic::new(node.place, format!("`{second}` cannot stand beside `{}` in {}: give one of them", found[0].0, self.what)))
-            }
+            [_, (second, node), ..] => decoder.wrong(Diagnostic::new(
+                node.place,
+                format!("`{second}` cannot stand beside `{}` in {}: give one of them", found[0].0, self.what),
+            )),
         }
     }
 

@@ -58,7 +58,12 @@ pub(crate) fn parse_tree(source: &str) -> Result<Node, Diagnostic> {
                 document = Some(builder.node(event, span, 0)?);
             }
             Event::StreamEnd => return document.ok_or_else(|| Diagnostic::new(start, "the file is empty")),
-            Event::Alias(_) | Event::Scalar(..) | Event::SequenceStart(..) | Event::SequenceEnd | Event::MappingStart(..) | Event::MappingEnd => {
+            Event::Alias(_)
+            | Event::Scalar(..)
+            | Event::SequenceStart(..)
+            | Event::SequenceEnd
+            | Event::MappingStart(..)
+            | Event::MappingEnd => {
                 return Err(Diagnostic::new(place(&span), "unexpected YAML here"));
             }
         }
@@ -126,7 +131,13 @@ impl<'s> Builder<'s> {
                 Kind::Map(entries)
             }
             Event::Alias(_) => return Err(Diagnostic::new(here, "YAML aliases (`*name`) are not allowed: write the value out")),
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd | Event::SequenceEnd | Event::MappingEnd => {
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::SequenceEnd
+            | Event::MappingEnd => {
                 return Err(Diagnostic::new(here, "a value is missing here"));
             }
         };

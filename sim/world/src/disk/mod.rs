@@ -73,9 +73,15 @@ fn parent(path: &str) -> &str {
 }
 
 enum SyncTarget {
-    File { inode: u64, layer: u64 },
+    File {
+        inode: u64,
+        layer: u64,
+    },
     /// The directory, and how many changes ever made to the disk's names it covers.
-    Dir { dir: String, upto: u64 },
+    Dir {
+        dir: String,
+        upto: u64,
+    },
 }
 
 struct Sync {

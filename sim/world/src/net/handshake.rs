@@ -196,7 +196,8 @@ impl State {
     }
 
     pub(super) fn handshakes_die(&mut self, now: SimTime, host: usize, incarnation: u32) {
-        let dead: Vec<ConnId> = self.net.connecting.iter().filter(|(_, c)| c.host == host && c.incarnation == incarnation).map(|(id, _)| *id).collect();
+        let dead: Vec<ConnId> =
+            self.net.connecting.iter().filter(|(_, c)| c.host == host && c.incarnation == incarnation).map(|(id, _)| *id).collect();
         for id in dead {
             if let Some(Connecting { retry: Some(key), .. }) = self.net.connecting.remove(&id) {
                 self.queue.cancel(key);

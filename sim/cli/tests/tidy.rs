@@ -1,0 +1,198 @@
+//! The house, checked: arrows between rooms, what a binary may link, what must be documented.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// DESIGN's floors: an arrow may only point down. `beside` names the arrows within a floor that are
+/// meant, and what a room may not know although it is below.
+const FLOORS: &[(&str, u32)] = &[
+    ("squall", 5),
+    ("squall-adapters", 4),
+    ("squall-world", 3),
+    ("squall-report", 3),
+    ("squall-scenario", 2),
+    ("squall-cluster", 2),
+    ("squall-checker", 1),
+    ("squall-rpc", 1),
+    ("squall-history", 0),
+    ("squall-env", 0),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn metadata() -> serde_json::Value {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let out =
+        Command::new(cargo).args(["metadata", "--format-version", "1", "--offline", "--locked"]).current_dir(root()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+/// Every package's normal and build dependencies, by id, and the names.
+fn graph(metadata: &serde_json::Value) -> (BTreeMap<String, Vec<String>>, BTreeMap<String, String>) {
+    let (mut edges, mut names) = (BTreeMap::new(), BTreeMap::new());
+    for package in metadata["packages"].as_array().unwrap() {
+        names.insert(package["id"].as_str().unwrap().to_string(), package["name"].as_str().unwrap().to_string());
+    }
+    for node in metadata["resolve"]["nodes"].as_array().unwrap() {
+        let deps =
+            node["deps"].as_array().unwrap().iter().filter(|d| d["dep_kinds"].as_array().unwrap().iter().any(|k| k["kind"] != "dev"));
+        edges.insert(node["id"].as_str().unwrap().to_string(), deps.map(|d| d["pkg"].as_str().unwrap().to_string()).collect());
+    }
+    (edges, names)
+}
+
+fn reachable(edges: &BTreeMap<String, Vec<String>>, names: &BTreeMap<String, String>, from: &str) -> BTreeSet<String> {
+    let start = names.iter().find(|(_, name)| *name == from).unwrap_or_else(|| panic!("no package {from}")).0;
+    let (mut seen, mut todo) = (BTreeSet::new(), vec![start.clone()]);
+    while let Some(id) = todo.pop() {
+        if seen.insert(names[&id].clone()) {
+            todo.extend(edges[&id].iter().cloned());
+        }
+    }
+    seen
+}
+
+#[test]
+fn arrows_point_down() {
+    let metadata = metadata();
+    let (edges, names) = graph(&metadata);
+    let floor: BTreeMap<&str, u32> = FLOORS.iter().copied().collect();
+    for (id, deps) in &edges {
+        let Some(from) = floor.get(names[id].as_str()) else { continue };
+        for dep in deps {
+            if let Some(to) = floor.get(names[dep].as_str()) {
+                assert!(to < from, "{} (floor {from}) depends on {} (floor {to})", names[id], names[dep]);
+            }
+        }
+    }
+    let members: BTreeSet<&str> = names.values().map(String::as_str).filter(|n| n.starts_with("squall")).collect();
+    assert_eq!(members, floor.keys().copied().collect(), "every room has its floor");
+}
+
+#[test]
+fn rooms_do_not_know_what_they_must_not() {
+    let metadata = metadata();
+    let (edges, names) = graph(&metadata);
+    let knows = |room: &str| reachable(&edges, &names, room);
+    for (room, forbidden) in [
+        ("squall-cluster", "madsim"),
+        ("squall-cluster", "squall-world"),
+        ("squall-cluster", "squall-scenario"),
+        ("squall-cluster", "squall-history"),
+        ("squall-rpc", "madsim"),
+        ("squall-rpc", "squall-history"),
+        ("squall-checker", "tonic"),
+        ("squall-checker", "madsim"),
+        ("squall-checker", "squall-scenario"),
+        ("squall-scenario", "madsim"),
+        ("squall-scenario", "tonic"),
+        ("squall-report", "squall-world"),
+        ("squall-report", "madsim"),
+        ("squall-history", "tokio"),
+    ] {
+        assert!(!knows(room).contains(forbidden), "{room} must not know {forbidden}");
+    }
+    assert!(knows("squall-world").contains("madsim"), "the test can see madsim where it is");
+}
+
+fn sources() -> Vec<PathBuf> {
+    let (mut found, mut todo) = (Vec::new(), vec![root().join("sim"), root().join("cluster-under-test")]);
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn only_the_world_names_madsim() {
+    let home = root().join("sim/world");
+    for path in sources() {
+        let names_it = fs::read_to_string(&path).unwrap().lines().any(|line| line.contains("madsim::") || line.contains("use madsim"));
+        let allowed = path.starts_with(&home) || path.ends_with("tests/tidy.rs");
+        assert!(!names_it || allowed, "{} names madsim", path.display());
+    }
+}
+
+#[test]
+fn every_source_file_says_what_it_is() {
+    for path in sources() {
+        let first = fs::read_to_string(&path).unwrap().lines().next().unwrap_or_default().to_string();
+        assert!(first.starts_with("//!"), "{} begins without a //! doc", path.display());
+    }
+    // A list to look at, not a verdict.
+    for path in sources() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        if lines > 450 {
+            println!("long: {} ({lines} lines)", path.strip_prefix(root()).unwrap().display());
+        }
+    }
+}
+
+#[test]
+fn registry_entries_are_documented_and_their_examples_parse() {
+    use squall_scenario::{faults, workloads};
+    let scenario = |workload: &str, fault: &str| {
+        format!("format: 1\nname: x\nworkloads:\n  - {workload}\nduration: 9s\nfaults:\n  - at: 1s\n    {fault}\n")
+    };
+    let (some_load, some_fault) = (workloads::REGISTRY[0].example, faults::REGISTRY[0].example);
+    for kind in faults::REGISTRY {
+        assert!(kind.about.ends_with('.') && !kind.args.is_empty(), "{}", kind.name);
+        let parsed = squall_scenario::parse("example", &scenario(some_load, kind.example));
+        assert_eq!(parsed.unwrap_or_else(|e| panic!("{e}")).faults[0].fault.kind(), kind.name);
+    }
+    for kind in workloads::REGISTRY {
+        assert!(kind.about.ends_with('.') && !kind.args.is_empty(), "{}", kind.name);
+        squall_scenario::parse("example", &scenario(kind.example, some_fault)).unwrap_or_else(|e| panic!("{e}"));
+    }
+    for checker in squall_checker::REGISTRY {
+        assert!(checker.about.len() > 20, "{}", checker.name);
+    }
+}
+
+#[test]
+fn every_planted_bug_has_a_canary_that_names_its_checker() {
+    for bug in squall_env::Bug::ALL {
+        let path = root().join(format!("scenarios/canary/{}.yaml", bug.name()));
+        let source = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let scenario = squall_scenario::parse(&path.display().to_string(), &source).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(scenario.bugs, [bug.name()]);
+        let squall_scenario::Expect::Violation { checker, .. } = scenario.expect else { panic!("{} expects no violation", bug.name()) };
+        assert!(squall_checker::REGISTRY.iter().any(|c| c.name == checker), "{checker} is no checker");
+    }
+}
+
+#[test]
+fn every_scenario_of_the_repository_parses_and_plans_and_its_plan_prints_and_parses() {
+    let mut todo = vec![root().join("scenarios")];
+    let mut count = 0;
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|e| e == "yaml") {
+                let scenario = squall_scenario::parse(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
+                let plan = squall_scenario::plan(&scenario.unwrap_or_else(|e| panic!("{e}")), 1).to_yaml_text();
+                let back = squall_scenario::parse("plan", &plan).unwrap_or_else(|e| panic!("{e}"));
+                assert!(back.is_plan() && back.to_yaml_text() == plan);
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 6, "only {count} scenarios found");
+}
