@@ -1,7 +1,10 @@
 //! Three real processes on loopback: what was acknowledged is there after `kill -9` of one, and of all.
 
 use squall_cluster::pb::etcdserverpb::{PutRequest, RangeRequest, kv_client::KvClient};
-use squall_env::real::{RealNet, TokioEnv};
+use squall_env::{
+    Env,
+    real::{RealNet, TokioEnv},
+};
 use squall_rpc::{Channel, ChannelOptions};
 use std::{
     collections::BTreeMap,
@@ -83,7 +86,7 @@ impl User {
                 Err(status) => last = Some(status),
             }
             self.at = (self.at + 1) % self.nodes.len();
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            TokioEnv::sleep(Duration::from_millis(50)).await;
         }
         panic!("no node served for a minute: {last:?}");
     }

@@ -181,9 +181,11 @@ fn live(versions: &[Version], revision: i64) -> Option<&Version> {
     versions[..upto].last().filter(|v| v.value.is_some())
 }
 
+type KeyBounds<'k> = (Bound<&'k [u8]>, Bound<&'k [u8]>);
+
 /// etcd's ranges: no `range_end`, one key; `range_end` "\0", all from `key` on; else `[key, range_end)`.
 /// `None` when empty by construction.
-fn bounds<'k>(key: &'k [u8], range_end: &'k [u8]) -> Option<(Bound<&'k [u8]>, Bound<&'k [u8]>)> {
+fn bounds<'k>(key: &'k [u8], range_end: &'k [u8]) -> Option<KeyBounds<'k>> {
     match range_end {
         [] => Some((Bound::Included(key), Bound::Included(key))),
         [0] => Some((Bound::Included(key), Bound::Unbounded)),

@@ -42,6 +42,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
 }
 
 /// An open file. Offsets and lengths in bytes.
+#[allow(clippy::len_without_is_empty, reason = "a file's length is a system call, not a container's property")]
 pub trait File: Send + Sync + 'static {
     /// Up to `len` bytes from `offset`; fewer at the end of the file.
     fn read_at(&self, offset: u64, len: usize) -> impl Future<Output = io::Result<Vec<u8>>> + Send;

@@ -67,6 +67,7 @@ impl Env for TokioEnv {
         RealSleep(Box::pin(tokio::time::sleep_until(origin() + since_origin)))
     }
 
+    #[allow(clippy::disallowed_methods, reason = "the one place that wraps tokio's tasks")]
     fn spawn<F>(future: F) -> RealJoin<F::Output>
     where
         F: Future + Send + 'static,

@@ -38,7 +38,7 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
         let label = if *twin == 1 { text } else { format!("{text} twin {twin}") };
         schedule(&mut plan.faults, fault, &label, seed, nodes, scenario.duration);
     }
-    plan.faults.sort_by_key(|f| at(f));
+    plan.faults.sort_by_key(at);
     name_them(&mut plan.faults);
     plan
 }

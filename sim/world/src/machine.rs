@@ -19,7 +19,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
     task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The most entries that one history may hold: a run that passes it is cut off, and says so.
@@ -185,7 +185,7 @@ impl Machine {
 
     /// Virtual time for the supervisor: not on any node's clock.
     pub async fn sleep_until(&self, at: SimTime) {
-        let deadline = Instant::now() + at.since(self.now());
+        let deadline = self.time.now_instant() + at.since(self.now());
         let mut sleep = Box::pin(madsim::time::sleep_until(deadline));
         sleep.as_mut().reset(deadline);
         sleep.await;
@@ -233,7 +233,7 @@ impl Machine {
                     machine.crashed(HostId(host), incarnation);
                 }
                 let Some(after) = rearm else { return Poll::Pending };
-                let deadline = Instant::now() + after;
+                let deadline = machine.time.now_instant() + after;
                 sleep.as_mut().reset(deadline);
                 if sleep.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;

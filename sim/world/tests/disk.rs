@@ -82,7 +82,7 @@ fn a_killed_process_loses_nothing_and_a_power_loss_during_a_sync_may() {
             run_on(&machine, 1, read).await
         }));
     }
-    assert!(survived.contains(&b"unsynced".to_vec()) && survived.contains(&Vec::new()) && survived.len() > 2, "{survived:?}");
+    assert!(survived.contains(b"unsynced".as_slice()) && survived.contains([].as_slice()) && survived.len() > 2, "{survived:?}");
 }
 
 #[test]

@@ -15,6 +15,13 @@ pub struct Ratio {
 impl Ratio {
     /// Never.
     pub const NEVER: Ratio = Ratio { numerator: 0, denominator: 1 };
+
+    /// Whether it happens this time. It spends some of the luck: what is left of it is uniform again.
+    fn happens(self, luck: &mut u64) -> bool {
+        let wide = u128::from(*luck) * u128::from(self.denominator);
+        *luck = wide as u64;
+        ((wide >> 64) as u64) < u64::from(self.numerator)
+    }
 }
 
 /// How a link behaves.
@@ -84,15 +91,9 @@ impl Link {
             self.free_at = depart;
         }
         let mut arrives = depart + latency;
-        let Ratio { numerator, denominator } = self.profile.loss;
+        let loss = self.profile.loss;
         let mut rto = self.rto();
-        while numerator > 0 {
-            let wide = u128::from(luck) * u128::from(denominator);
-            if (wide >> 64) as u64 >= u64::from(numerator) || rto >= super::USER_TIMEOUT {
-                break;
-            }
-            // The low half of the product is uniform again.
-            luck = wide as u64;
+        while loss.happens(&mut luck) && rto < super::USER_TIMEOUT {
             arrives = arrives + rto;
             rto *= 2;
         }
