@@ -1,5 +1,7 @@
 //! Bare hosts for tests of the machine: no cluster, no plan.
 
+#![allow(dead_code, reason = "each test file uses its part of this")]
+
 use squall_history::NodeId;
 use squall_world::{DiskProfile, HostId, LinkProfile, Machine, MachineConfig, Ratio};
 use std::{future::Future, sync::Arc, time::Duration};
