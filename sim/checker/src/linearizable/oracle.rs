@@ -93,9 +93,11 @@ fn a_minimal_witness_is_stuck_and_brute_force_agrees() {
     assert!(shrunk > 1_000, "only {shrunk} were shrunk");
 }
 
-/// `c1 put a: 0-3` = client, question, answer, and when.
-fn table(rows: &[(&str, usize, usize)]) -> Vec<OneKey> {
-    let call = |(i, (text, invoked, returned)): (usize, &(&str, usize, usize))| {
+/// A call with its answer, where it was invoked, and where it returned.
+type Row<'r> = (&'r str, usize, usize);
+
+fn table(rows: &[Row<'_>]) -> Vec<OneKey> {
+    let call = |(i, (text, invoked, returned)): (usize, &Row<'_>)| {
         let words: Vec<&str> = text.split(' ').collect();
         let value = |w: &str| (w != "-").then(|| w.to_string());
         let (input, output) = match words[..] {
@@ -114,7 +116,7 @@ fn table(rows: &[(&str, usize, usize)]) -> Vec<OneKey> {
 #[test]
 fn legal_and_illegal_histories() {
     const NEVER: usize = usize::MAX;
-    let cases: &[(&str, bool, &[(&str, usize, usize)])] = &[
+    let cases: &[(&str, bool, &[Row<'_>])] = &[
         ("nothing is absent", true, &[("get -", 0, 1)]),
         ("a read of what nobody wrote", false, &[("get a", 0, 1)]),
         ("a write is read", true, &[("put a", 0, 1), ("get a", 2, 3)]),
@@ -139,7 +141,7 @@ fn legal_and_illegal_histories() {
 #[test]
 fn a_budget_that_is_too_small_is_unknown_not_valid() {
     let rows: Vec<(String, usize, usize)> = (0..12).map(|i| (format!("put v{i}"), i, 50 + i)).collect();
-    let rows: Vec<(&str, usize, usize)> = rows.iter().map(|(t, a, b)| (t.as_str(), *a, *b)).collect();
+    let rows: Vec<Row<'_>> = rows.iter().map(|(t, a, b)| (t.as_str(), *a, *b)).collect();
     assert_eq!(decide(&Register, &table(&rows), 3), Decision::OutOfBudget);
 }
 
