@@ -11,8 +11,6 @@ pub enum Exit {
     Violation = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// Nothing was selected.
-    Nothing = 3,
     /// It could not be decided.
     Inconclusive = 4,
     /// The same plan gave two different runs.

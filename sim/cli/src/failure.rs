@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Scenario(Box<Diagnostics>),
     /// The arguments do not fit together.
     Usage(String),
+    /// The same plan gave two runs.
+    NonDeterminism(String),
     /// The run did not come about.
     Run(RunError),
 }
@@ -26,6 +28,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::Io(..) | Failure::Usage(_) => Exit::Usage,
+            Failure::NonDeterminism(_) => Exit::NonDeterminism,
             Failure::Scenario(_) | Failure::Run(RunError::NoSuchBug(_)) => Exit::Scenario,
             Failure::Run(RunError::Harness(_)) => Exit::Harness,
         }
@@ -37,7 +40,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Io(path, e) => writeln!(f, "error: {path}: {e}"),
             Failure::Scenario(diagnostics) => diagnostics.fmt(f),
-            Failure::Usage(text) => writeln!(f, "error: {text}"),
+            Failure::Usage(text) | Failure::NonDeterminism(text) => writeln!(f, "error: {text}"),
             Failure::Run(e) => writeln!(f, "error: {e}"),
         }
     }

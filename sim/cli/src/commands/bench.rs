@@ -21,12 +21,12 @@ enum What {
 
 #[derive(clap::Args)]
 struct World {
-    /// Print JSON: the first run's line
+    /// Print JSON: one line a run
     #[arg(long)]
     json: bool,
-    /// How many runs, one after another in this process
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    runs: u64,
+    /// How many runs, one after another in this process (5; with --json 1)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    runs: Option<u64>,
     /// The first run's seed
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -45,13 +45,14 @@ fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
     let scenario = squall_scenario::parse("bench_world.yaml", WORLD).map_err(|d| Failure::Scenario(Box::new(d)))?;
     let (mut speeds, mut rates, mut rss_early) = (Vec::new(), Vec::new(), 0.0);
     let mut peak = 0f64;
-    for i in 0..args.runs {
+    let runs = args.runs.unwrap_or(if args.json { 1 } else { 5 });
+    for i in 0..runs {
         let judged = run_once(&plan(&scenario, args.seed + i), systems)?;
         let report = judged.report;
         speeds.push(report.sim_s / report.cpu_s);
         rates.push(report.ops.ok as f64 / report.cpu_s);
         peak = peak.max(report.rss_mb);
-        if i < args.runs.min(10) {
+        if i < runs.min(10) {
             rss_early = rss_mb();
         }
         if args.json {
@@ -63,7 +64,7 @@ fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
         }
     }
     if !args.json {
-        println!("{} runs of {}", args.runs, scenario.name);
+        println!("{} runs of {}", runs, scenario.name);
         println!("simulated seconds per CPU-second    {}", spread(&mut speeds));
         println!("completed operations per CPU-second {}", spread(&mut rates));
         println!("memory: peak {peak:.0} MB; {rss_early:.0} MB after the first runs, {:.0} MB after the last", rss_mb());

@@ -6,7 +6,7 @@ use squall_history::Event;
 use squall_scenario::{TARGET_WORDS, faults, workloads};
 use tabled::{
     builder::Builder,
-    settings::{Style, Width},
+    settings::{Style, Width, object::Columns},
 };
 
 #[derive(clap::Args)]
@@ -31,7 +31,7 @@ enum What {
 fn print(rows: Vec<[String; 2]>) {
     let mut table = Builder::default();
     rows.into_iter().for_each(|row| table.push_record(row));
-    println!("{}", table.build().with(Style::blank()).with(Width::wrap(100).keep_words(true)));
+    println!("{}", table.build().with(Style::blank()).modify(Columns::last(), Width::wrap(60).keep_words(true)));
 }
 
 fn row(name: &str, about: &str) -> [String; 2] {

@@ -5,7 +5,7 @@ use crate::{
     failure::Failure,
     once::{Judged, keep, load, run_once},
 };
-use squall_history::{Event, write_jsonl};
+use squall_history::{Entry, Event, to_line, write_jsonl};
 use squall_scenario::{Expect, Scenario, plan};
 use std::{
     collections::BTreeMap,
@@ -43,6 +43,9 @@ pub(crate) struct Output {
     /// Print JSON, one line a run
     #[arg(long)]
     json: bool,
+    /// Run each plan twice in this process: two different runs are exit code 5
+    #[arg(long)]
+    recheck: bool,
     /// Write the history as JSON lines to this file
     #[arg(long)]
     history: Option<PathBuf>,
@@ -70,6 +73,9 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 /// its plan is in a file already.
 pub(crate) fn finish_one(plan: &Scenario, systems: &Systems, output: &Output, replay: Option<String>) -> Result<Exit, Failure> {
     let mut judged = run_once(plan, systems)?;
+    if output.recheck {
+        recheck(plan, &judged, systems)?;
+    }
     if let Some(path) = &output.history {
         let mut file = BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
@@ -83,6 +89,26 @@ pub(crate) fn finish_one(plan: &Scenario, systems: &Systems, output: &Output, re
         false => print!("{}", squall_report::text(&judged.report)),
     }
     Ok(met(&plan.expect, &judged))
+}
+
+/// The same plan once more must be the same run.
+fn recheck(plan: &Scenario, first: &Judged, systems: &Systems) -> Result<(), Failure> {
+    let again = run_once(plan, systems)?;
+    if again.run.digest == first.run.digest {
+        return Ok(());
+    }
+    let (a, b) = (&first.run.history, &again.run.history);
+    let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or_else(|| a.len().min(b.len()));
+    let line = |history: &[Entry]| history.get(at).map_or("nothing more".to_string(), to_line);
+    Err(Failure::NonDeterminism(format!(
+        "seed {}: the same plan gave two runs, {} and {}; they part at entry {}:\n  {}\n  {}",
+        plan.seed.as_deref().unwrap_or_default(),
+        first.run.digest,
+        again.run.digest,
+        at + 1,
+        line(a),
+        line(b)
+    )))
 }
 
 /// Keeps a run; says how to run it again.
@@ -140,7 +166,8 @@ fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: 
     let bites = matches!(scenario.expect, Expect::Violation { .. });
     let found = totals.worst.first_key_value();
     if let Some((_, (_, text))) = found {
-        println!("{text}");
+        // Standard output holds JSON only, when JSON is asked for.
+        if args.output.json { eprintln!("{text}") } else { println!("{text}") }
     }
     if !args.output.json {
         let coverage: Vec<String> = totals.events.iter().map(|(e, n)| format!("{} {n}", e.name())).collect();
@@ -156,14 +183,14 @@ fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: 
     }
     let silent: Vec<&str> = scenario.sometimes.iter().filter(|e| !totals.events.contains_key(e)).map(|e| e.name()).collect();
     if !silent.is_empty() && totals.runs >= 20 {
-        println!("never happened, although the scenario says sometimes: {}", silent.join(", "));
+        eprintln!("never happened, although the scenario says sometimes: {}", silent.join(", "));
     }
     Ok(match (bites, found) {
         (false, None) => Exit::Ok,
         (false, Some((_, (exit, _)))) => *exit,
         (true, Some((_, (exit, _)))) => *exit,
         (true, None) => {
-            println!("{}: a canary that did not fail within {} seeds", scenario.name, seeds.end - seeds.start);
+            eprintln!("{}: a canary that did not fail within {} seeds", scenario.name, seeds.end - seeds.start);
             Exit::Violation
         }
     })
@@ -171,7 +198,12 @@ fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: 
 
 /// Runs one of many seeds. True when the others need not be run.
 fn one_of_many(plan: &Scenario, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
-    let judged = run_once(plan, systems);
+    let judged = run_once(plan, systems).and_then(|judged| {
+        if args.output.recheck {
+            recheck(plan, &judged, systems)?;
+        }
+        Ok(judged)
+    });
     let mut totals = totals.lock().expect("no worker panics under the lock");
     let judged = match judged {
         Ok(judged) => judged,
