@@ -187,7 +187,7 @@ impl<E: Env> Node<E> {
         }
         self.raft.trigger().transfer_leader(to).await.map_err(|e| e.to_string())?;
         let handed_over = async {
-            while self.raft.current_leader().await == Some(self.config.id) {
+            while self.raft.current_leader().await.is_none_or(|leader| leader == self.config.id) {
                 E::sleep(self.config.heartbeat / 4).await;
             }
         };

@@ -4,8 +4,8 @@ use super::{RequestError, Store, Version, range};
 use crate::pb::{
     KeyValue,
     etcdserverpb::{
-        CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RequestOp, ResponseOp, TxnRequest,
-        TxnResponse,
+        CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RangeResponse, RequestOp,
+        ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
         compare::{CompareResult, CompareTarget, TargetUnion},
         request_op::Request,
         response_op::Response,
@@ -167,10 +167,16 @@ impl Change<'_> {
                     let shown = std::mem::replace(&mut self.store.revision, self.revision);
                     let answer = range(self.store, request);
                     self.store.revision = shown;
-                    Response::ResponseRange(answer?)
+                    Response::ResponseRange(RangeResponse { header: self.inner_header(), ..answer? })
                 }
-                Some(Request::RequestPut(put)) => Response::ResponsePut(self.put(put)?),
-                Some(Request::RequestDeleteRange(delete)) => Response::ResponseDeleteRange(self.delete(delete)),
+                Some(Request::RequestPut(put)) => {
+                    let put = self.put(put)?;
+                    Response::ResponsePut(PutResponse { header: self.inner_header(), ..put })
+                }
+                Some(Request::RequestDeleteRange(delete)) => {
+                    let deleted = self.delete(delete);
+                    Response::ResponseDeleteRange(DeleteRangeResponse { header: self.inner_header(), ..deleted })
+                }
                 Some(Request::RequestTxn(inner)) => {
                     let succeeded = path.next().expect("each transaction on the path was evaluated");
                     let responses = self.run(if succeeded { &inner.success } else { &inner.failure }, path)?;
@@ -181,6 +187,12 @@ impl Change<'_> {
             responses.push(ResponseOp { response: Some(response) });
         }
         Ok(responses)
+    }
+
+    /// As etcd does, the answers inside a transaction carry the revision that they saw, and no more.
+    fn inner_header(&self) -> Option<ResponseHeader> {
+        let revision = if self.changed { self.revision } else { self.store.revision };
+        Some(ResponseHeader { revision, ..Default::default() })
     }
 
     fn holds(&self, compare: &Compare) -> bool {

@@ -11,6 +11,10 @@ use tonic::Status;
 /// The most operations in one branch of a transaction (etcd: `--max-txn-ops`).
 const TXN_OPS_MAX: usize = 128;
 
+/// Transactions nest no deeper: what is proposed must be decodable by every node, and protobuf's
+/// decoder stops at a hundred levels.
+const TXN_DEPTH_MAX: usize = 32;
+
 /// Why a request is refused. Every one is definite: nothing was proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -81,12 +85,14 @@ pub fn check_command(request: &command::Request) -> Result<(), RequestError> {
         }
         command::Request::DeleteRange(delete) if delete.key.is_empty() => Err(RequestError::EmptyKey),
         command::Request::DeleteRange(_) | command::Request::Compact(_) => Ok(()),
-        command::Request::Txn(txn) => check_txn(txn),
+        command::Request::Txn(txn) => check_txn(txn, TXN_OPS_MAX, TXN_DEPTH_MAX),
     }
 }
 
-fn check_txn(txn: &TxnRequest) -> Result<(), RequestError> {
-    if [txn.compare.len(), txn.success.len(), txn.failure.len()].into_iter().any(|n| n > TXN_OPS_MAX) {
+/// As etcd does, a nested transaction gets what its parent left of the limit.
+fn check_txn(txn: &TxnRequest, ops_left: usize, depth_left: usize) -> Result<(), RequestError> {
+    let ops = txn.compare.len().max(txn.success.len()).max(txn.failure.len());
+    if ops > ops_left || depth_left == 0 {
         return Err(RequestError::TooManyOps);
     }
     if txn.compare.iter().any(|c| c.key.is_empty()) {
@@ -94,19 +100,19 @@ fn check_txn(txn: &TxnRequest) -> Result<(), RequestError> {
     }
     for branch in [&txn.success, &txn.failure] {
         for op in branch {
-            check_op(op)?;
+            check_op(op, ops_left - ops, depth_left - 1)?;
         }
         writes_once(branch)?;
     }
     Ok(())
 }
 
-fn check_op(op: &RequestOp) -> Result<(), RequestError> {
+fn check_op(op: &RequestOp, ops_left: usize, depth_left: usize) -> Result<(), RequestError> {
     match &op.request {
         Some(Request::RequestRange(range)) => check_range(range),
         Some(Request::RequestPut(put)) => check_command(&command::Request::Put(put.clone())),
         Some(Request::RequestDeleteRange(delete)) => check_command(&command::Request::DeleteRange(delete.clone())),
-        Some(Request::RequestTxn(txn)) => check_txn(txn),
+        Some(Request::RequestTxn(txn)) => check_txn(txn, ops_left, depth_left),
         // etcd: an empty operation is an unknown one.
         None => Err(RequestError::KeyNotFound),
     }

@@ -240,6 +240,22 @@ fn requests_that_make_no_sense_are_refused_with_etcds_words() {
 }
 
 #[test]
+fn transactions_nest_no_deeper_than_every_node_can_decode() {
+    let nest = |depth: usize| {
+        let mut txn = TxnRequest { success: vec![op(Request::RequestPut(put("deep", "1")))], ..Default::default() };
+        for _ in 1..depth {
+            txn = TxnRequest { success: vec![op(Request::RequestTxn(txn))], ..Default::default() };
+        }
+        command::Request::Txn(txn)
+    };
+    assert_eq!(check_command(&nest(32)), Ok(()));
+    assert_eq!(check_command(&nest(33)), Err(RequestError::TooManyOps));
+    let bytes = crate::pb::internal::Command { request: Some(nest(32)) }.encode_to_vec();
+    assert!(crate::pb::internal::Command::decode(&bytes[..]).is_ok(), "what is accepted can be applied");
+    run(&mut Store::default(), nest(32)).unwrap();
+}
+
+#[test]
 fn a_snapshot_holds_everything() {
     let mut store = Store::default();
     puts(&mut store, &[("a", "1"), ("b", "2"), ("a", "3")]);

@@ -205,8 +205,10 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<Types<E>>, StreamingError<Types<E>>> {
+        // Time for the install, and for the transfer at a few megabytes a second.
+        let deadline = option.soft_ttl() + Duration::from_micros(snapshot.snapshot.len() as u64 / 4);
         let chunks = snapshot_chunks::<E>(&vote, &snapshot.meta, snapshot.snapshot);
-        let sending = self.client.install_snapshot(request(stream::iter(chunks), option.soft_ttl()));
+        let sending = self.client.install_snapshot(request(stream::iter(chunks), deadline));
         let (mut sending, mut cancel) = (pin!(sending), pin!(cancel));
         let reply = poll_fn(|cx| {
             if let Poll::Ready(closed) = cancel.as_mut().poll(cx) {

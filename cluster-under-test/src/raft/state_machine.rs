@@ -116,6 +116,9 @@ impl<E: Env> StateMachine<E> {
     /// Loads the newest good snapshot of the disk; an empty state without one.
     pub(crate) async fn open(disk: E::Disk, observer: Arc<dyn Observer>) -> io::Result<Self> {
         disk.create_dir(DIR).await?;
+        // The process before may have died between a rename and its sync: nothing that is only in the
+        // cache may be trusted, or the log would be purged behind a snapshot that a power loss takes away.
+        disk.sync_dir(DIR).await?;
         let mut names: Vec<String> = disk.list(DIR).await?.into_iter().filter(|n| n.ends_with(".snap")).collect();
         let newest = names.pop();
         let mut applying = Applying { store: Store::default(), last_applied: None, membership: StoredMembership::default() };

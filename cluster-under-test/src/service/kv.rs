@@ -52,11 +52,12 @@ impl<E: Env> KvService<E> {
 
     /// Proposes a command, and answers what it answered when it was applied.
     async fn propose(&self, request: internal::command::Request) -> Result<(AppliedResponse, Option<ResponseHeader>), Status> {
-        check_command(&request)?;
-        let bytes = internal::Command { request: Some(request) }.encode_to_vec();
+        let command = internal::Command { request: Some(request) };
+        let bytes = command.encode_to_vec();
         if bytes.len() > REQUEST_BYTES_MAX {
             return Err(Status::invalid_argument("etcdserver: request is too large"));
         }
+        check_command(command.request.as_ref().expect("just made"))?;
         let proposed = timeout::<E, _>(self.patience, self.raft.client_write(Command(Bytes::from(bytes)))).await;
         let written = proposed.map_err(|_| Status::unavailable("etcdserver: request timed out"))?.map_err(|e| match e {
             RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => not_leader(&to),

@@ -233,6 +233,8 @@ fn finish(done: Done, result: io::Result<()>) {
 
 /// The flusher: one sync for everything that waits, then everyone is told, in order.
 async fn flush_all<E: Env>(disk: E::Disk, mut requests: mpsc::UnboundedReceiver<Flush<<E::Disk as Disk>::File>>, durable: Arc<AtomicU64>) {
+    // A failed sync may have marked the pages clean: no later one proves anything about them.
+    let mut failed: Option<(io::ErrorKind, String)> = None;
     while let Some(first) = requests.recv().await {
         let mut batch = vec![first];
         while let Ok(more) = requests.try_recv() {
@@ -240,16 +242,22 @@ async fn flush_all<E: Env>(disk: E::Disk, mut requests: mpsc::UnboundedReceiver<
         }
         // A rotation waits for its flush, so a batch never spans two segments.
         let (file, upto) = (batch[0].file.clone(), batch.iter().map(|f| f.upto).max().unwrap_or(0));
-        let synced = file.sync_data().await;
-        if synced.is_ok() {
-            durable.fetch_max(upto, Ordering::Relaxed);
+        let synced = match &failed {
+            Some((kind, text)) => Err(io::Error::new(*kind, text.clone())),
+            None => file.sync_data().await,
+        };
+        match &synced {
+            Ok(()) => _ = durable.fetch_max(upto, Ordering::Relaxed),
+            Err(e) => _ = failed.get_or_insert((e.kind(), e.to_string())),
         }
         for flush in batch {
             match (flush.done, &synced) {
                 (Done::Delete(sequences), Ok(())) => {
                     for sequence in sequences {
-                        // A segment that stays is read again, and does no harm.
-                        let _ = disk.remove(&path(sequence)).await;
+                        // A segment that stays is read again, and does no harm, if all later ones stay too.
+                        if disk.remove(&path(sequence)).await.is_err() {
+                            break;
+                        }
                     }
                     let _ = disk.sync_dir(DIR).await;
                 }

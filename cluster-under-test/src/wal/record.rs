@@ -80,10 +80,11 @@ impl Record {
         }
         let sum = u32::from_le_bytes(rest.get(4..8)?.try_into().ok()?);
         let body = rest.get(8..8 + length as usize)?;
-        if checksum(sequence, offset as u64, body) != sum {
+        let durable = u64::from_le_bytes(body[..8].try_into().ok()?);
+        // Cheap doubts before the costly one: the search behind a broken record tries every offset.
+        if !(1..=6).contains(&body[8]) || durable > offset as u64 || checksum(sequence, offset as u64, body) != sum {
             return None;
         }
-        let durable = u64::from_le_bytes(body[..8].try_into().ok()?);
         let payload = &body[9..];
         let record = match body[8] {
             1 => Record::Head(SegmentHead::decode(payload).ok()?),

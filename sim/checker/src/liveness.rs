@@ -25,9 +25,16 @@ fn check(view: &View<'_>) -> Verdict {
     let deadline = healed + within;
     let ops = view.ops();
     let clients: BTreeSet<ClientId> = ops.iter().map(|op| op.client).collect();
+    if clients.is_empty() {
+        return Verdict::Unknown("nobody asked for anything".to_string());
+    }
+    let asked = |client: &ClientId| ops.iter().any(|op| op.client == *client && op.invoked >= healed && op.invoked <= deadline);
     let served = |client: &ClientId| {
         ops.iter().any(|op| op.client == *client && op.invoked >= healed && matches!(op.end, OpEnd::Ok(at, _) if at <= deadline))
     };
+    if let Some(client) = clients.iter().find(|c| !asked(c)) {
+        return Verdict::Unknown(format!("{client} asked for nothing between the heal and the deadline"));
+    }
     if let Some(client) = clients.iter().find(|c| !served(c)) {
         let text = format!("{client} was not served within {within:?} of the heal at {healed}");
         return Verdict::invalid("not-served", deadline, text);
@@ -36,6 +43,9 @@ fn check(view: &View<'_>) -> Verdict {
         .observations()
         .filter_map(|(at, node, saw)| if let Saw::Final { applied, .. } = saw { Some((node, (at, *applied))) } else { None })
         .collect();
+    if finals.is_empty() {
+        return Verdict::Unknown("no node told its final state".to_string());
+    }
     let most = finals.values().map(|(_, applied)| *applied).max().unwrap_or(0);
     for node in nodes {
         match finals.get(&node) {
@@ -44,7 +54,7 @@ fn check(view: &View<'_>) -> Verdict {
                 let text = format!("{node} had applied {applied} when the run ended, others {most}: it did not catch up within {within:?}");
                 return Verdict::invalid("lagging-replica", *at, text);
             }
-            None => return Verdict::invalid("dead-replica", deadline, format!("{node} was healed and does not run at the end")),
+            None => return Verdict::invalid("dead-replica", deadline, format!("{node} was healed and is not up at the end")),
         }
     }
     Verdict::Valid
@@ -75,9 +85,10 @@ mod tests {
     fn legal_and_illegal_ends() {
         assert_eq!(verdict(50, 20, [Some(5), Some(5)]), "valid");
         assert_eq!(verdict(111, 20, [Some(5), Some(5)]), "invalid", "too late");
-        assert_eq!(verdict(50, 9, [Some(5), Some(5)]), "invalid", "asked before the heal");
+        assert_eq!(verdict(50, 9, [Some(5), Some(5)]), "unknown", "asked before the heal only");
         assert_eq!(verdict(50, 20, [Some(5), Some(4)]), "invalid", "lagging");
         assert_eq!(verdict(50, 20, [Some(5), None]), "invalid", "dead");
+        assert_eq!(verdict(50, 20, [None, None]), "unknown", "nobody tells");
         assert_eq!(check(&View::new(&[])).word(), "unknown");
     }
 }

@@ -49,6 +49,12 @@ pub(crate) struct Judged {
 
 /// Runs a plan and judges it.
 pub(crate) fn run_once(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
+    let judging = std::panic::AssertUnwindSafe(|| run_and_judge(plan, systems));
+    std::panic::catch_unwind(judging)
+        .unwrap_or_else(|_| Err(Failure::Run(squall_world::RunError::Harness("a checker or a report panicked".to_string()))))
+}
+
+fn run_and_judge(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
     let run = squall_world::run(plan, systems.get(&plan.system)?)?;
     let judging = squall_world::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();

@@ -63,7 +63,13 @@ fn mistakes_get_an_answer_and_their_exit_code() {
     let stranger = dir.path().join("stranger.yaml");
     std::fs::write(&stranger, "format: 1\nname: s\nsystem: oracle\nworkloads: [ register: {} ]\nduration: 1s\n").unwrap();
     let first = scenario("smoke/first.yaml");
-    let cases: [(&[&str], i32, &str); 8] = [
+    let plan = dir.path().join("plan.yaml");
+    std::fs::write(&plan, squall(dir.path(), &["plan", &first]).stdout).unwrap();
+    let evil = dir.path().join("evil.yaml");
+    std::fs::write(&evil, std::fs::read_to_string(&plan).unwrap().replace("seed: '0'", "seed: /etc")).unwrap();
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&["run", "plan.yaml", "--seeds", "0..9"], 2, "is a plan: nothing in it is left to a seed"),
+        (&["run", "evil.yaml"], 65, "`/etc` is not a seed of letters, digits and dashes"),
         (&["run", "nowhere.yaml"], 2, "nowhere.yaml: No such file"),
         (&["run", "bad.yaml"], 65, "without a workload there is nothing to check"),
         (&["run", "stranger.yaml"], 2, "there is no system `oracle`; there are etcd, primary-backup"),

@@ -25,7 +25,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Opens a file.
     fn open(&self, path: &str, mode: OpenMode) -> impl Future<Output = io::Result<Self::File>> + Send;
 
-    /// Makes a directory and its parents; fine when it is there.
+    /// Makes a directory and its parents, durably; fine when it is there.
     fn create_dir(&self, path: &str) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Renames a file, replacing `to` atomically.

@@ -130,13 +130,29 @@ pub struct RealDisk {
 impl RealDisk {
     /// The disk rooted at `root`, which is made if it is not there.
     pub fn open(root: &Path) -> io::Result<RealDisk> {
-        fs::create_dir_all(root)?;
+        create_dir_durably(root)?;
         Ok(RealDisk { root: Arc::new(root.to_path_buf()) })
     }
 
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
+}
+
+/// Makes a directory and its parents, and syncs the entry of each in its own parent.
+fn create_dir_durably(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    let mut at = path.canonicalize()?;
+    while let Some(parent) = at.parent() {
+        match fs::File::open(parent).and_then(|dir| dir.sync_all()) {
+            Ok(()) => {}
+            // Not ours to sync, so not ours to have made.
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => break,
+            Err(e) => return Err(e),
+        }
+        at = parent.to_path_buf();
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
@@ -165,7 +181,7 @@ impl Disk for RealDisk {
 
     async fn create_dir(&self, path: &str) -> io::Result<()> {
         let path = self.path(path);
-        blocking(move || fs::create_dir_all(path)).await
+        blocking(move || create_dir_durably(&path)).await
     }
 
     async fn rename(&self, from: &str, to: &str) -> io::Result<()> {

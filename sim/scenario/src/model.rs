@@ -169,12 +169,8 @@ fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
         }
         Some(format)
     });
-    let name = fields.need(d, "name").and_then(|n| {
-        d.scalar(n, "a name of letters, digits and dashes", |t| {
-            let plain = !t.is_empty() && t.len() <= 80 && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            plain.then(|| t.to_string())
-        })
-    });
+    let name =
+        fields.need(d, "name").and_then(|n| d.scalar(n, "a name of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())));
     let about = fields.take("about").and_then(|n| d.text(n, "a sentence")).unwrap_or_default().to_string();
     let system = fields.take("system").and_then(|n| d.text(n, "a system's name")).unwrap_or("etcd").to_string();
     let bugs = fields.take("bugs").map_or(Some(vec![]), |n| {
@@ -205,7 +201,9 @@ fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
         all.into_iter().collect::<Option<Vec<_>>>()
     });
     let expect = fields.take("expect").map_or(Some(Expect::Valid), |n| decode_expect(d, n));
-    let seed = fields.take("seed").and_then(|n| d.text(n, "a seed")).map(str::to_string);
+    // It names a directory later on.
+    let seed =
+        fields.take("seed").and_then(|n| d.scalar(n, "a seed of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())));
     let world_seed = fields.take("world_seed").and_then(|n| values::number(d, n, 0, u64::MAX));
     unique_ids(d, faults.as_deref().unwrap_or_default(), tree);
     fields.done(d);
@@ -225,6 +223,10 @@ fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
         seed,
         world_seed,
     })
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 80 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn unique_ids(d: &mut Decoder, faults: &[ScheduledFault], tree: &Node) {
@@ -273,8 +275,13 @@ fn decode_cluster(d: &mut Decoder, node: &Node) -> Option<Cluster> {
         if let Some(latency) = network.take("latency").and_then(|n| values::span(d, n)) {
             cluster.latency = latency;
         }
-        if let Some(loss) = network.take("loss").and_then(|n| values::probability(d, n)) {
+        if let Some(node) = network.take("loss")
+            && let Some(loss) = values::probability(d, node)
+        {
             cluster.loss = loss;
+            if u64::from(loss.numerator) * 10 > u64::from(loss.denominator) * 9 {
+                d.mistakes.push(Diagnostic::new(node.place, "a loss above 90% is no link").help("cut it with a partition"));
+            }
         }
         network.done(d);
     }
@@ -316,6 +323,10 @@ fn decode_fault(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>) -> Opti
     let smallest = cluster.and_then(|c| c.nodes.iter().min().copied()).unwrap_or(u32::MAX);
     if let Some(stranger) = fault.named().iter().find(|n| n.0 > smallest) {
         let text = format!("this fault names {stranger}, but the cluster may have only {smallest} nodes");
+        return d.wrong(Diagnostic::new(place, text));
+    }
+    if smallest != u32::MAX && fault.least_nodes() > smallest {
+        let text = format!("this fault needs {} nodes, but the cluster may have only {smallest}", fault.least_nodes());
         return d.wrong(Diagnostic::new(place, text));
     }
     Some(ScheduledFault { id, when: when?, fault })

@@ -5,7 +5,7 @@
 
 use crate::model::{PlannedFault, Scenario, ScheduledFault, When};
 use crate::values::Span;
-use squall_history::stream;
+use squall_history::{SeededStream, stream};
 use std::{collections::BTreeMap, time::Duration};
 
 /// No plan has more faults; a scenario that asks for more is cut off there.
@@ -14,7 +14,10 @@ const FAULTS_MAX: usize = 10_000;
 /// The plan of a scenario under a seed.
 pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
     let mut plan = scenario.clone();
-    plan.seed.get_or_insert_with(|| seed.to_string());
+    // A plan keeps its provenance; a scenario gets it here.
+    if scenario.world_seed.is_none() {
+        plan.seed = Some(seed.to_string());
+    }
     plan.world_seed.get_or_insert_with(|| stream(seed, "world").bits() >> 1);
     if let [_, _, ..] = plan.cluster.nodes[..] {
         plan.cluster.nodes = vec![*stream(seed, "cluster nodes").pick(&scenario.cluster.nodes)];
@@ -79,6 +82,13 @@ fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str,
 fn name_them(faults: &mut [ScheduledFault]) {
     let taken: std::collections::BTreeSet<String> = faults.iter().filter_map(|f| f.id.clone()).collect();
     let mut counts: BTreeMap<&'static str, u32> = BTreeMap::new();
+    // Two ids that were made from others' may be the same: `a-1` of `a`, and one that was written so.
+    let mut used = std::collections::BTreeSet::new();
+    for id in faults.iter_mut().filter_map(|f| f.id.as_mut()) {
+        while !used.insert(id.clone()) {
+            id.push_str("-again");
+        }
+    }
     for fault in faults.iter_mut().filter(|f| f.id.is_none()) {
         let count = counts.entry(fault.fault.kind()).or_default();
         loop {
@@ -98,6 +108,13 @@ impl Scenario {
         self.world_seed.is_some()
             && self.cluster.nodes.len() == 1
             && self.faults.iter().all(|f| f.id.is_some() && matches!(f.when, When::At(span) if span.is_fixed()))
+            && self.faults.iter().all(|f| self.draws_nothing(&f.fault.to_yaml(), |d| f.fault.fix(d, self.cluster.size()).to_yaml()))
+            && self.workloads.iter().all(|w| self.draws_nothing(&w.to_yaml(), |d| w.fix(d).to_yaml()))
+    }
+
+    /// Whether drawing what is random changes nothing, whatever is drawn.
+    fn draws_nothing(&self, as_written: &serde_yaml::Value, draw: impl Fn(&mut SeededStream) -> serde_yaml::Value) -> bool {
+        (0..4).all(|seed| draw(&mut stream(seed, "is anything drawn")) == *as_written)
     }
 
     /// The faults of a plan, in order of time.
@@ -170,6 +187,18 @@ faults:
         };
         assert_eq!(others(&whole), others(&less));
         assert_eq!(less.world_seed, whole.world_seed);
+    }
+
+    #[test]
+    fn what_leaves_something_to_chance_is_no_plan() {
+        let text = printed(&plan(&parse("mix", SCENARIO).unwrap(), 5));
+        assert!(parse("plan", &text).unwrap().is_plan());
+        for (from, to) in [("isolate: n", "isolate: one #"), ("  for: ", "  for: 1s..2s #"), ("    seed: ", "    #"), ("world_seed: ", "#")]
+        {
+            let edited = text.replacen(from, to, 1);
+            assert_ne!(edited, text, "{from} is not there:\n{text}");
+            assert!(!parse("edited", &edited).unwrap_or_else(|e| panic!("{e}")).is_plan(), "{to}");
+        }
     }
 
     #[test]

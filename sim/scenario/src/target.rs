@@ -122,6 +122,15 @@ impl Target {
         }
     }
 
+    /// The smallest cluster in which it is somebody.
+    pub(crate) fn least_nodes(&self) -> u32 {
+        match self {
+            Target::Minority => 3,
+            Target::Some(n) => *n,
+            Target::One | Target::All | Target::Majority | Target::Leader | Target::Followers | Target::Nodes(_) => 1,
+        }
+    }
+
     /// The nodes that it names, for checking against the cluster.
     pub(crate) fn named(&self) -> &[NodeId] {
         if let Target::Nodes(ids) = self { ids } else { &[] }

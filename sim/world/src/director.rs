@@ -90,13 +90,18 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
     let ran = Machine::run_timed(config, move |machine| async move {
         let director = Director::new(machine.clone(), plan, system);
         director.direct().await;
-        (machine.take_history(), machine.now(), machine.history_overflowed())
+        (machine.take_history(), machine.now(), machine.history_overflowed(), machine.harness_failure())
     });
-    let ran = ran.map(|((history, sim, overflowed), cpu)| {
+    let mut failure = None;
+    let ran = ran.map(|((history, sim, overflowed, harness), cpu)| {
+        failure = harness;
         let digesting = crate::cpu_clock();
         let digest = digest_of(&history);
         Run { digest, history, sim: Duration::from_nanos(sim.0), cpu: cpu + digesting.elapsed(), overflowed }
     });
+    if let Some(why) = failure {
+        return Err(RunError::Harness(why));
+    }
     ran.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
         RunError::Harness(text.unwrap_or_else(|| "a panic without a message".to_string()))
@@ -272,9 +277,11 @@ impl Director {
         self.machine.now()
     }
 
-    fn finals(&self) -> Vec<(NodeId, Saw)> {
+    /// What each running node holds; `None` from one that cannot tell (yet).
+    fn finals(&self) -> Vec<(NodeId, Option<Saw>)> {
         let running = self.probes.iter().filter(|(id, _)| self.machine.is_running(self.machine.node(**id)));
-        running.filter_map(|(id, probe)| Some((*id, probe.lock().expect("no panic under this lock").as_ref()?()))).collect()
+        let ask = |probe: &Mutex<Option<Probe>>| probe.lock().expect("no panic under this lock").as_ref().map(|probe| probe());
+        running.map(|(id, probe)| (*id, ask(probe))).collect()
     }
 
     /// Waits until every running replica holds the same state, or the deadline; then writes down what
@@ -282,10 +289,12 @@ impl Director {
     async fn settle(&self, deadline: SimTime) {
         loop {
             let finals = self.finals();
-            let settled = finals.windows(2).all(|w| w[0].1 == w[1].1);
+            let settled = finals.iter().all(|(_, saw)| saw.is_some() && *saw == finals[0].1);
             if settled || self.machine.now() >= deadline {
                 for (node, saw) in finals {
-                    self.machine.record(What::Node { node, saw });
+                    if let Some(saw) = saw {
+                        self.machine.record(What::Node { node, saw });
+                    }
                 }
                 return;
             }

@@ -20,6 +20,9 @@ use tokio::sync::Notify;
 /// The longest that one operation may take.
 const OP_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A client that holds on to an operation for longer than this is not waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 #[derive(Default)]
 struct Progress {
     stop: bool,
@@ -36,12 +39,20 @@ pub(crate) struct Load {
     clients: u32,
     progress: Arc<Mutex<Progress>>,
     changed: Arc<Notify>,
+    /// Ends the pauses of every client.
+    hurry: Arc<Notify>,
 }
 
 impl Load {
     /// Starts every client on a host of its own.
     pub(crate) fn start(machine: &Arc<Machine>, plan: &Scenario, system: Arc<dyn System>, members: &BTreeMap<NodeId, SocketAddr>) -> Load {
-        let load = Load { machine: machine.clone(), clients: plan.clients(), progress: Arc::default(), changed: Arc::default() };
+        let load = Load {
+            machine: machine.clone(),
+            clients: plan.clients(),
+            progress: Arc::default(),
+            changed: Arc::default(),
+            hurry: Arc::default(),
+        };
         let mut ordinal = 0;
         for workload in &plan.workloads {
             for i in 1..=workload.clients() {
@@ -49,14 +60,14 @@ impl Load {
                 let id = ClientId(ordinal);
                 load.lock().running += 1;
                 let mut source = workload.source(i, &id.to_string());
-                let (session, system, members) = (load.session(id), system.clone(), members.clone());
+                let (session, system, members, hurry) = (load.session(id), system.clone(), members.clone(), load.hurry.clone());
                 machine.boot(machine.client_host(ordinal), |_| async move {
                     let net = SimNet::current();
                     let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal });
                     let (mut started, mut ended) = (SimEnv::now(), SimEnv::now());
                     loop {
                         let (pace, op) = source.next();
-                        SimEnv::sleep_until(due(pace, started, ended)).await;
+                        pause(due(pace, started, ended), &hurry).await;
                         if session.lock().stop {
                             break;
                         }
@@ -99,8 +110,10 @@ impl Load {
         }
     }
 
-    /// Waits until every client was served after the heal, or the deadline.
+    /// Waits until every client was served after the heal, or the deadline. Every client asks at once,
+    /// however slow its pace is.
     pub(crate) async fn served_again(&self, healed: SimTime, deadline: SimTime) {
+        self.hurry.notify_waiters();
         let clients = self.clients as usize;
         self.until(deadline, |p| p.served.values().filter(|at| **at >= healed).count() == clients).await;
     }
@@ -108,6 +121,7 @@ impl Load {
     /// Ends the load: every client ends the operation that it is in.
     pub(crate) async fn stop(&self) {
         self.lock().stop = true;
+        self.hurry.notify_waiters();
         self.until(self.machine.now() + Duration::from_secs(60), |p| p.running == 0).await;
     }
 
@@ -116,6 +130,16 @@ impl Load {
         let progress = self.lock();
         (progress.keys.clone(), progress.next_op)
     }
+}
+
+/// Waits until then, or until the world says hurry.
+async fn pause(until: LocalInstant, hurry: &Notify) {
+    let (mut sleep, mut hurried) = (SimEnv::sleep_until(until), std::pin::pin!(hurry.notified()));
+    std::future::poll_fn(|cx| match hurried.as_mut().poll(cx) {
+        std::task::Poll::Ready(()) => std::task::Poll::Ready(()),
+        std::task::Poll::Pending => std::pin::Pin::new(&mut sleep).poll(cx),
+    })
+    .await;
 }
 
 fn due(pace: Pace, started: LocalInstant, ended: LocalInstant) -> LocalInstant {
@@ -150,7 +174,8 @@ impl Session {
         };
         let invoked = self.machine.now();
         self.machine.record(What::Invoke { client: self.id, op: id, ask: op.clone() });
-        let outcome = client.call(op).await;
+        let called = squall_env::timeout::<SimEnv, _>(PATIENCE, client.call(op)).await;
+        let outcome = called.unwrap_or_else(|_| Outcome::Info("the client never said how it ended".to_string()));
         let (what, output) = match outcome {
             Outcome::Ok(output) => (What::Ok { op: id, output: output.clone() }, Some(output)),
             Outcome::Fail(why) => (What::Fail { op: id, why }, None),
@@ -175,6 +200,7 @@ pub(crate) async fn final_reads(
 ) {
     let host = machine.client_host(1);
     machine.end_process(host, false);
+    let count = keys.len() as u32;
     let progress = Progress { next_op: last_op, ..Default::default() };
     let session = Session { machine: machine.clone(), id: ClientId(1), progress: Arc::new(Mutex::new(progress)), changed: Arc::default() };
     let (members, clock) = (members.clone(), machine.clone());
@@ -192,5 +218,12 @@ pub(crate) async fn final_reads(
         tell.notify_one();
         Ok(())
     });
-    finished.notified().await;
+    // Bounded, should the client die: its panic is seen by the one who asked for the run.
+    let late = machine.sleep_until(deadline.max(machine.now()) + PATIENCE * (count + 1));
+    let (mut late, mut done) = (std::pin::pin!(late), std::pin::pin!(finished.notified()));
+    std::future::poll_fn(|cx| match done.as_mut().poll(cx) {
+        std::task::Poll::Ready(()) => std::task::Poll::Ready(()),
+        std::task::Poll::Pending => late.as_mut().poll(cx),
+    })
+    .await;
 }

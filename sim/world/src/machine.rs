@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) hosts: Vec<Host>,
     pub(crate) net: Network,
     pub(crate) nodes: u32,
+    /// A panic in a part of the harness, if there was one.
+    pub(crate) harness_failure: Option<String>,
     history: History,
     events: Deriver,
     overflowed: bool,
@@ -150,6 +152,7 @@ impl Machine {
             hosts,
             net,
             nodes: config.nodes,
+            harness_failure: None,
             history: Vec::new(),
             events: Deriver::default(),
             overflowed: false,
@@ -205,6 +208,11 @@ impl Machine {
     /// Whether the history had to be cut off at [`HISTORY_MAX`].
     pub fn history_overflowed(&self) -> bool {
         self.lock().1.overflowed
+    }
+
+    /// What went wrong in the harness itself, if anything did.
+    pub fn harness_failure(&self) -> Option<String> {
+        self.lock().1.harness_failure.clone()
     }
 
     /// Takes the history written so far.

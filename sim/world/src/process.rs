@@ -241,7 +241,13 @@ impl Machine {
                 entry.powered = false;
                 entry.disk.power_loss();
             }
-            let Some(process) = entry.process.take() else { return false };
+            let Some(process) = entry.process.take() else {
+                // Nothing runs, but the kernel may still be delivering for what ran: not without power.
+                if power_loss {
+                    state.process_sockets_die(now, host.0, 0, true);
+                }
+                return false;
+            };
             if entry.paused {
                 entry.paused = false;
                 self.madsim.resume(process.node.id());
@@ -291,6 +297,11 @@ impl Machine {
     fn panicked(&self, process: &Process, message: String) {
         let (now, mut state) = self.lock();
         process.alive.store(false, Ordering::Relaxed);
+        if process.host as u32 >= state.nodes {
+            // A client is a part of the harness: its panic is no verdict on the system.
+            let label = state.hosts[process.host].label.clone();
+            state.harness_failure.get_or_insert(format!("client {label} panicked: {message}"));
+        }
         state.observe(now, process.host, Saw::Panicked { message });
         state.queue.push(now, Due::Crash { host: process.host, incarnation: process.incarnation });
     }

@@ -41,6 +41,33 @@ fn a_rename_is_lost_or_kept_without_sync_dir_and_kept_with_it() {
 }
 
 #[test]
+fn a_rename_into_another_directory_brings_its_file_along() {
+    for seed in 0..20 {
+        on_machine(seed, move |machine| async move {
+            run_on(&machine, 1, || async {
+                let disk = SimDisk::current();
+                disk.create_dir("a").await.unwrap();
+                disk.create_dir("b").await.unwrap();
+                let file = disk.open("a/x", OpenMode::New).await.unwrap();
+                file.append(b"kept".to_vec()).await.unwrap();
+                file.sync_data().await.unwrap();
+                disk.rename("a/x", "b/y").await.unwrap();
+                disk.sync_dir("b").await.unwrap();
+            })
+            .await;
+            machine.end_process(n(&machine, 1), true);
+            let found = run_on(&machine, 1, || async {
+                let disk = SimDisk::current();
+                let file = disk.open("b/y", OpenMode::Existing).await.unwrap();
+                (disk.list("a").await.unwrap(), file.read_at(0, 9).await.unwrap())
+            })
+            .await;
+            assert_eq!(found, (vec![], b"kept".to_vec()), "seed {seed}");
+        });
+    }
+}
+
+#[test]
 fn a_new_file_may_be_missing_until_its_directory_is_synced() {
     let found: BTreeSet<usize> = (0..40)
         .map(|seed| {

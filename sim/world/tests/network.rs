@@ -184,6 +184,36 @@ fn a_reset_into_a_cut_link_is_lost_and_the_peer_stays_half_open() {
 }
 
 #[test]
+fn what_is_written_while_a_retransmission_is_in_flight_is_not_forgotten() {
+    for seed in 0..30 {
+        // Cut from 50 to 140 ms; retransmitted at about 250 ms; the last write falls into its flight.
+        let log = story(seed, 1, 240, |machine| async move {
+            sleep(&machine, 50).await;
+            cut_both(&machine, true);
+            sleep(&machine, 90).await;
+            cut_both(&machine, false);
+            sleep(&machine, 500).await;
+        });
+        let last = log.expect("got 240");
+        assert!(last < 320, "seed {seed}: the last byte came at {last} ms");
+    }
+}
+
+#[test]
+fn data_for_a_dead_process_is_retransmitted_until_its_reset_gets_through() {
+    let log = story(14, 3000, 2, |machine| async move {
+        sleep(&machine, 500).await;
+        machine.cut(n(&machine, 2), n(&machine, 1));
+        machine.end_process(n(&machine, 2), false);
+        sleep(&machine, 5000).await;
+        machine.heal(n(&machine, 2), n(&machine, 1));
+        sleep(&machine, 20_000).await;
+    });
+    let reset = log.expect("writer: ConnectionReset");
+    assert!((5500..12_000).contains(&reset), "reset at {reset} ms");
+}
+
+#[test]
 fn a_connect_into_a_partition_is_silent_and_completes_after_the_heal() {
     let log = on_machine(7, |machine| async move {
         let log = Log::default();

@@ -22,9 +22,9 @@ use std::{
 pub(crate) struct Args {
     /// The scenario, or a plan
     scenario: PathBuf,
-    /// The seed
-    #[arg(long, default_value_t = 0, conflicts_with = "seeds")]
-    seed: u64,
+    /// The seed (0)
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
     /// Many seeds: A..B, B excluded. Stops at the first violation
     #[arg(long, value_parser = parse_seeds)]
     seeds: Option<std::ops::Range<u64>>,
@@ -63,9 +63,13 @@ fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let scenario = load(&args.scenario, &args.bug)?;
+    if scenario.is_plan() && (args.seed.is_some() || args.seeds.is_some()) {
+        let text = format!("{} is a plan: nothing in it is left to a seed. Run it without one", args.scenario.display());
+        return Err(Failure::Usage(text));
+    }
     match &args.seeds {
         Some(seeds) => many(&scenario, seeds.clone(), args, systems),
-        None => finish_one(&plan(&scenario, args.seed), systems, &args.output, None),
+        None => finish_one(&plan(&scenario, args.seed.unwrap_or(0)), systems, &args.output, None),
     }
 }
 
@@ -81,12 +85,15 @@ pub(crate) fn finish_one(plan: &Scenario, systems: &Systems, output: &Output, re
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
     judged.report.replay = replay;
-    if judged.report.verdict() != "valid" && judged.report.replay.is_none() {
-        judged.report.replay = Some(kept(plan, &judged, &output.reports)?);
-    }
+    let keeping = judged.report.verdict() != "valid" && judged.report.replay.is_none();
     match output.json {
         true => println!("{}", squall_report::json(&judged.report)),
         false => print!("{}", squall_report::text(&judged.report)),
+    }
+    if keeping {
+        // The verdict is out already: a full disk does not take it back.
+        let line = format!("replay      {}", kept(plan, &judged, &output.reports));
+        if output.json { eprintln!("{line}") } else { println!("{line}") }
     }
     Ok(met(&plan.expect, &judged))
 }
@@ -111,10 +118,12 @@ fn recheck(plan: &Scenario, first: &Judged, systems: &Systems) -> Result<(), Fai
     )))
 }
 
-/// Keeps a run; says how to run it again.
-fn kept(plan: &Scenario, judged: &Judged, reports: &Path) -> Result<String, Failure> {
-    let dir = keep(plan, judged, reports)?;
-    Ok(format!("cargo run --release -- replay {}", dir.display()))
+/// Keeps a run; says how to run it again, or why it could not be kept.
+fn kept(plan: &Scenario, judged: &Judged, reports: &Path) -> String {
+    match keep(plan, judged, reports) {
+        Ok(dir) => format!("cargo run --release -- replay {}", dir.display()),
+        Err(failure) => format!("not kept: {}", failure.to_string().trim()),
+    }
 }
 
 /// Whether a run met what its scenario expects.
@@ -137,12 +146,18 @@ struct Totals {
     sim_s: f64,
     cpu_s: f64,
     events: BTreeMap<Event, u64>,
-    /// The first run that was not valid: by seed.
-    worst: BTreeMap<u64, (Exit, String)>,
+    /// The runs that were not what was hoped for, by seed: whether it was a violation, what that means
+    /// for the exit code, and what to say.
+    worst: BTreeMap<u64, (bool, Exit, String)>,
     failure: Option<Failure>,
 }
 
 fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    // A canary must fail within so many seeds; more of them prove nothing.
+    let seeds = match scenario.expect {
+        Expect::Valid => seeds,
+        Expect::Violation { within_seeds, .. } => seeds.start..seeds.end.min(seeds.start.saturating_add(within_seeds)),
+    };
     let (next, stop) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let totals = Mutex::new(Totals::default());
     let worker = || {
@@ -164,8 +179,9 @@ fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: 
         return Err(failure);
     }
     let bites = matches!(scenario.expect, Expect::Violation { .. });
-    let found = totals.worst.first_key_value();
-    if let Some((_, (_, text))) = found {
+    // A violation outranks what could not be decided; then the lowest seed.
+    let found = totals.worst.values().find(|(violation, ..)| *violation).or_else(|| totals.worst.values().next());
+    if let Some((_, _, text)) = found {
         // Standard output holds JSON only, when JSON is asked for.
         if args.output.json { eprintln!("{text}") } else { println!("{text}") }
     }
@@ -187,8 +203,7 @@ fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: 
     }
     Ok(match (bites, found) {
         (false, None) => Exit::Ok,
-        (false, Some((_, (exit, _)))) => *exit,
-        (true, Some((_, (exit, _)))) => *exit,
+        (_, Some((_, exit, _))) => *exit,
         (true, None) => {
             eprintln!("{}: a canary that did not fail within {} seeds", scenario.name, seeds.end - seeds.start);
             Exit::Violation
@@ -224,25 +239,15 @@ fn one_of_many(plan: &Scenario, seed: u64, args: &Args, systems: &Systems, total
     if args.output.json {
         println!("{}", squall_report::json(report));
     }
-    let wanted = match &plan.expect {
-        Expect::Valid => report.verdict() != "valid",
-        // The right checker must find it; a wrong one alone is a failure, too.
-        Expect::Violation { .. } => report.verdict() == "invalid",
-    };
-    if !wanted {
+    let violation = report.verdict() == "invalid";
+    let undecided = report.verdict() == "unknown" && plan.expect == Expect::Valid;
+    if !violation && !undecided {
         return false;
     }
-    let text = match kept(plan, &judged, &args.output.reports) {
-        Err(failure) => {
-            totals.failure = Some(failure);
-            return true;
-        }
-        Ok(replay) => {
-            let names = judged.report.violated().join(", ");
-            format!("seed {seed}: {} ({names}) after {:.1} CPU-seconds\n  {replay}", report.verdict(), totals.cpu_s)
-        }
-    };
+    let names = judged.report.violated().join(", ");
+    let replay = kept(plan, &judged, &args.output.reports);
+    let text = format!("seed {seed}: {} ({names}) after {:.1} CPU-seconds\n  {replay}", report.verdict(), totals.cpu_s);
     let exit = met(&plan.expect, &judged);
-    totals.worst.insert(seed, (exit, text));
-    true
+    totals.worst.insert(seed, (violation, exit, text));
+    violation
 }

@@ -54,6 +54,9 @@ pub trait Fault: Debug + Send + Sync {
     /// The nodes it names, to be checked against the cluster's size.
     fn named(&self) -> Vec<NodeId>;
 
+    /// The smallest cluster in which it can be done to anybody.
+    fn least_nodes(&self) -> u32;
+
     /// The kind's name.
     fn kind(&self) -> &'static str;
 

@@ -181,6 +181,14 @@ impl Fault for Partition {
         }
     }
 
+    fn least_nodes(&self) -> u32 {
+        match &self.shape {
+            Shape::Isolate(target) => target.least_nodes(),
+            Shape::Halves | Shape::RandomHalves => 2,
+            Shape::Groups(_) => 1,
+        }
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }

@@ -50,6 +50,10 @@ impl Fault for Pause {
         self.target.named().to_vec()
     }
 
+    fn least_nodes(&self) -> u32 {
+        self.target.least_nodes()
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }

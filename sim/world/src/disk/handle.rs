@@ -118,8 +118,8 @@ impl Disk for SimDisk {
     async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         on_disk(&self.process, |_, state, host| {
             let disk = &mut state.hosts[host].disk;
-            disk.lookup(from)?;
-            disk.change(NameChange::Rename { from: from.to_string(), to: to.to_string() });
+            let inode = disk.lookup(from)?;
+            disk.change(NameChange::Rename { from: from.to_string(), to: to.to_string(), inode });
             Ok(())
         })
     }

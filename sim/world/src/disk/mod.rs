@@ -44,7 +44,7 @@ pub struct DiskProfile {
 enum NameChange {
     Link { name: String, inode: u64 },
     Unlink { name: String },
-    Rename { from: String, to: String },
+    Rename { from: String, to: String, inode: u64 },
 }
 
 impl NameChange {
@@ -52,11 +52,20 @@ impl NameChange {
         match self {
             NameChange::Link { name, inode } => _ = names.insert(name.clone(), *inode),
             NameChange::Unlink { name } => _ = names.remove(name),
-            NameChange::Rename { from, to } => {
-                if let Some(inode) = names.remove(from) {
-                    names.insert(to.clone(), inode);
+            NameChange::Rename { from, to, inode } => {
+                if names.get(from) == Some(inode) {
+                    names.remove(from);
                 }
+                names.insert(to.clone(), *inode);
             }
+        }
+    }
+
+    /// The file that it names, or names anew.
+    fn inode(&self) -> Option<u64> {
+        match self {
+            NameChange::Link { inode, .. } | NameChange::Rename { inode, .. } => Some(*inode),
+            NameChange::Unlink { .. } => None,
         }
     }
 
@@ -179,9 +188,19 @@ impl DiskState {
             }
             SyncTarget::Dir { dir, upto } => {
                 let (dir, upto) = (dir.clone(), *upto);
+                let covers = |(ordinal, change): &&(u64, NameChange)| *ordinal <= upto && change.dir() == dir;
+                // A rename from another directory is atomic: what made the file there comes with it.
+                let renamed: BTreeMap<u64, u64> = self
+                    .pending
+                    .iter()
+                    .filter(covers)
+                    .filter_map(|(ordinal, c)| matches!(c, NameChange::Rename { .. }).then(|| Some((c.inode()?, *ordinal)))?)
+                    .collect();
                 let durable = &mut self.durable_names;
-                self.pending.retain(|(ordinal, change)| {
-                    let covered = *ordinal <= upto && change.dir() == dir;
+                self.pending.retain(|entry| {
+                    let (ordinal, change) = entry;
+                    let with_rename = change.inode().and_then(|i| renamed.get(&i)).is_some_and(|renamed| ordinal < renamed);
+                    let covered = covers(&entry) || with_rename;
                     if covered {
                         change.apply(durable);
                     }
@@ -195,10 +214,7 @@ impl DiskState {
     /// Forgets the files that no name, durable or not, and no handle leads to.
     fn collect(&mut self) {
         let mut named: BTreeSet<u64> = self.names.values().chain(self.durable_names.values()).copied().collect();
-        named.extend(self.pending.iter().filter_map(|(_, change)| match change {
-            NameChange::Link { inode, .. } => Some(*inode),
-            NameChange::Unlink { .. } | NameChange::Rename { .. } => None,
-        }));
+        named.extend(self.pending.iter().filter_map(|(_, change)| change.inode()));
         self.inodes.retain(|id, inode| inode.handles > 0 || named.contains(id));
     }
 

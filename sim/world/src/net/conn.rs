@@ -26,6 +26,12 @@ pub(super) enum Body {
     Fin,
 }
 
+impl Body {
+    fn len(&self) -> usize {
+        if let Body::Data(bytes) = self { bytes.len() } else { 0 }
+    }
+}
+
 pub(super) struct Segment {
     body: Body,
     sent: SimTime,
@@ -106,6 +112,12 @@ impl End {
         self.pipe.fin_queued
     }
 
+    fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
     fn wake(&mut self) {
         for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
             waker.wake();
@@ -130,10 +142,7 @@ impl State {
     /// Puts something into `end`'s pipe.
     pub(super) fn send(&mut self, now: SimTime, id: ConnId, end: usize, body: Body) {
         let Some((from, to)) = self.route(id, end) else { return };
-        let size = match &body {
-            Body::Data(bytes) => bytes.len(),
-            Body::Hello | Body::Fin => 0,
-        };
+        let size = body.len();
         let cut = self.net.is_cut(from, to);
         let pipe = &mut self.net.conns.get_mut(&id).expect("routed").ends[end].pipe;
         pipe.unacked += size;
@@ -174,7 +183,12 @@ impl State {
     fn stall(&mut self, now: SimTime, id: ConnId, end: usize) {
         let Some((from, to)) = self.route(id, end) else { return };
         let first_rto = self.net.link(from, to).rto();
-        let pipe = &mut self.net.conns.get_mut(&id).expect("routed").ends[end].pipe;
+        let sender = &mut self.net.conns.get_mut(&id).expect("routed").ends[end];
+        let pipe = &mut sender.pipe;
+        // A dead process, or a host without power, retransmits nothing.
+        if sender.state == EndState::Gone {
+            return pipe.queue.clear();
+        }
         for segment in &mut pipe.queue {
             segment.arrives = SimTime::MAX;
         }
@@ -197,7 +211,7 @@ impl State {
         if now >= stall.since + USER_TIMEOUT {
             return self.abort(id, end, io::ErrorKind::TimedOut);
         }
-        let size = pipe.queue.iter().map(|s| if let Body::Data(d) = &s.body { d.len() } else { 0 }).sum();
+        let size = pipe.queue.iter().map(|s| s.body.len()).sum();
         match cut {
             true => self.stall(now, id, end),
             false => self.transmit(now, id, end, size),
@@ -218,38 +232,57 @@ impl State {
         if cut || (hello && self.backlog_is_full(id)) {
             return self.stall(now, id, end);
         }
-        let pipe = &mut self.net.conns.get_mut(&id).expect("routed").ends[end].pipe;
-        pipe.stall = None;
         let mut acked = 0;
         while let Some(conn) = self.net.conns.get_mut(&id) {
-            let Some(segment) = conn.ends[end].pipe.queue.pop_front_if(|s| due(s)) else { break };
-            match segment.body {
-                Body::Hello => self.hello_arrives(now, id),
-                body => {
-                    let [first, second] = &mut conn.ends;
-                    let peer = if end == 0 { second } else { first };
-                    match (peer.state, peer.error, body) {
-                        (EndState::Open, None, Body::Data(bytes)) => {
-                            peer.inbox.push_back(bytes);
-                            acked += 1;
-                        }
-                        (EndState::Open, None, Body::Fin) => peer.fin_received = true,
-                        (EndState::Closed, None, Body::Fin) => {}
-                        (_, _, Body::Fin | Body::Data(_)) => {
-                            // Nobody there knows this connection, or wants the data: a reset comes back.
-                            self.send_reset(now, id, 1 - end);
-                            break;
-                        }
-                        (_, _, Body::Hello) => unreachable!("matched above"),
-                    }
-                    if let Some(reader) = peer.reader.take() {
-                        reader.wake();
-                    }
+            let [first, second] = &mut conn.ends;
+            let (sender, peer) = if end == 0 { (first, second) } else { (second, first) };
+            let Some(segment) = sender.pipe.queue.front().filter(|s| due(s)) else { break };
+            let wanted = match (&segment.body, peer.state) {
+                (Body::Hello, _) => true,
+                (Body::Data(_), EndState::Open) | (Body::Fin, EndState::Open | EndState::Closed) => peer.error.is_none(),
+                (Body::Data(_), EndState::Closed | EndState::Gone) | (Body::Fin, EndState::Gone) => false,
+            };
+            if !wanted {
+                // Nobody there knows this connection, or wants the data: a reset comes back. Should it
+                // be lost, the sender retransmits, as for any silence.
+                self.send_reset(now, id, 1 - end);
+                self.stall(now, id, end);
+                break;
+            }
+            sender.pipe.stall = None;
+            match sender.pipe.queue.pop_front().map(|s| s.body) {
+                Some(Body::Hello) => self.hello_arrives(now, id),
+                Some(Body::Data(bytes)) => {
+                    peer.inbox.push_back(bytes);
+                    acked += 1;
+                    peer.wake_reader();
                 }
+                Some(Body::Fin) => {
+                    peer.fin_received = true;
+                    peer.wake_reader();
+                }
+                None => unreachable!("it was at the front"),
             }
         }
         if acked > 0 {
             self.acknowledge(now, id, end);
+        }
+        self.send_what_waits(now, id, end);
+    }
+
+    /// What was written while a retransmission was in flight goes out now that it arrived.
+    fn send_what_waits(&mut self, now: SimTime, id: ConnId, end: usize) {
+        let Some((from, to)) = self.route(id, end) else { return };
+        let cut = self.net.is_cut(from, to);
+        let pipe = &self.net.conns[&id].ends[end].pipe;
+        let waiting = pipe.queue.iter().filter(|s| s.arrives == SimTime::MAX);
+        let (count, size) = waiting.fold((0, 0), |(n, size), s| (n + 1, size + s.body.len()));
+        if count == 0 || pipe.stall.is_some() {
+            return;
+        }
+        match cut {
+            true => self.stall(now, id, end),
+            false => self.transmit(now, id, end, size),
         }
     }
 
@@ -291,10 +324,7 @@ impl State {
         let conn = self.net.conns.get_mut(&id).expect("routed");
         let peer_gone = conn.ends[1 - end].state == EndState::Gone;
         let Some(stall) = &mut conn.ends[end].pipe.ack_stall else { return };
-        if open && peer_gone {
-            return self.send_reset(now, id, 1 - end);
-        }
-        if open {
+        if open && !peer_gone {
             return self.ack_restored(id, end);
         }
         if now >= stall.since + USER_TIMEOUT {
@@ -303,6 +333,10 @@ impl State {
         stall.rto = (stall.rto * 2).min(RTO_MAX);
         let retry = (now + stall.rto).min(stall.since + USER_TIMEOUT);
         stall.retry = Some(self.queue.push(retry, Due::AckProbe { conn: id, end }));
+        if open {
+            // The probe reached a host that knows nothing of the connection.
+            self.send_reset(now, id, 1 - end);
+        }
     }
 
     /// The application at the receiving end of `end`'s pipe read this many bytes: the window opens,
