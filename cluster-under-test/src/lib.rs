@@ -19,7 +19,7 @@ mod raft;
 mod service;
 mod wal;
 
-pub use node::{Node, NodeConfig, StartError};
+pub use node::{Admin, Node, NodeConfig, StartError};
 pub use observe::{LogMark, NoObserver, Observer, RaftRole};
 pub use service::LEADER_HINT;
 

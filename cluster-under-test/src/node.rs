@@ -41,7 +41,7 @@ pub struct NodeConfig {
     /// A log segment is closed when it has this many bytes.
     pub segment_bytes: u64,
     /// Old revisions are compacted away: how often, and how many are kept. `None`: never by itself.
-    pub auto_compaction: Option<(Duration, i64)>,
+    pub auto_compaction: Option<(Duration, u64)>,
 }
 
 impl NodeConfig {
@@ -157,7 +157,7 @@ impl<E: Env> Node<E> {
         };
         let node = Node { config, raft, machine, addr };
         if let Some((every, keep)) = node.config.auto_compaction {
-            drop(E::spawn(compact_now_and_then(node.raft.clone(), node.machine.clone(), every, keep)));
+            drop(E::spawn(compact_now_and_then(node.admin(), every, keep)));
         }
         Ok((node, service))
     }
@@ -176,6 +176,26 @@ impl<E: Env> Node<E> {
         }
     }
 
+    /// What an administrator may ask of this node. It outlives the node.
+    pub fn admin(&self) -> Admin<E> {
+        Admin { config: self.config.clone(), raft: self.raft.clone(), machine: self.machine.clone() }
+    }
+}
+
+/// A node's administration.
+pub struct Admin<E: Env> {
+    config: NodeConfig,
+    raft: Raft<E>,
+    machine: StateMachine<E>,
+}
+
+impl<E: Env> Clone for Admin<E> {
+    fn clone(&self) -> Self {
+        Admin { config: self.config.clone(), raft: self.raft.clone(), machine: self.machine.clone() }
+    }
+}
+
+impl<E: Env> Admin<E> {
     /// Asks the leader, if this is it, to hand over to another voter. Waits until it did, for an
     /// election timeout or two; true when another node leads then.
     pub async fn transfer_leader(&self, to: u64) -> Result<bool, String> {
@@ -192,6 +212,30 @@ impl<E: Env> Node<E> {
             }
         };
         Ok(timeout::<E, _>(2 * self.config.election_timeout_max, handed_over).await.is_ok())
+    }
+
+    /// Forgets every revision but the last `keep`, if this node leads; answers the new floor, `None`
+    /// when there is nothing to forget.
+    pub async fn compact(&self, keep: u64) -> Result<Option<i64>, String> {
+        let (revision, compacted) = {
+            let applying = self.machine.applying();
+            (applying.store.revision(), applying.store.compacted())
+        };
+        let floor = revision - i64::try_from(keep).unwrap_or(i64::MAX);
+        if floor <= compacted.max(1) {
+            return Ok(None);
+        }
+        let compact = crate::pb::etcdserverpb::CompactionRequest { revision: floor, physical: false };
+        let command = internal::Command { request: Some(internal::command::Request::Compact(compact)) };
+        let proposed = self.raft.client_write(Command(command.encode_to_vec().into()));
+        let patience = self.config.request_timeout;
+        timeout::<E, _>(patience, proposed).await.map_err(|_| "timed out".to_string())?.map_err(|e| e.to_string())?;
+        Ok(Some(floor))
+    }
+
+    /// Takes a snapshot now, and purges the log behind it.
+    pub async fn snapshot(&self) -> Result<(), String> {
+        self.raft.trigger().snapshot().await.map_err(|e| e.to_string())
     }
 }
 
@@ -210,18 +254,12 @@ async fn stopped<E: Env>(raft: Raft<E>) -> String {
 }
 
 /// etcd's `--auto-compaction-mode=revision`: only the leader's proposals are taken.
-async fn compact_now_and_then<E: Env>(raft: Raft<E>, machine: StateMachine<E>, every: Duration, keep: i64) {
+async fn compact_now_and_then<E: Env>(admin: Admin<E>, every: Duration, keep: u64) {
     loop {
         E::sleep(every).await;
-        let (revision, compacted) = {
-            let applying = machine.applying();
-            (applying.store.revision(), applying.store.compacted())
-        };
-        if revision - keep > compacted.max(1) && raft.is_leader() {
-            let compact = crate::pb::etcdserverpb::CompactionRequest { revision: revision - keep, physical: false };
-            let command = internal::Command { request: Some(internal::command::Request::Compact(compact)) };
+        if admin.raft.is_leader() {
             // Refused or lost, it comes again.
-            let _ = timeout::<E, _>(every, raft.client_write(Command(command.encode_to_vec().into()))).await;
+            let _ = timeout::<E, _>(every, admin.compact(keep)).await;
         }
     }
 }

@@ -4,16 +4,20 @@ use crate::patience::{Turns, persist};
 use bytes::Bytes;
 use squall_cluster::{
     LEADER_HINT, LogMark as Mark, Node, NodeConfig, Observer, RaftRole,
-    pb::etcdserverpb::{
-        Compare, PutRequest, RangeRequest, RequestOp, TxnRequest,
-        compare::{CompareResult, CompareTarget, TargetUnion},
-        kv_client::KvClient,
-        request_op::Request as OpRequest,
+    pb::{
+        KeyValue as PbKeyValue,
+        etcdserverpb::{
+            Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, ResponseHeader, ResponseOp, TxnRequest,
+            compare::{CompareResult, CompareTarget, TargetUnion},
+            kv_client::KvClient,
+            request_op::Request as OpRequest,
+            response_op::Response as OpResponse,
+        },
     },
 };
-use squall_history::{LogMark, NodeId, Op, Outcome, Output, Role, Saw};
+use squall_history::{Act, Answer, KeyValue, LogMark, NodeId, Op, Outcome, Output, Role, Saw};
 use squall_rpc::{Channel, ChannelOptions};
-use squall_world::{BoxFuture, Client, ClientContext, NodeContext, Reporter, SimEnv, System};
+use squall_world::{Admin, BoxFuture, Client, ClientContext, NodeContext, Reporter, SimEnv, System};
 use std::{sync::Arc, time::Duration};
 use tonic::{Request, Status};
 
@@ -50,6 +54,17 @@ impl System for Etcd {
             node.on_probe(move || {
                 let (applied, hash) = read();
                 Saw::Final { applied, hash }
+            });
+            let admin = running.admin();
+            node.on_admin(move |ask| {
+                let admin = admin.clone();
+                Box::pin(async move {
+                    match ask {
+                        Admin::TransferLeader { to } => admin.transfer_leader(u64::from(to.0)).await.map(drop),
+                        Admin::Compact { keep } => admin.compact(keep).await.map(drop),
+                        Admin::Snapshot => admin.snapshot().await,
+                    }
+                })
             });
             Err(service.await.to_string())
         })
@@ -133,6 +148,62 @@ fn put(key: &str, value: &str) -> PutRequest {
     PutRequest { key: key_bytes(key), value: key_bytes(value), ..Default::default() }
 }
 
+fn delete(key: &str) -> DeleteRangeRequest {
+    DeleteRangeRequest { key: key_bytes(key), ..Default::default() }
+}
+
+fn get(key: &str) -> RangeRequest {
+    RangeRequest { key: key_bytes(key), ..Default::default() }
+}
+
+/// Every key that begins so: up to the next string of the same length. An empty prefix is everything.
+fn range(prefix: &str, at: Option<u64>) -> RangeRequest {
+    let mut end = prefix.as_bytes().to_vec();
+    while end.last() == Some(&0xff) {
+        end.pop();
+    }
+    let (key, range_end) = match end.last_mut() {
+        Some(last) => {
+            *last += 1;
+            (key_bytes(prefix), Bytes::from(end))
+        }
+        None => (Bytes::from_static(b"\0"), Bytes::from_static(b"\0")),
+    };
+    RangeRequest { key, range_end, revision: at.map_or(0, |at| at as i64), ..Default::default() }
+}
+
+fn step(act: &Act) -> RequestOp {
+    let request = match act {
+        Act::Get { key } => OpRequest::RequestRange(get(key)),
+        Act::Put { key, value } => OpRequest::RequestPut(put(key, value)),
+        Act::Delete { key } => OpRequest::RequestDeleteRange(delete(key)),
+    };
+    RequestOp { request: Some(request) }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn got(kvs: &[PbKeyValue]) -> Output {
+    Output::Got { value: kvs.first().map(|kv| text(&kv.value)) }
+}
+
+/// What a step answered. `None`: an answer of another kind than the question.
+fn stepped(act: &Act, response: &ResponseOp) -> Option<Output> {
+    match (act, response.response.as_ref()?) {
+        (Act::Get { .. }, OpResponse::ResponseRange(range)) => Some(got(&range.kvs)),
+        (Act::Put { .. }, OpResponse::ResponsePut(_)) => Some(Output::Done),
+        (Act::Delete { .. }, OpResponse::ResponseDeleteRange(delete)) => Some(Output::Deleted { count: delete.deleted as u64 }),
+        _ => None,
+    }
+}
+
+/// The answer, with the revision of its header.
+fn answer(output: Output, header: Option<ResponseHeader>) -> Answer {
+    Answer { output, revision: header.and_then(|h| u64::try_from(h.revision).ok()) }
+}
+
 /// "The key holds this", or "the key is absent".
 fn holds(key: &str, expect: Option<&str>) -> Compare {
     let (target, union) = match expect {
@@ -149,7 +220,7 @@ fn holds(key: &str, expect: Option<&str>) -> Compare {
 }
 
 impl KvUser {
-    async fn attempt(&mut self, op: &Op, left: Duration) -> Result<Output, Status> {
+    async fn attempt(&mut self, op: &Op, left: Duration) -> Result<Answer, Status> {
         fn request<T>(message: T, left: Duration) -> Request<T> {
             let mut request = Request::new(message);
             request.set_timeout(left);
@@ -158,16 +229,46 @@ impl KvUser {
         let kv = &mut self.nodes[self.turns.current];
         match op {
             Op::Get { key } => {
-                let answer = kv.range(request(RangeRequest { key: key_bytes(key), ..Default::default() }, left)).await?.into_inner();
-                let value = answer.kvs.first().map(|kv| String::from_utf8_lossy(&kv.value).into_owned());
-                Ok(Output::Got { value })
+                let reply = kv.range(request(get(key), left)).await?.into_inner();
+                Ok(answer(got(&reply.kvs), reply.header))
             }
-            Op::Put { key, value } => kv.put(request(put(key, value), left)).await.map(|_| Output::Done),
+            Op::Put { key, value } => {
+                let reply = kv.put(request(put(key, value), left)).await?.into_inner();
+                Ok(answer(Output::Done, reply.header))
+            }
             Op::Cas { key, expect, value } => {
                 let success = vec![RequestOp { request: Some(OpRequest::RequestPut(put(key, value))) }];
                 let txn = TxnRequest { compare: vec![holds(key, expect.as_deref())], success, failure: vec![] };
-                let answer = kv.txn(request(txn, left)).await?.into_inner();
-                Ok(Output::Swapped { yes: answer.succeeded })
+                let reply = kv.txn(request(txn, left)).await?.into_inner();
+                Ok(answer(Output::Swapped { yes: reply.succeeded }, reply.header))
+            }
+            Op::Delete { key } => {
+                let reply = kv.delete_range(request(delete(key), left)).await?.into_inner();
+                Ok(answer(Output::Deleted { count: reply.deleted as u64 }, reply.header))
+            }
+            Op::Range { prefix, at } => {
+                let reply = kv.range(request(range(prefix, *at), left)).await?.into_inner();
+                let kv = |kv: &PbKeyValue| KeyValue {
+                    key: text(&kv.key),
+                    value: text(&kv.value),
+                    revision: u64::try_from(kv.mod_revision).ok(),
+                };
+                Ok(answer(Output::Ranged { kvs: reply.kvs.iter().map(kv).collect() }, reply.header))
+            }
+            Op::Txn { compare, then, otherwise } => {
+                let compare = compare.iter().map(|c| holds(&c.key, c.holds.as_deref())).collect();
+                let branch = |acts: &[Act]| acts.iter().map(step).collect();
+                let txn = TxnRequest { compare, success: branch(then), failure: branch(otherwise) };
+                let reply = kv.txn(request(txn, left)).await?.into_inner();
+                let acts = if reply.succeeded { then } else { otherwise };
+                let results: Option<Vec<Output>> = acts.iter().zip(&reply.responses).map(|(act, r)| stepped(act, r)).collect();
+                match results {
+                    Some(results) if results.len() == acts.len() => {
+                        Ok(answer(Output::Txn { succeeded: reply.succeeded, results }, reply.header))
+                    }
+                    // It happened, and what it answered makes no sense: the checkers are to see that.
+                    _ => Ok(answer(Output::Txn { succeeded: reply.succeeded, results: vec![] }, reply.header)),
+                }
             }
         }
     }

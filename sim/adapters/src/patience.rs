@@ -1,11 +1,11 @@
 //! How a client deals with refusals: try elsewhere while it is certain that nothing happened.
 
 use squall_env::{Env, LocalInstant};
-use squall_history::{Op, Outcome, Output};
+use squall_history::{Answer, Op, Outcome};
 use squall_rpc::outcome::{Certainty, classify};
 use squall_world::SimEnv;
 use std::time::Duration;
-use tonic::Status;
+use tonic::{Code, Status};
 
 /// The pause before a refused operation is tried at the next node.
 const RETRY: Duration = Duration::from_millis(25);
@@ -32,17 +32,23 @@ pub(crate) async fn persist<C>(
     op: &Op,
     patience: Duration,
     turns: impl Fn(&mut C) -> &mut Turns,
-    attempt: impl AsyncFn(&mut C, &Op, Duration) -> Result<Output, Status>,
+    attempt: impl AsyncFn(&mut C, &Op, Duration) -> Result<Answer, Status>,
     hint: impl Fn(&Status) -> Option<usize>,
 ) -> Outcome {
     let deadline: LocalInstant = SimEnv::now() + patience;
     loop {
         let left = deadline.since(SimEnv::now());
         let status = match attempt(client, op, left).await {
-            Ok(output) => return Outcome::Ok(output),
+            Ok(answer) => return Outcome::Ok(answer),
             Err(status) => status,
         };
         let why = format!("{:?}: {}", status.code(), status.message());
+        // Asked again, it would be refused again.
+        if matches!(status.code(), Code::OutOfRange | Code::InvalidArgument | Code::NotFound | Code::Unimplemented)
+            && classify(&status) == Certainty::Definite
+        {
+            return Outcome::Fail(why);
+        }
         let turns = turns(client);
         let pause = match hint(&status) {
             Some(node) if node < turns.count && node != turns.current => {
@@ -55,7 +61,7 @@ pub(crate) async fn persist<C>(
             }
         };
         // A read that failed changed nothing, whatever became of it.
-        let certain = classify(&status) == Certainty::Definite || op.writes().is_none();
+        let certain = classify(&status) == Certainty::Definite || !op.may_write();
         if !certain {
             return Outcome::Info(why);
         }

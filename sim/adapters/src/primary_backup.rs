@@ -8,7 +8,7 @@
 
 use crate::patience::{Turns, persist};
 use squall_env::{Env, LocalInstant, Net};
-use squall_history::{NodeId, Op, Outcome, Output, Saw};
+use squall_history::{Answer, NodeId, Op, Outcome, Output, Saw};
 use squall_rpc::{Channel, ChannelOptions, ServerOptions, serve};
 use squall_world::{BoxFuture, Client, ClientContext, NodeContext, SimEnv, System};
 use std::{
@@ -129,6 +129,10 @@ impl System for PrimaryBackup {
         "a store that is supposed to lose data: a primary by convention, asynchronous backups, no consensus"
     }
 
+    fn takes(&self, op: &Op) -> bool {
+        matches!(op, Op::Get { .. } | Op::Put { .. } | Op::Cas { .. })
+    }
+
     fn boot(&self, node: NodeContext) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(async move {
             let options = ChannelOptions { default_deadline: Some(Duration::from_millis(500)), ..Default::default() };
@@ -161,7 +165,7 @@ struct StoreUser {
 }
 
 impl StoreUser {
-    async fn attempt(&mut self, op: &Op, left: Duration) -> Result<Output, Status> {
+    async fn attempt(&mut self, op: &Op, left: Duration) -> Result<Answer, Status> {
         fn request<T>(message: T, left: Duration) -> Request<T> {
             let mut request = Request::new(message);
             request.set_timeout(left);
@@ -171,13 +175,14 @@ impl StoreUser {
         match op.clone() {
             Op::Get { key } => {
                 let answer = store.get(request(pb::GetRequest { key }, left)).await?;
-                Ok(Output::Got { value: answer.into_inner().value })
+                Ok(Output::Got { value: answer.into_inner().value }.into())
             }
-            Op::Put { key, value } => store.put(request(pb::PutRequest { key, value }, left)).await.map(|_| Output::Done),
+            Op::Put { key, value } => store.put(request(pb::PutRequest { key, value }, left)).await.map(|_| Output::Done.into()),
             Op::Cas { key, expect, value } => {
                 let answer = store.swap(request(pb::SwapRequest { key, expect, value }, left)).await?;
-                Ok(Output::Swapped { yes: answer.into_inner().swapped })
+                Ok(Output::Swapped { yes: answer.into_inner().swapped }.into())
             }
+            Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => Err(Status::unimplemented("this store gets, puts and swaps")),
         }
     }
 }

@@ -88,7 +88,7 @@ impl Cluster {
                 Node::<SimEnv>::start(config, SimNet::current(), SimDisk::current(), tell).await.map_err(|e| e.to_string())?;
             drop(SimEnv::spawn(async move {
                 while let Some((to, answer)) = orders.recv().await {
-                    let _ = answer.send(node.transfer_leader(to).await);
+                    let _ = answer.send(node.admin().transfer_leader(to).await);
                 }
             }));
             Err(service.await.to_string())

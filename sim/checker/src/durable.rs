@@ -6,16 +6,22 @@
 
 use crate::{Checker, Verdict, Witness};
 use squall_history::{CompletedOp, OpEnd, Output, SimTime, View, What};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "durable",
     about: "an acknowledged write is not lost: the final reads show it, or one that may have come after it",
+    applies: |_| true,
     check,
 };
 
-fn acknowledged(op: &CompletedOp) -> bool {
-    matches!(op.end, OpEnd::Ok(_, Output::Done | Output::Swapped { yes: true }))
+/// What an operation did, or may have done, to one key.
+struct Write<'o> {
+    op: &'o CompletedOp,
+    /// `None`: it removed the key.
+    value: Option<&'o str>,
+    /// Whether it was acknowledged.
+    certain: bool,
 }
 
 fn check(view: &View<'_>) -> Verdict {
@@ -23,47 +29,48 @@ fn check(view: &View<'_>) -> Verdict {
         return Verdict::Unknown("the history has no final reads".to_string());
     };
     let ops = view.ops();
-    let mut keys: BTreeMap<&str, Vec<&CompletedOp>> = BTreeMap::new();
+    let mut writes: BTreeMap<&str, Vec<Write<'_>>> = BTreeMap::new();
     for op in &ops {
-        keys.entry(op.ask.key()).or_default().push(op);
+        let certain = matches!(op.end, OpEnd::Ok(..));
+        for change in op.changes() {
+            writes.entry(change.key).or_default().push(Write { op, value: change.value, certain });
+        }
     }
     let mut unknown = None;
-    for (key, ops) in keys {
-        let last_read = ops.iter().rev().find(|op| op.invoked_at > finals_at && matches!(op.end, OpEnd::Ok(_, Output::Got { .. })));
+    let keys: BTreeSet<&str> = ops.iter().flat_map(|op| op.ask.keys()).collect();
+    for key in keys {
+        let is_final = |op: &&CompletedOp| op.invoked_at > finals_at && op.ask.key() == Some(key);
+        let last_read = ops.iter().rev().filter(is_final).find(|op| matches!(op.end, OpEnd::Ok(_, Output::Got { .. })));
         let Some(OpEnd::Ok(at, Output::Got { value })) = last_read.map(|op| &op.end) else {
             unknown = Some(format!("no final read of {key} succeeded"));
             continue;
         };
-        if let Some(witness) = judge(key, &ops, value.as_deref(), *at) {
+        if let Some(witness) = judge(key, writes.get(key).map_or(&[], Vec::as_slice), value.as_deref(), *at) {
             return Verdict::Invalid(Box::new(witness));
         }
     }
     unknown.map_or(Verdict::Valid, Verdict::Unknown)
 }
 
-/// `None` when the value that was read at last can be the last one written.
-fn judge(key: &str, ops: &[&CompletedOp], read: Option<&str>, at: SimTime) -> Option<Witness> {
-    let witness = |summary: String, lost: &CompletedOp| {
-        let details = vec![format!("{} {} was acknowledged to {}", lost.id, lost.ask, lost.client)];
-        Some(Witness { kind: "lost-write", summary, details, at, ops: vec![lost.id] })
-    };
-    let writers = || ops.iter().filter(|op| !matches!(op.end, OpEnd::Fail(_)) && op.ask.writes() == read);
-    match read {
-        None => {
-            let lost = ops.iter().rev().find(|op| acknowledged(op))?;
-            witness(format!("{key} is absent at the end, although writes to it were acknowledged"), lost)
-        }
-        // Whoever wrote it, no acknowledged write may lie wholly after every one of them.
-        Some(value) => {
-            let latest_end = writers().map(|op| op.ended_at).max();
-            let Some(latest_end) = latest_end else {
-                let summary = format!("{key} holds {value} at the end, which nobody wrote");
-                return Some(Witness { kind: "invented-value", summary, details: vec![], at, ops: vec![] });
-            };
-            let lost = ops.iter().rev().find(|op| acknowledged(op) && op.invoked_at > latest_end)?;
-            witness(format!("{key} holds {value} at the end, although a later write was acknowledged"), lost)
-        }
+/// `None` when what was read at last can be what was written last.
+fn judge(key: &str, writes: &[Write<'_>], read: Option<&str>, at: SimTime) -> Option<Witness> {
+    // Whoever left it so, no acknowledged write may lie wholly after every one of them.
+    let latest_end = writes.iter().filter(|w| w.value == read).map(|w| w.op.ended_at).max();
+    let holds = read.map_or(format!("{key} is absent at the end"), |value| format!("{key} holds {value} at the end"));
+    if read.is_some() && latest_end.is_none() {
+        let summary = format!("{holds}, which nobody wrote");
+        return Some(Witness { kind: "invented-value", summary, details: vec![], at, ops: vec![] });
     }
+    let after = |w: &&Write<'_>| w.certain && w.value != read && latest_end.is_none_or(|end| w.op.invoked_at > end);
+    let lost = writes.iter().rev().find(after)?.op;
+    let details = vec![format!("{} {} was acknowledged to {}", lost.id, lost.ask, lost.client)];
+    Some(Witness {
+        kind: "lost-write",
+        summary: format!("{holds}, although a later write was acknowledged"),
+        details,
+        at,
+        ops: vec![lost.id],
+    })
 }
 
 #[cfg(test)]
@@ -83,13 +90,20 @@ mod tests {
             let words: Vec<&str> = line.split(' ').collect();
             let whats = match words[..] {
                 ["put", op, value] => vec![put(op.parse().unwrap(), value)],
-                ["ok", op] => vec![What::Ok { op: OpId(op.parse().unwrap()), output: Output::Done }],
+                ["delete", op] => {
+                    vec![What::Invoke { client: ClientId(1), op: OpId(op.parse().unwrap()), ask: Op::Delete { key: "k".into() } }]
+                }
+                ["deleted", op, count] => {
+                    let output = Output::Deleted { count: count.parse().unwrap() };
+                    vec![What::Ok { op: OpId(op.parse().unwrap()), output, revision: None }]
+                }
+                ["ok", op] => vec![What::Ok { op: OpId(op.parse().unwrap()), output: Output::Done, revision: None }],
                 ["info", op] => vec![What::Info { op: OpId(op.parse().unwrap()), why: String::new() }],
                 ["fail", op] => vec![What::Fail { op: OpId(op.parse().unwrap()), why: String::new() }],
                 ["final", value] => {
                     let read = What::Invoke { client: ClientId(1), op: OpId(99), ask: Op::Get { key: "k".into() } };
                     let value = (value != "-").then(|| value.to_string());
-                    vec![What::FinalReads, read, What::Ok { op: OpId(99), output: Output::Got { value } }]
+                    vec![What::FinalReads, read, What::Ok { op: OpId(99), output: Output::Got { value }, revision: None }]
                 }
                 _ => panic!("{line}"),
             };
@@ -110,6 +124,13 @@ mod tests {
             ("put 1 a; fail 1; put 2 b; ok 2; final a", "invalid"),
             ("put 1 a; info 1; final -", "valid"),
             ("put 1 a; ok 1; final z", "invalid"),
+            ("put 1 a; ok 1; delete 2; deleted 2 1; final -", "valid"),
+            ("put 1 a; ok 1; delete 2; deleted 2 1; final a", "invalid"),
+            ("put 1 a; ok 1; delete 2; info 2; final a", "valid"),
+            ("put 1 a; ok 1; delete 2; info 2; final -", "valid"),
+            ("delete 1; deleted 1 0; put 2 a; ok 2; final -", "invalid"),
+            ("put 1 a; delete 2; ok 1; deleted 2 0; final a", "valid"),
+            ("put 1 a; ok 1; delete 2; deleted 2 1; put 3 b; ok 3; final -", "invalid"),
             ("put 1 a; ok 1", "unknown"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");

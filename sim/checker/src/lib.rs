@@ -3,6 +3,7 @@
 //! **Architecture Invariant:** a checker sees a [`View`](squall_history::View): no plan, no effects. It
 //! says `valid`, `invalid` with a witness, or `unknown` with a reason; never nothing, never by default.
 
+mod available;
 mod durable;
 pub mod linearizable;
 mod liveness;
@@ -21,21 +22,34 @@ pub struct Checker {
     pub name: &'static str,
     /// What it promises, and what it cannot see.
     pub about: &'static str,
+    /// Whether it has anything to decide in this history.
+    pub applies: fn(&View<'_>) -> bool,
     /// Decides.
     pub check: fn(&View<'_>) -> Verdict,
 }
 
 /// Every checker, in the order of reports.
-pub const REGISTRY: &[Checker] =
-    &[linearizable::CHECKER, durable::CHECKER, replicas_equal::CHECKER, raft::CHECKER, liveness::CHECKER, no_panic::CHECKER];
+pub const REGISTRY: &[Checker] = &[
+    linearizable::CHECKER,
+    durable::CHECKER,
+    replicas_equal::CHECKER,
+    raft::CHECKER,
+    liveness::CHECKER,
+    available::CHECKER,
+    no_panic::CHECKER,
+];
 
-/// Every checker's verdict on one history. A history that was cut off is `unknown`, where it is not
-/// `invalid`.
-pub fn check_all(view: &View<'_>) -> Vec<(&'static str, Verdict)> {
+/// The verdicts of every checker that applies, or of those among them that are named here. A history
+/// that was cut off is `unknown`, where it is not `invalid`.
+pub fn check_all(view: &View<'_>, only: &[String]) -> Vec<(&'static str, Verdict)> {
     let ended = view.ended();
     let judge = |checker: &Checker| match (checker.check)(view) {
         Verdict::Valid if !ended => Verdict::Unknown("the history does not come to its end".to_string()),
         verdict => verdict,
     };
-    REGISTRY.iter().map(|checker| (checker.name, judge(checker))).collect()
+    let wanted = |checker: &&Checker| match only {
+        [] => (checker.applies)(view),
+        only => only.iter().any(|name| name == checker.name),
+    };
+    REGISTRY.iter().filter(wanted).map(|checker| (checker.name, judge(checker))).collect()
 }

@@ -13,6 +13,7 @@ use std::{
 pub(crate) const CHECKER: Checker = Checker {
     name: "liveness",
     about: "once the faults are over every client is served again, in time, and every replica catches up",
+    applies: |_| true,
     check,
 };
 
@@ -71,7 +72,7 @@ mod tests {
         let mut history = vec![
             line(10, What::Healed { within: 100, nodes: vec![NodeId(1), NodeId(2)] }),
             line(invoked_at, What::Invoke { client: ClientId(1), op: OpId(1), ask }),
-            line(answered_at, What::Ok { op: OpId(1), output: Output::Got { value: None } }),
+            line(answered_at, What::Ok { op: OpId(1), output: Output::Got { value: None }, revision: None }),
         ];
         for (node, applied) in [(1, applied[0]), (2, applied[1])] {
             if let Some(applied) = applied {

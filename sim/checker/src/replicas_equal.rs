@@ -9,7 +9,7 @@ use squall_history::{NodeId, Saw, SimTime, View};
 use std::collections::BTreeMap;
 
 pub(crate) const CHECKER: Checker =
-    Checker { name: "replicas-equal", about: "after the same log index every replica holds the same state", check };
+    Checker { name: "replicas-equal", about: "after the same log index every replica holds the same state", applies: |_| true, check };
 
 #[derive(Default)]
 struct Seen {

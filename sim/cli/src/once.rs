@@ -3,7 +3,7 @@
 use crate::{Systems, failure::Failure};
 use squall_env::Bug;
 use squall_history::write_jsonl;
-use squall_report::RunReport;
+use squall_report::{Judging, RunReport};
 use squall_scenario::Scenario;
 use squall_world::{Run, System};
 use std::{
@@ -58,7 +58,9 @@ fn run_and_judge(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> 
     let run = squall_world::run(plan, systems.get(&plan.system)?)?;
     let judging = squall_world::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();
-    let mut report = RunReport::judge(&plan.name, &seed, plan.cluster.size(), &plan.sometimes, &run.history, &run.digest);
+    let judged_by =
+        Judging { scenario: &plan.name, seed: &seed, nodes: plan.cluster.size(), sometimes: &plan.sometimes, checkers: &plan.checkers };
+    let mut report = RunReport::judge(&judged_by, &run.history, &run.digest);
     if run.overflowed {
         report.verdicts.push(("history", squall_checker::Verdict::Unknown("the history had to be cut off: it was too long".into())));
     }

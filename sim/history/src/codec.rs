@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Write};
 
-/// The version of the format that this build writes.
-pub const FORMAT: u32 = 1;
+/// The version of the format that this build writes. Version 1 had no revisions, deletes, ranges and
+/// transactions; it is read as it is.
+pub const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,7 +111,7 @@ mod tests {
         vec![
             Entry { t: SimTime(0), what: What::Node { node: NodeId(1), saw: Saw::Stopped } },
             Entry { t: SimTime(5), what: What::Invoke { client: ClientId(2), op: OpId(1), ask: get } },
-            Entry { t: SimTime(9), what: What::Ok { op: OpId(1), output: Output::Got { value: None } } },
+            Entry { t: SimTime(9), what: What::Ok { op: OpId(1), output: Output::Got { value: None }, revision: Some(4) } },
             Entry { t: SimTime(9), what: What::End },
         ]
     }

@@ -15,6 +15,16 @@ pub enum EffectPhase {
     Once,
 }
 
+/// Up to when a promise holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// While faults may happen.
+    Heal,
+    /// Up to the final reads.
+    FinalReads,
+}
+
 /// A named happening. `when:` and `sometimes:` use the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,6 +78,35 @@ impl Event {
         }
     }
 
+    /// Whether it is about a node, so that a fault may have it as its subject.
+    pub fn has_subject(self) -> bool {
+        match self {
+            Event::LeaderChanged
+            | Event::ElectionStarted
+            | Event::NodeRestarted
+            | Event::SnapshotBuilt
+            | Event::SnapshotInstalled
+            | Event::LogTruncated
+            | Event::LogPurged => true,
+            Event::WriteDuringPartition | Event::OutcomeUnknown => false,
+        }
+    }
+
+    /// One sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Event::LeaderChanged => "a node became leader of a term, other than the first leader of the run",
+            Event::ElectionStarted => "a node became a candidate",
+            Event::NodeRestarted => "a process started again",
+            Event::SnapshotBuilt => "a node wrote a snapshot",
+            Event::SnapshotInstalled => "a snapshot from a peer replaced a node's state",
+            Event::LogTruncated => "a log suffix that conflicted with the leader's was removed",
+            Event::LogPurged => "a log's head was dropped, a snapshot covers it",
+            Event::WriteDuringPartition => "a write was acknowledged while a partition was in force",
+            Event::OutcomeUnknown => "an operation ended without anybody knowing whether it happened",
+        }
+    }
+
     /// The event of this name, if there is one.
     pub fn from_name(name: &str) -> Option<Event> {
         Event::ALL.iter().copied().find(|e| e.name() == name)
@@ -80,8 +119,13 @@ impl Event {
 pub enum What {
     /// A client asked.
     Invoke { client: ClientId, op: OpId, ask: Op },
-    /// It happened, and this is the answer.
-    Ok { op: OpId, output: Output },
+    /// It happened, and this is the answer; `revision` where the system has revisions.
+    Ok {
+        op: OpId,
+        output: Output,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
+    },
     /// It certainly did not happen.
     Fail { op: OpId, why: String },
     /// Nobody knows.
@@ -92,6 +136,9 @@ pub enum What {
     Event { event: Event, node: Option<NodeId> },
     /// A node was seen to do something.
     Node { node: NodeId, saw: Saw },
+    /// It is promised that no time longer than this passes without a successful operation: from the
+    /// first one to the heal, or to the end of the load.
+    Available { max_gap: u64, until: Until },
     /// Faults are over; within this many nanoseconds the system must serve every client again.
     /// `nodes` are those that run from here on.
     Healed { within: u64, nodes: Vec<NodeId> },

@@ -17,9 +17,9 @@ mod view;
 
 pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
 pub use draws::{SeededStream, stream};
-pub use entry::{EffectPhase, Entry, Event, History, What};
+pub use entry::{EffectPhase, Entry, Event, History, Until, What};
 pub use ids::{ClientId, NodeId, OpId};
 pub use observe::{BootData, LogMark, Role, Saw};
-pub use op::{Op, Outcome, Output};
+pub use op::{Act, Answer, Change, Compare, KeyValue, Op, Outcome, Output};
 pub use time::SimTime;
 pub use view::{CompletedOp, OpEnd, View};

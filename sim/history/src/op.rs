@@ -13,22 +13,104 @@ pub enum Op {
     Put { key: String, value: String },
     /// Writes `value` if the key holds `expect` (`None`: if the key is absent).
     Cas { key: String, expect: Option<String>, value: String },
+    /// Removes one key.
+    Delete { key: String },
+    /// Reads every key with this prefix: as of now, or as of a revision.
+    Range { prefix: String, at: Option<u64> },
+    /// Does all of `then` if every compare holds, else all of `otherwise`: at once, whole.
+    Txn { compare: Vec<Compare>, then: Vec<Act>, otherwise: Vec<Act> },
 }
 
-impl Op {
+/// "This key holds that" (`None`: is absent).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Compare {
+    /// The key.
+    pub key: String,
+    /// What it is to hold.
+    pub holds: Option<String>,
+}
+
+/// A step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Reads a key.
+    Get { key: String },
+    /// Writes a key.
+    Put { key: String, value: String },
+    /// Removes a key.
+    Delete { key: String },
+}
+
+impl Act {
     /// The key it is about.
     pub fn key(&self) -> &str {
         match self {
-            Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } => key,
+            Act::Get { key } | Act::Put { key, .. } | Act::Delete { key } => key,
         }
     }
 
-    /// What it would leave in its key, if it writes at all.
-    pub fn writes(&self) -> Option<&str> {
+    /// What it leaves in its key: `None` when it only reads, `Some(None)` when it removes it.
+    pub fn leaves(&self) -> Option<Option<&str>> {
         match self {
-            Op::Get { .. } => None,
-            Op::Put { value, .. } | Op::Cas { value, .. } => Some(value),
+            Act::Get { .. } => None,
+            Act::Put { value, .. } => Some(Some(value)),
+            Act::Delete { .. } => Some(None),
         }
+    }
+}
+
+/// A change that an operation makes, or may make, to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<'o> {
+    /// The key.
+    pub key: &'o str,
+    /// What it holds after; `None`: absent.
+    pub value: Option<&'o str>,
+}
+
+impl Op {
+    /// The one key that it is about; `None` when it is about several.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => Some(key),
+            Op::Range { .. } | Op::Txn { .. } => None,
+        }
+    }
+
+    /// Every key that it names.
+    pub fn keys(&self) -> Vec<&str> {
+        match self {
+            Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => vec![key],
+            Op::Range { .. } => vec![],
+            Op::Txn { compare, then, otherwise } => {
+                compare.iter().map(|c| c.key.as_str()).chain(then.iter().chain(otherwise).map(Act::key)).collect()
+            }
+        }
+    }
+
+    /// What it changes, given its answer; without one, everything that it might have changed.
+    pub fn changes(&self, output: Option<&Output>) -> Vec<Change<'_>> {
+        let one = |key, value| vec![Change { key, value }];
+        match (self, output) {
+            (Op::Get { .. } | Op::Range { .. }, _) | (Op::Cas { .. }, Some(Output::Swapped { yes: false })) => vec![],
+            (Op::Put { key, value } | Op::Cas { key, value, .. }, _) => one(key, Some(value.as_str())),
+            (Op::Delete { .. }, Some(Output::Deleted { count: 0 })) => vec![],
+            (Op::Delete { key }, _) => one(key, None),
+            (Op::Txn { then, otherwise, .. }, output) => {
+                let acts: Vec<&Act> = match output {
+                    Some(Output::Txn { succeeded: true, .. }) => then.iter().collect(),
+                    Some(Output::Txn { succeeded: false, .. }) => otherwise.iter().collect(),
+                    _ => then.iter().chain(otherwise).collect(),
+                };
+                acts.into_iter().filter_map(|act| Some(Change { key: act.key(), value: act.leaves()? })).collect()
+            }
+        }
+    }
+
+    /// Whether it can change anything.
+    pub fn may_write(&self) -> bool {
+        !self.changes(None).is_empty()
     }
 }
 
@@ -36,14 +118,52 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Op::Get { key } => write!(f, "get {key}"),
-            Op::Put { key, value } => write!(f, "put {key} = {value}"),
-            Op::Cas { key, expect, value } => write!(f, "cas {key}: {} -> {value}", show(expect)),
+            Op::Put { key, value } => write!(f, "put {key} = {}", brief(value)),
+            Op::Cas { key, expect, value } => write!(f, "cas {key}: {} -> {}", show(expect), brief(value)),
+            Op::Delete { key } => write!(f, "delete {key}"),
+            Op::Range { prefix, at: None } => write!(f, "range {prefix}*"),
+            Op::Range { prefix, at: Some(revision) } => write!(f, "range {prefix}* at revision {revision}"),
+            Op::Txn { compare, then, otherwise } => {
+                let compare: Vec<String> = compare.iter().map(|c| format!("{} is {}", c.key, show(&c.holds))).collect();
+                let acts = |acts: &[Act]| acts.iter().map(Act::to_string).collect::<Vec<_>>().join(", ");
+                write!(f, "txn if {} then [{}] else [{}]", compare.join(" and "), acts(then), acts(otherwise))
+            }
         }
     }
 }
 
-fn show(value: &Option<String>) -> &str {
-    value.as_deref().unwrap_or("(absent)")
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Act::Get { key } => write!(f, "get {key}"),
+            Act::Put { key, value } => write!(f, "put {key} = {}", brief(value)),
+            Act::Delete { key } => write!(f, "delete {key}"),
+        }
+    }
+}
+
+/// A long value, for people: its beginning and its length.
+fn brief(value: &str) -> String {
+    match value.char_indices().nth(40) {
+        None => value.to_string(),
+        Some(_) => format!("{}… ({} bytes)", value.chars().take(24).collect::<String>(), value.len()),
+    }
+}
+
+fn show(value: &Option<String>) -> String {
+    value.as_deref().map_or("(absent)".to_string(), brief)
+}
+
+/// A key as a range read shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeyValue {
+    /// The key.
+    pub key: String,
+    /// What it holds.
+    pub value: String,
+    /// The revision that wrote that, where the system has revisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }
 
 /// What an operation that certainly happened answered.
@@ -56,16 +176,48 @@ pub enum Output {
     Done,
     /// Whether the compare held, and so the write happened.
     Swapped { yes: bool },
+    /// How many keys were removed.
+    Deleted { count: u64 },
+    /// What a range holds, in order of key.
+    Ranged { kvs: Vec<KeyValue> },
+    /// Whether every compare held, and the answer to each step that was taken.
+    Txn { succeeded: bool, results: Vec<Output> },
 }
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Output::Got { value } => write!(f, "{}", show(value)),
+            Output::Got { value } => f.write_str(&show(value)),
             Output::Done => f.write_str("ok"),
             Output::Swapped { yes: true } => f.write_str("swapped"),
             Output::Swapped { yes: false } => f.write_str("not swapped"),
+            Output::Deleted { count } => write!(f, "{count} deleted"),
+            Output::Ranged { kvs } => {
+                let shown: Vec<String> = kvs.iter().take(8).map(|kv| format!("{} = {}", kv.key, brief(&kv.value))).collect();
+                let more = if kvs.len() > 8 { format!(" and {} more", kvs.len() - 8) } else { String::new() };
+                write!(f, "{{{}}}{more}", shown.join(", "))
+            }
+            Output::Txn { succeeded, results } => {
+                let results: Vec<String> = results.iter().map(Output::to_string).collect();
+                write!(f, "{} [{}]", if *succeeded { "then" } else { "else" }, results.join(", "))
+            }
         }
+    }
+}
+
+/// An answer, and the revision of the store that it was given at, where the system has revisions:
+/// for a change, the one that it made; else the one that it saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What was answered.
+    pub output: Output,
+    /// At which revision.
+    pub revision: Option<u64>,
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Answer {
+        Answer { output, revision: None }
     }
 }
 
@@ -74,7 +226,7 @@ impl fmt::Display for Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It happened, between its invocation and its answer.
-    Ok(Output),
+    Ok(Answer),
     /// It certainly did not happen, and never will.
     Fail(String),
     /// Nobody knows; it may yet happen. Open to the end of the history.

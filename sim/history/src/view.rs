@@ -1,6 +1,6 @@
 //! What a checker may see of a history: everything but the effects.
 
-use crate::{ClientId, Entry, NodeId, Op, OpId, Output, Saw, SimTime, What};
+use crate::{Change, ClientId, Entry, NodeId, Op, OpId, Output, Saw, SimTime, What};
 use std::collections::BTreeMap;
 
 /// How an operation ended, as far as the client saw.
@@ -31,6 +31,24 @@ pub struct CompletedOp {
     pub ended_at: usize,
     /// How it ended.
     pub end: OpEnd,
+    /// The revision that its answer carried, if any.
+    pub revision: Option<u64>,
+}
+
+impl CompletedOp {
+    /// Its answer, if it happened for certain.
+    pub fn output(&self) -> Option<&Output> {
+        if let OpEnd::Ok(_, output) = &self.end { Some(output) } else { None }
+    }
+
+    /// What it changed for certain, or may have changed: nothing when it failed.
+    pub fn changes(&self) -> Vec<Change<'_>> {
+        match &self.end {
+            OpEnd::Ok(_, output) => self.ask.changes(Some(output)),
+            OpEnd::Fail(_) => vec![],
+            OpEnd::Open => self.ask.changes(None),
+        }
+    }
 }
 
 /// A history without its effects: the only thing that a checker is given.
@@ -67,7 +85,7 @@ impl<'h> View<'h> {
         let mut ops: Vec<CompletedOp> = Vec::new();
         let mut open: BTreeMap<OpId, usize> = BTreeMap::new();
         for (at, entry) in self.entries.iter().enumerate() {
-            let (id, end) = match &entry.what {
+            let (id, end, revision) = match &entry.what {
                 What::Invoke { client, op, ask } => {
                     open.insert(*op, ops.len());
                     ops.push(CompletedOp {
@@ -78,13 +96,20 @@ impl<'h> View<'h> {
                         invoked_at: at,
                         ended_at: usize::MAX,
                         end: OpEnd::Open,
+                        revision: None,
                     });
                     continue;
                 }
-                What::Ok { op, output } => (op, OpEnd::Ok(entry.t, output.clone())),
-                What::Fail { op, .. } => (op, OpEnd::Fail(entry.t)),
-                What::Info { op, .. } => (op, OpEnd::Open),
-                What::Effect { .. } | What::Event { .. } | What::Node { .. } | What::Healed { .. } | What::FinalReads | What::End => {
+                What::Ok { op, output, revision } => (op, OpEnd::Ok(entry.t, output.clone()), *revision),
+                What::Fail { op, .. } => (op, OpEnd::Fail(entry.t), None),
+                What::Info { op, .. } => (op, OpEnd::Open, None),
+                What::Available { .. }
+                | What::Effect { .. }
+                | What::Event { .. }
+                | What::Node { .. }
+                | What::Healed { .. }
+                | What::FinalReads
+                | What::End => {
                     continue;
                 }
             };
@@ -93,6 +118,7 @@ impl<'h> View<'h> {
                     ops[slot].ended_at = at;
                 }
                 ops[slot].end = end;
+                ops[slot].revision = revision;
             }
         }
         ops

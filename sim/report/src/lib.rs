@@ -5,7 +5,7 @@ mod model;
 mod text;
 mod timeline;
 
-pub use model::{OpCounts, RunReport};
+pub use model::{Judging, OpCounts, RunReport};
 
 /// A form of report.
 pub struct Format {

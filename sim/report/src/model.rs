@@ -15,6 +15,21 @@ pub struct OpCounts {
     pub info: u64,
 }
 
+/// What a report says of the plan that was run.
+#[derive(Clone, Copy, Debug)]
+pub struct Judging<'p> {
+    /// The scenario's name.
+    pub scenario: &'p str,
+    /// The seed that it was planned with.
+    pub seed: &'p str,
+    /// How many nodes.
+    pub nodes: u32,
+    /// What must happen sometimes.
+    pub sometimes: &'p [Event],
+    /// The checkers that judge; empty: every one that applies.
+    pub checkers: &'p [String],
+}
+
 /// One run, judged.
 #[derive(Clone, Debug)]
 pub struct RunReport {
@@ -50,9 +65,9 @@ pub struct RunReport {
 
 impl RunReport {
     /// Judges a history.
-    pub fn judge(scenario: &str, seed: &str, nodes: u32, sometimes: &[Event], history: &[Entry], digest: &str) -> RunReport {
+    pub fn judge(plan: &Judging<'_>, history: &[Entry], digest: &str) -> RunReport {
         let view = View::new(history);
-        let verdicts = check_all(&view);
+        let verdicts = check_all(&view, plan.checkers);
         let mut ops = OpCounts::default();
         for op in view.ops() {
             match op.end {
@@ -76,12 +91,12 @@ impl RunReport {
             .filter_map(|(_, v)| if let Verdict::Invalid(witness) = v { crate::timeline::picture(history, witness) } else { None })
             .collect();
         RunReport {
-            scenario: scenario.to_string(),
-            seed: seed.to_string(),
-            nodes,
+            scenario: plan.scenario.to_string(),
+            seed: plan.seed.to_string(),
+            nodes: plan.nodes,
             verdicts,
             events,
-            sometimes: sometimes.to_vec(),
+            sometimes: plan.sometimes.to_vec(),
             faults,
             ops,
             digest: digest.to_string(),

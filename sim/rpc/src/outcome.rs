@@ -57,6 +57,8 @@ pub fn classify(status: &Status) -> Certainty {
         return Certainty::Definite;
     }
     match status.code() {
+        // tonic's own words for an answer that is too long to decode: the request was served.
+        Code::OutOfRange if !status.message().starts_with("etcdserver:") => Certainty::Unknown,
         // Refused by validation, which comes before anything is proposed.
         Code::InvalidArgument | Code::Unimplemented | Code::OutOfRange | Code::NotFound => Certainty::Definite,
         // The client's or the server's deadline: the proposal may be in the log already.

@@ -1,5 +1,6 @@
 //! Effects: what the world does. Few and physical; every fault compiles to them.
 
+use crate::values::{Probability, Span};
 use squall_history::{ClientId, NodeId};
 use std::fmt;
 
@@ -21,21 +22,84 @@ impl fmt::Display for Party {
     }
 }
 
+/// A directed link.
+pub type Link = (Party, Party);
+
+/// How a link becomes worse than it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkChange {
+    /// So much more latency one way, drawn per segment.
+    Delay(Span),
+    /// Segments are lost this often, each independently: a retransmission delay.
+    Loss(Probability),
+    /// At most so many bytes a second.
+    Bandwidth(u64),
+}
+
+impl fmt::Display for LinkChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LinkChange::Delay(by) => write!(f, "delay by {}", by.to_text()),
+            LinkChange::Loss(rate) => write!(f, "lose {}", rate.to_text()),
+            LinkChange::Bandwidth(limit) => write!(f, "at most {limit}B/s"),
+        }
+    }
+}
+
+/// What an administrator asks of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// Hand over to this node, if you lead.
+    TransferLeader {
+        /// To whom.
+        to: NodeId,
+    },
+    /// Forget every revision but the last so many.
+    Compact {
+        /// How many are kept.
+        keep: u64,
+    },
+    /// Write a snapshot now.
+    Snapshot,
+}
+
+impl fmt::Display for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Admin::TransferLeader { to } => write!(f, "transfer the leadership to {to}"),
+            Admin::Compact { keep } => write!(f, "compact, keep {keep} revisions"),
+            Admin::Snapshot => f.write_str("take a snapshot"),
+        }
+    }
+}
+
 /// What the world does at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// These directed links carry nothing any more, once more than before.
-    Cut(Vec<(Party, Party)>),
+    /// These links carry nothing any more, once more than before.
+    Cut(Vec<Link>),
     /// Takes such a cut back.
-    Heal(Vec<(Party, Party)>),
+    Heal(Vec<Link>),
+    /// These links become worse; changes of several faults add up.
+    Shape { links: Vec<Link>, change: LinkChange },
+    /// Takes such a change back.
+    Unshape { links: Vec<Link>, change: LinkChange },
+    /// Every connection between the two ends of each of these dies with a reset.
+    ResetConnections(Vec<Link>),
+    /// The host answers new connections with a reset, once more than before.
+    Refuse { node: NodeId },
+    /// Takes that back.
+    Accept { node: NodeId },
     /// The process dies; with `power_loss` its host does.
     Kill { node: NodeId, power_loss: bool },
     /// The process starts again, if none runs.
     Boot { node: NodeId },
     /// SIGSTOP.
-    Pause { node: NodeId },
+    Pause { party: Party },
     /// SIGCONT.
-    Resume { node: NodeId },
+    Resume { party: Party },
+    /// Asks something of a node's administration interface.
+    Admin { node: NodeId, ask: Admin },
 }
 
 /// What faults may know of the run when they fire.
@@ -47,4 +111,15 @@ pub struct ClusterView {
     pub clients: Vec<ClientId>,
     /// Who was last seen to become leader, and still runs.
     pub leader: Option<NodeId>,
+    /// Whom the event is about that a `when` waited for.
+    pub subject: Option<NodeId>,
+}
+
+/// How large the run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// How many nodes.
+    pub nodes: u32,
+    /// How many clients.
+    pub clients: u32,
 }

@@ -22,8 +22,10 @@ mod values;
 pub mod workloads;
 mod yaml;
 
-pub use effect::{ClusterView, Effect, Party};
-pub use model::{Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, When};
+pub use effect::{Admin, ClusterView, Effect, Link, LinkChange, Party, Size};
+pub use model::{
+    Available, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vocabulary, When,
+};
 pub use plan::plan;
 pub use target::{TARGET_WORDS, Target};
 pub use values::{Probability, Span, format_duration};
@@ -34,5 +36,10 @@ pub const FORMAT: u64 = 1;
 
 /// Reads a scenario or a plan. `name` is shown in diagnostics: the file's path, say.
 pub fn parse(name: &str, source: &str) -> Result<Scenario, Diagnostics> {
-    model::parse(name, source)
+    model::parse(name, source, None)
+}
+
+/// Reads a scenario or a plan; names of systems, bugs and checkers must be among these.
+pub fn parse_within(name: &str, source: &str, vocabulary: &Vocabulary) -> Result<Scenario, Diagnostics> {
+    model::parse(name, source, Some(vocabulary))
 }

@@ -2,12 +2,14 @@
 
 use crate::{
     FORMAT,
-    faults::{self, Fault},
+    effect::{Party, Size},
+    faults::{self, Family, Fault},
+    target::Target,
     values::{self, Probability, Span},
     workloads::{self, Workload},
     yaml::{Decoder, Diagnostic, Diagnostics, Fields, Node, parse_tree},
 };
-use squall_history::Event;
+use squall_history::{Event, Until};
 use std::time::Duration;
 
 /// What a person writes; with nothing left to chance, a plan.
@@ -29,8 +31,14 @@ pub struct Scenario {
     pub duration: Duration,
     /// What goes wrong.
     pub faults: Vec<ScheduledFault>,
+    /// What goes wrong besides, at random. A plan has none: it is drawn.
+    pub swarm: Option<Swarm>,
     /// What must be true after the faults.
     pub liveness: Liveness,
+    /// How long the system may be out of service while faults happen, if that is demanded.
+    pub available: Option<Available>,
+    /// The checkers that judge; empty: every one that applies.
+    pub checkers: Vec<String>,
     /// What must happen now and then, over a sweep.
     pub sometimes: Vec<Event>,
     /// What the run is expected to show.
@@ -88,9 +96,31 @@ impl Cluster {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Once, so long after the start.
-    At(Span),
-    /// Again and again: from one start to the next.
-    Every(Span),
+    At(Duration),
+    /// Once, at a random moment.
+    Between(Span),
+    /// Again and again, from one start to the next; at most so many times.
+    Every {
+        /// From one start to the next.
+        gap: Span,
+        /// How many times at the most.
+        repeat: Option<u32>,
+    },
+    /// After something happened.
+    On(Trigger),
+}
+
+/// "So long after this happened for the so-manyth time."
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// What is waited for.
+    pub event: Event,
+    /// How many times it must happen, for each firing.
+    pub count: u32,
+    /// How long after the last of those.
+    pub after: Span,
+    /// How many firings at the most.
+    pub repeat: u32,
 }
 
 /// A fault and its time.
@@ -104,15 +134,64 @@ pub struct ScheduledFault {
     pub fault: Box<dyn Fault>,
 }
 
+/// When a planned fault fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At this time.
+    At(Duration),
+    /// After something happened.
+    On(Trigger),
+}
+
 /// A fault of a plan: at one time, with a name.
 #[derive(Clone, Debug)]
 pub struct PlannedFault {
     /// Its name, unique in the plan.
     pub id: String,
     /// When it fires.
-    pub at: Duration,
+    pub start: Start,
     /// What it does.
     pub fault: Box<dyn Fault>,
+}
+
+/// A random mix of faults: each seed turns some kinds off altogether and weights the rest wildly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swarm {
+    /// How many kinds, at the least and at the most.
+    pub pick: (u32, u32),
+    /// Out of these families; empty: all.
+    pub families: Vec<Family>,
+    /// Out of these kinds; empty: all.
+    pub kinds: Vec<String>,
+}
+
+impl Swarm {
+    /// The kinds that it picks from.
+    pub fn candidates(&self) -> Vec<&'static faults::FaultKind> {
+        let family = |kind: &faults::FaultKind| self.families.is_empty() || self.families.contains(&kind.family);
+        let named = |kind: &faults::FaultKind| self.kinds.is_empty() || self.kinds.iter().any(|k| k == kind.name);
+        faults::REGISTRY.iter().filter(|kind| family(kind) && named(kind)).collect()
+    }
+}
+
+/// How long the system may be out of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Available {
+    /// The longest time without a successful operation.
+    pub max_gap: Duration,
+    /// Up to when that is demanded.
+    pub until: Until,
+}
+
+/// The names that a scenario may use, where they are not this crate's own: see [`crate::parse_within`].
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    /// Systems under test.
+    pub systems: Vec<String>,
+    /// Planted bugs.
+    pub bugs: Vec<String>,
+    /// Checkers.
+    pub checkers: Vec<String>,
 }
 
 /// What is mended at the end of the faults.
@@ -147,10 +226,17 @@ pub enum Expect {
     },
 }
 
-pub(crate) fn parse(name: &str, source: &str) -> Result<Scenario, Diagnostics> {
+impl Scenario {
+    /// How large the run of a plan is.
+    pub(crate) fn size(&self) -> Size {
+        Size { nodes: self.cluster.size(), clients: self.clients() }
+    }
+}
+
+pub(crate) fn parse(name: &str, source: &str, vocabulary: Option<&Vocabulary>) -> Result<Scenario, Diagnostics> {
     let mut decoder = Decoder::default();
     let decoded = match parse_tree(source) {
-        Ok(tree) => decode(&mut decoder, &tree),
+        Ok(tree) => decode(&mut decoder, &tree, vocabulary),
         Err(mistake) => decoder.wrong(mistake),
     };
     match decoded {
@@ -159,7 +245,7 @@ pub(crate) fn parse(name: &str, source: &str) -> Result<Scenario, Diagnostics> {
     }
 }
 
-fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
+fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Option<Scenario> {
     let mut fields = d.fields(tree, "a scenario")?;
     let format = fields.need(d, "format").and_then(|n| {
         let format = values::number(d, n, 1, u64::MAX)?;
@@ -172,11 +258,9 @@ fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
     let name =
         fields.need(d, "name").and_then(|n| d.scalar(n, "a name of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())));
     let about = fields.take("about").and_then(|n| d.text(n, "a sentence")).unwrap_or_default().to_string();
-    let system = fields.take("system").and_then(|n| d.text(n, "a system's name")).unwrap_or("etcd").to_string();
-    let bugs = fields.take("bugs").map_or(Some(vec![]), |n| {
-        let items = d.list(n, "`bugs`")?;
-        items.iter().map(|item| d.text(item, "a planted bug's name").map(str::to_string)).collect()
-    });
+    let system =
+        fields.take("system").map_or(Some("etcd".to_string()), |n| known(d, n, "a system under test", vocabulary.map(|v| &v.systems)));
+    let bugs = fields.take("bugs").map_or(Some(vec![]), |n| names(d, n, "`bugs`", "a planted bug", vocabulary.map(|v| &v.bugs)));
     let cluster = fields.take("cluster").map_or(Some(Cluster::default()), |n| decode_cluster(d, n));
     let workloads = fields.need(d, "workloads").and_then(|n| {
         let items = d.list(n, "`workloads`")?;
@@ -186,38 +270,86 @@ fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
         }
         all.into_iter().collect::<Option<Vec<_>>>()
     });
-    let duration = fields.need(d, "duration").and_then(|n| values::duration(d, n));
+    if let (Some(workloads), place) = (&workloads, fields.place) {
+        let clients: u32 = workloads.iter().map(|w| w.clients()).sum();
+        if clients > CLIENTS_MAX {
+            d.mistakes.push(Diagnostic::new(place, format!("{clients} clients in all workloads; there may be {CLIENTS_MAX}")));
+        }
+    }
+    let duration = fields.need(d, "duration").and_then(|n| {
+        let duration = values::duration(d, n)?;
+        if duration > DURATION_MAX {
+            return d.wrong(Diagnostic::new(n.place, "a run of more than an hour").help("run more seeds instead"));
+        }
+        Some(duration)
+    });
     let faults = fields.take("faults").map_or(Some(vec![]), |n| {
         let items = d.list(n, "`faults`")?;
-        let all: Vec<Option<ScheduledFault>> = items.iter().map(|item| decode_fault(d, item, cluster.as_ref())).collect();
+        let clients = workloads.as_ref().map(|w| w.iter().map(|w| w.clients()).sum());
+        let all: Vec<Option<ScheduledFault>> = items.iter().map(|item| decode_fault(d, item, cluster.as_ref(), clients)).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        for (item, fault) in items.iter().zip(&all) {
+            if let Some(ScheduledFault { id: Some(id), .. }) = fault
+                && !seen.insert(id)
+            {
+                d.mistakes.push(Diagnostic::new(item.place, format!("two faults have the id `{id}`")));
+            }
+        }
         all.into_iter().collect::<Option<Vec<_>>>()
     });
+    let swarm = match fields.take("swarm") {
+        None => Some(None),
+        Some(n) => decode_swarm(d, n, cluster.as_ref()).map(Some),
+    };
     let liveness =
         fields.take("liveness").map_or(Some(Liveness { heal: Heal::All, within: Duration::from_secs(10) }), |n| decode_liveness(d, n));
+    let available = match fields.take("available") {
+        None => Some(None),
+        Some(n) => decode_available(d, n).map(Some),
+    };
+    let checkers_node = fields.take("checkers");
+    let checkers = checkers_node.map_or(Some(vec![]), |n| {
+        let list = names(d, n, "`checkers`", "a checker", vocabulary.map(|v| &v.checkers))?;
+        if list.is_empty() {
+            return d.wrong(Diagnostic::new(n.place, "without a checker nothing is judged").help("leave `checkers` out for all of them"));
+        }
+        Some(list)
+    });
     let sometimes = fields.take("sometimes").map_or(Some(vec![]), |n| {
-        let words: Vec<(&str, Event)> = Event::ALL.iter().map(|e| (e.name(), *e)).collect();
+        let words = event_words();
         let items = d.list(n, "`sometimes`")?;
         let all: Vec<Option<Event>> = items.iter().map(|item| d.word(item, "an event", &words)).collect();
         all.into_iter().collect::<Option<Vec<_>>>()
     });
-    let expect = fields.take("expect").map_or(Some(Expect::Valid), |n| decode_expect(d, n));
+    let expect = fields.take("expect").map_or(Some(Expect::Valid), |n| {
+        let expect = decode_expect(d, n, vocabulary.map(|v| &v.checkers))?;
+        if let (Expect::Violation { checker, .. }, Some(list)) = (&expect, &checkers)
+            && !list.is_empty()
+            && !list.contains(checker)
+        {
+            return d.wrong(Diagnostic::new(n.place, format!("`{checker}` is expected to fail, but `checkers` leaves it out")));
+        }
+        Some(expect)
+    });
     // It names a directory later on.
     let seed =
         fields.take("seed").and_then(|n| d.scalar(n, "a seed of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())));
     let world_seed = fields.take("world_seed").and_then(|n| values::number(d, n, 0, u64::MAX));
-    unique_ids(d, faults.as_deref().unwrap_or_default(), tree);
     fields.done(d);
     format?;
     Some(Scenario {
         name: name?,
         about,
-        system,
+        system: system?,
         bugs: bugs?,
         cluster: cluster?,
         workloads: workloads?,
         duration: duration?,
         faults: faults?,
+        swarm: swarm?,
         liveness: liveness?,
+        available: available?,
+        checkers: checkers?,
         sometimes: sometimes?,
         expect: expect?,
         seed,
@@ -225,17 +357,37 @@ fn decode(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
     })
 }
 
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 80 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
+/// Each client has a host of its own.
+const CLIENTS_MAX: u32 = 200;
 
-fn unique_ids(d: &mut Decoder, faults: &[ScheduledFault], tree: &Node) {
-    let mut seen = std::collections::BTreeSet::new();
-    for id in faults.iter().filter_map(|f| f.id.as_ref()) {
-        if !seen.insert(id) {
-            d.mistakes.push(Diagnostic::new(tree.place, format!("two faults have the id `{id}`")));
+/// No run is longer.
+const DURATION_MAX: Duration = Duration::from_secs(3600);
+
+/// A name, held against those that there are, if that is known.
+fn known(d: &mut Decoder, node: &Node, what: &str, names: Option<&Vec<String>>) -> Option<String> {
+    match names {
+        None => d.text(node, what).map(str::to_string),
+        Some(names) => {
+            let words: Vec<(&str, usize)> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+            d.word(node, what, &words).map(|i| names[i].clone())
         }
     }
+}
+
+fn names(d: &mut Decoder, node: &Node, list: &'static str, what: &str, known_names: Option<&Vec<String>>) -> Option<Vec<String>> {
+    let mut all: Vec<String> = Vec::new();
+    for item in d.list(node, list)? {
+        let name = known(d, item, what, known_names)?;
+        if all.contains(&name) {
+            return d.wrong(Diagnostic::new(item.place, format!("`{name}` is named twice")));
+        }
+        all.push(name);
+    }
+    Some(all)
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 80 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn decode_cluster(d: &mut Decoder, node: &Node) -> Option<Cluster> {
@@ -305,31 +457,119 @@ fn decode_workload(d: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
     workload
 }
 
-fn decode_fault(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>) -> Option<ScheduledFault> {
+fn decode_fault(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>, clients: Option<u32>) -> Option<ScheduledFault> {
     let mut fields = d.fields(node, "a fault")?;
-    let id = fields.take("id").and_then(|n| d.text(n, "an id")).map(str::to_string);
-    let when = fields.one_of(d, &["at", "every"]).and_then(|(key, n)| {
-        let span = values::span(d, n)?;
-        match key {
-            "at" => Some(When::At(span)),
-            _ if span.min.is_zero() => d.wrong(Diagnostic::new(n.place, "`every` needs a time above zero")),
-            _ => Some(When::Every(span)),
+    let id = match fields.take("id") {
+        None => Some(None),
+        Some(n) => d.scalar(n, "an id of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())).map(Some),
+    };
+    let repeat_node = fields.take("repeat");
+    let repeat = match repeat_node {
+        None => Some(None),
+        Some(n) => values::number(d, n, 1, 10_000).map(|n| Some(n as u32)),
+    };
+    let when = fields.one_of(d, &["at", "every", "between", "when"]).and_then(|(key, n)| match key {
+        "at" => {
+            let text = if let crate::yaml::Kind::Scalar(text) = &n.kind { text.as_str() } else { "" };
+            if text.contains("..") {
+                return d.wrong(Diagnostic::new(n.place, "`at` is one moment").help(format!("a random moment is `between: {text}`")));
+            }
+            values::duration(d, n).map(When::At)
         }
+        "between" => values::span(d, n).map(When::Between),
+        "every" => match values::span(d, n)? {
+            span if span.min.is_zero() => d.wrong(Diagnostic::new(n.place, "`every` needs a time above zero")),
+            gap => Some(When::Every { gap, repeat: repeat? }),
+        },
+        _ => decode_trigger(d, n, repeat.flatten()).map(When::On),
     });
+    if let (Some(node), Some(When::At(_) | When::Between(_))) = (repeat_node, when) {
+        d.mistakes.push(Diagnostic::new(node.place, "`repeat` needs `every` or `when`: this happens once"));
+    }
     let fault = decode_kind(d, &mut fields);
     let place = fields.place;
     fields.done(d);
-    let fault = fault?;
+    let (fault, when) = (fault?, when?);
     let smallest = cluster.and_then(|c| c.nodes.iter().min().copied()).unwrap_or(u32::MAX);
-    if let Some(stranger) = fault.named().iter().find(|n| n.0 > smallest) {
-        let text = format!("this fault names {stranger}, but the cluster may have only {smallest} nodes");
-        return d.wrong(Diagnostic::new(place, text));
+    for party in fault.named() {
+        let (there, of) = match party {
+            Party::Node(id) => (id.0 <= smallest, smallest),
+            Party::Client(id) => (clients.is_none_or(|n| id.0 <= n), clients.unwrap_or(0)),
+        };
+        if !there {
+            let what = if matches!(party, Party::Node(_)) { "the cluster may have only" } else { "the workloads have only" };
+            return d.wrong(Diagnostic::new(place, format!("this fault names {party}, but {what} {of}")));
+        }
     }
     if smallest != u32::MAX && fault.least_nodes() > smallest {
         let text = format!("this fault needs {} nodes, but the cluster may have only {smallest}", fault.least_nodes());
         return d.wrong(Diagnostic::new(place, text));
     }
-    Some(ScheduledFault { id, when: when?, fault })
+    if fault.targets().contains(&&Target::Subject) {
+        match when {
+            When::On(trigger) if trigger.event.has_subject() => {}
+            When::On(trigger) => {
+                return d.wrong(Diagnostic::new(place, format!("`{}` is about no node, so it has no `subject`", trigger.event.name())));
+            }
+            When::At(_) | When::Between(_) | When::Every { .. } => {
+                return d.wrong(Diagnostic::new(place, "`subject` is whom an event is about: it needs `when`"));
+            }
+        }
+    }
+    Some(ScheduledFault { id: id?, when, fault })
+}
+
+fn event_words() -> Vec<(&'static str, Event)> {
+    Event::ALL.iter().map(|e| (e.name(), *e)).collect()
+}
+
+fn decode_trigger(d: &mut Decoder, node: &Node, repeat: Option<u32>) -> Option<Trigger> {
+    let mut fields = d.fields(node, "`when`")?;
+    let event = fields.need(d, "event").and_then(|n| d.word(n, "an event", &event_words()));
+    let count = fields.take("count").map_or(Some(1), |n| values::number(d, n, 1, 1_000_000));
+    let after = fields.take("after").map_or(Some(Span::fixed(Duration::ZERO)), |n| values::span(d, n));
+    fields.done(d);
+    Some(Trigger { event: event?, count: count? as u32, after: after?, repeat: repeat.unwrap_or(1) })
+}
+
+fn decode_swarm(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>) -> Option<Swarm> {
+    let mut fields = d.fields(node, "`swarm`")?;
+    let pick = fields.take("pick").map_or(Some((1, 4)), |n| {
+        d.scalar(n, "how many kinds of faults: a number, or a range such as 1..4", |text| {
+            let (low, high) = text.split_once("..").unwrap_or((text, text));
+            let (low, high): (u32, u32) = (low.parse().ok()?, high.parse().ok()?);
+            (low >= 1 && low <= high).then_some((low, high))
+        })
+    });
+    let families = fields.take("families").map_or(Some(vec![]), |n| {
+        let words: Vec<(&str, Family)> = Family::ALL.iter().map(|f| (f.name(), *f)).collect();
+        let items = d.list(n, "`families`")?;
+        let all: Vec<Option<Family>> = items.iter().map(|item| d.word(item, "a family of faults", &words)).collect();
+        all.into_iter().collect::<Option<Vec<_>>>()
+    });
+    let kinds = fields.take("kinds").map_or(Some(vec![]), |n| {
+        let all: Vec<String> = faults::REGISTRY.iter().map(|k| k.name.to_string()).collect();
+        names(d, n, "`kinds`", "a kind of fault", Some(&all))
+    });
+    let place = fields.place;
+    fields.done(d);
+    let swarm = Swarm { pick: pick?, families: families?, kinds: kinds? };
+    if swarm.candidates().is_empty() {
+        return d.wrong(Diagnostic::new(place, "no kind of fault is of these families and of these kinds"));
+    }
+    if cluster.is_some_and(|c| c.nodes.contains(&1)) {
+        return d.wrong(Diagnostic::new(place, "a swarm needs at least two nodes"));
+    }
+    Some(swarm)
+}
+
+fn decode_available(d: &mut Decoder, node: &Node) -> Option<Available> {
+    let mut fields = d.fields(node, "`available`")?;
+    let max_gap = fields.need(d, "max_gap").and_then(|n| values::duration(d, n));
+    let words = [("faults", Until::Heal), ("run", Until::FinalReads)];
+    let until = fields.take("during").map_or(Some(Until::Heal), |n| d.word(n, "a part of the run", &words));
+    fields.done(d);
+    Some(Available { max_gap: max_gap?, until: until? })
 }
 
 fn decode_kind(d: &mut Decoder, fields: &mut Fields<'_>) -> Option<Box<dyn Fault>> {
@@ -357,13 +597,13 @@ fn decode_liveness(d: &mut Decoder, node: &Node) -> Option<Liveness> {
     Some(Liveness { heal: heal?, within: within? })
 }
 
-fn decode_expect(d: &mut Decoder, node: &Node) -> Option<Expect> {
+fn decode_expect(d: &mut Decoder, node: &Node, checkers: Option<&Vec<String>>) -> Option<Expect> {
     if let crate::yaml::Kind::Scalar(_) = node.kind {
         d.word(node, "what is expected (`valid`, or a mapping with `violation`)", &[("valid", ())])?;
         return Some(Expect::Valid);
     }
     let mut fields = d.fields(node, "`expect`")?;
-    let checker = fields.need(d, "violation").and_then(|n| d.text(n, "a checker's name")).map(str::to_string);
+    let checker = fields.need(d, "violation").and_then(|n| known(d, n, "a checker", checkers));
     let within_seeds = fields.take("within_seeds").map_or(Some(100), |n| values::number(d, n, 1, 1_000_000));
     fields.done(d);
     Some(Expect::Violation { checker: checker?, within_seeds: within_seeds? })

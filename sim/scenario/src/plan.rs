@@ -3,8 +3,12 @@
 //! A label is the fault's id, else its kind and its own text (an ordinal only between identical ones),
 //! so that deleting one fault never renames another. Planning a plan changes nothing.
 
-use crate::model::{PlannedFault, Scenario, ScheduledFault, When};
-use crate::values::Span;
+use crate::{
+    effect::Size,
+    faults::Fault,
+    model::{PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, When},
+    values::Span,
+};
 use squall_history::{SeededStream, stream};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,59 +26,115 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
     if let [_, _, ..] = plan.cluster.nodes[..] {
         plan.cluster.nodes = vec![*stream(seed, "cluster nodes").pick(&scenario.cluster.nodes)];
     }
-    let nodes = plan.cluster.size();
     plan.workloads =
         scenario.workloads.iter().enumerate().map(|(i, w)| w.fix(&mut stream(seed, &format!("workload {} {}", w.kind(), i + 1)))).collect();
+    let size = plan.size();
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     plan.faults = Vec::new();
     for fault in &scenario.faults {
         let text = fault.id.clone().unwrap_or_else(|| {
-            let when = match fault.when {
-                When::At(span) => format!("at {}", span.to_text()),
-                When::Every(span) => format!("every {}", span.to_text()),
-            };
             let arguments = serde_yaml::to_string(&fault.fault.to_yaml()).expect("plain values have a YAML form");
-            format!("{} {when} {arguments}", fault.fault.kind())
+            format!("{} {} {arguments}", fault.fault.kind(), fault.when.to_text())
         });
         let twin = seen.entry(text.clone()).or_default();
         *twin += 1;
         let label = if *twin == 1 { text } else { format!("{text} twin {twin}") };
-        schedule(&mut plan.faults, fault, &label, seed, nodes, scenario.duration);
+        schedule(&mut plan.faults, fault, &label, seed, size, scenario.duration);
+    }
+    if let Some(swarm) = plan.swarm.take() {
+        draw_swarm(&mut plan.faults, &swarm, seed, size, scenario.duration);
     }
     plan.faults.sort_by_key(at);
     name_them(&mut plan.faults);
     plan
 }
 
+/// What waits for an event comes first.
 fn at(fault: &ScheduledFault) -> Duration {
     match fault.when {
-        When::At(span) | When::Every(span) => span.min,
+        When::At(at) => at,
+        When::Between(span) | When::Every { gap: span, .. } => span.min,
+        When::On(_) => Duration::ZERO,
+    }
+}
+
+impl When {
+    fn to_text(self) -> String {
+        match self {
+            When::At(at) => format!("at {}", Span::fixed(at).to_text()),
+            When::Between(span) => format!("between {}", span.to_text()),
+            When::Every { gap, repeat } => format!("every {} repeat {repeat:?}", gap.to_text()),
+            When::On(t) => format!("when {} {} {} {}", t.event.name(), t.count, t.after.to_text(), t.repeat),
+        }
     }
 }
 
 /// One scheduled fault becomes its occurrences. Each draws from a stream of its own.
-fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str, seed: u64, nodes: u32, duration: Duration) {
+fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str, seed: u64, size: Size, duration: Duration) {
+    let mut draws = stream(seed, &format!("fault {label}"));
+    let mut once = |draws: &mut SeededStream, when| {
+        into.push(ScheduledFault { id: fault.id.clone(), when, fault: fault.fault.fix(draws, size) });
+    };
     match fault.when {
-        When::At(span) => {
-            let mut draws = stream(seed, &format!("fault {label}"));
-            let at = Span::fixed(span.draw(&mut draws));
-            into.push(ScheduledFault { id: fault.id.clone(), when: When::At(at), fault: fault.fault.fix(&mut draws, nodes) });
+        When::At(at) => once(&mut draws, When::At(at)),
+        When::Between(span) => {
+            let at = span.draw(&mut draws);
+            once(&mut draws, When::At(at));
         }
-        When::Every(span) => {
-            let mut times = stream(seed, &format!("times of {label}"));
-            let mut at = span.draw(&mut times);
-            for ordinal in 1.. {
-                if at >= duration || into.len() >= FAULTS_MAX {
-                    break;
-                }
-                let fixed = fault.fault.fix(&mut stream(seed, &format!("fault {label} #{ordinal}")), nodes);
-                // A start that would overlap its own fault waits for its end.
-                let next = at + span.draw(&mut times).max(fixed.lasts() + Duration::from_millis(1));
-                let id = fault.id.as_ref().map(|id| format!("{id}-{ordinal}"));
-                into.push(ScheduledFault { id, when: When::At(Span::fixed(at)), fault: fixed });
-                at = next;
-            }
+        When::On(trigger) => {
+            let after = Span::fixed(trigger.after.draw(&mut draws));
+            once(&mut draws, When::On(Trigger { after, ..trigger }));
         }
+        When::Every { gap, repeat } => {
+            let times = stream(seed, &format!("times of {label}"));
+            let make = |ordinal: u32| fault.fault.fix(&mut stream(seed, &format!("fault {label} #{ordinal}")), size);
+            again_and_again(into, fault.id.as_deref(), times, gap, repeat.unwrap_or(u32::MAX), duration, make);
+        }
+    }
+}
+
+/// Occurrence after occurrence, until the end.
+fn again_and_again(
+    into: &mut Vec<ScheduledFault>,
+    id: Option<&str>,
+    mut times: SeededStream,
+    gap: Span,
+    repeat: u32,
+    duration: Duration,
+    make: impl Fn(u32) -> Box<dyn Fault>,
+) {
+    let mut at = gap.draw(&mut times);
+    for ordinal in 1..=repeat {
+        if at >= duration || into.len() >= FAULTS_MAX {
+            break;
+        }
+        let fault = make(ordinal);
+        // A start that would overlap its own fault waits for its end.
+        let next = at + gap.draw(&mut times).max(fault.lasts() + Duration::from_millis(1));
+        into.push(ScheduledFault { id: id.map(|id| format!("{id}-{ordinal}")), when: When::At(at), fault });
+        at = next;
+    }
+}
+
+/// Swarm testing (Groce et al. 2012): each seed leaves most kinds out, so that those it keeps are not
+/// masked by the others, and gives each that it keeps a rate of its own, from frantic to rare.
+fn draw_swarm(into: &mut Vec<ScheduledFault>, swarm: &Swarm, seed: u64, size: Size, duration: Duration) {
+    let mut draws = stream(seed, "swarm");
+    let mut kinds = swarm.candidates();
+    draws.shuffle(&mut kinds);
+    let count = draws.in_range(u64::from(swarm.pick.0)..=u64::from(swarm.pick.1)) as usize;
+    for kind in kinds.into_iter().take(count) {
+        let mut times = stream(seed, &format!("swarm times of {}", kind.name));
+        // Mean gaps of 0.3 s to 9.6 s: each doubling is as likely as the next.
+        let mean = Duration::from_millis(300 << times.below(6));
+        let gap = Span { min: mean / 3, max: mean * 5 / 3 };
+        let make = |ordinal: u32| {
+            let mut draws = stream(seed, &format!("swarm {} #{ordinal}", kind.name));
+            // Not every use of a kind fits into every cluster.
+            let drawn = (0..100).map(|_| (kind.draw)(&mut draws)).find(|fault| fault.least_nodes() <= size.nodes);
+            drawn.unwrap_or_else(|| panic!("no use of {} fits into {} nodes", kind.name, size.nodes)).fix(&mut draws, size)
+        };
+        again_and_again(into, None, times, gap, u32::MAX, duration, make);
     }
 }
 
@@ -102,13 +162,25 @@ fn name_them(faults: &mut [ScheduledFault]) {
     }
 }
 
+impl ScheduledFault {
+    /// When it fires, if nothing of that is left to chance.
+    fn start(&self) -> Option<Start> {
+        match self.when {
+            When::At(at) => Some(Start::At(at)),
+            When::On(trigger) => trigger.after.is_fixed().then_some(Start::On(trigger)),
+            When::Between(_) | When::Every { .. } => None,
+        }
+    }
+}
+
 impl Scenario {
     /// Whether nothing is left to chance.
     pub fn is_plan(&self) -> bool {
         self.world_seed.is_some()
             && self.cluster.nodes.len() == 1
-            && self.faults.iter().all(|f| f.id.is_some() && matches!(f.when, When::At(span) if span.is_fixed()))
-            && self.faults.iter().all(|f| self.draws_nothing(&f.fault.to_yaml(), |d| f.fault.fix(d, self.cluster.size()).to_yaml()))
+            && self.swarm.is_none()
+            && self.faults.iter().all(|f| f.id.is_some() && f.start().is_some())
+            && self.faults.iter().all(|f| self.draws_nothing(&f.fault.to_yaml(), |d| f.fault.fix(d, self.size()).to_yaml()))
             && self.workloads.iter().all(|w| self.draws_nothing(&w.to_yaml(), |d| w.fix(d).to_yaml()))
     }
 
@@ -122,8 +194,8 @@ impl Scenario {
     /// # Panics
     /// When this is no plan.
     pub fn planned_faults(&self) -> Vec<PlannedFault> {
-        let planned = self.faults.iter().map(|f| match (&f.id, f.when) {
-            (Some(id), When::At(span)) if span.is_fixed() => PlannedFault { id: id.clone(), at: span.min, fault: f.fault.clone() },
+        let planned = self.faults.iter().map(|f| match (&f.id, f.start()) {
+            (Some(id), Some(start)) => PlannedFault { id: id.clone(), start, fault: f.fault.clone() },
             _ => panic!("this scenario is not planned yet"),
         });
         planned.collect()
@@ -152,7 +224,7 @@ faults:
   - id: crash
     every: 3s..5s
     kill: { target: minority, restart_after: 1s }
-  - at: 7s..9s
+  - between: 7s..9s
     pause: { target: leader, for: 1s }
 ";
 
@@ -183,7 +255,7 @@ faults:
         let less = plan(&less, 5);
         let others = |p: &Scenario| -> Vec<String> {
             let kept = p.planned_faults().into_iter().filter(|f| f.fault.kind() != "partition");
-            kept.map(|f| format!("{} {:?} {:?}", f.id, f.at, f.fault)).collect()
+            kept.map(|f| format!("{} {:?} {:?}", f.id, f.start, f.fault)).collect()
         };
         assert_eq!(others(&whole), others(&less));
         assert_eq!(less.world_seed, whole.world_seed);
@@ -193,8 +265,10 @@ faults:
     fn what_leaves_something_to_chance_is_no_plan() {
         let text = printed(&plan(&parse("mix", SCENARIO).unwrap(), 5));
         assert!(parse("plan", &text).unwrap().is_plan());
-        for (from, to) in [("isolate: n", "isolate: one #"), ("  for: ", "  for: 1s..2s #"), ("    seed: ", "    #"), ("world_seed: ", "#")]
-        {
+        let seed = &text[text.find(", seed: ").unwrap()..];
+        let seed = &seed[..seed.find(" }").unwrap()];
+        let isolated = &text[text.find("isolate: n").unwrap()..][.."isolate: n1".len()];
+        for (from, to) in [(isolated, "isolate: one"), (", for: ", ", for: 0s.."), (seed, ""), ("world_seed: ", "#")] {
             let edited = text.replacen(from, to, 1);
             assert_ne!(edited, text, "{from} is not there:\n{text}");
             assert!(!parse("edited", &edited).unwrap_or_else(|e| panic!("{e}")).is_plan(), "{to}");
@@ -207,6 +281,37 @@ faults:
         let faults = plan(&scenario, 3).planned_faults();
         let partitions: Vec<_> = faults.iter().filter(|f| f.fault.kind() == "partition").collect();
         assert!(partitions.len() > 5);
-        assert!(partitions.windows(2).all(|w| w[0].at + w[0].fault.lasts() < w[1].at));
+        let at = |f: &PlannedFault| if let Start::At(at) = f.start { at } else { panic!("{f:?}") };
+        assert!(partitions.windows(2).all(|w| at(w[0]) + w[0].fault.lasts() < at(w[1])));
+    }
+
+    #[test]
+    fn a_swarm_uses_every_kind_over_many_seeds_and_few_in_each() {
+        let text = SCENARIO[..SCENARIO.find("faults:").unwrap()].to_string() + "swarm: { pick: 1..3 }\n";
+        let scenario = parse("swarm", &text).unwrap();
+        let mut all = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            let planned = plan(&scenario, seed);
+            let text = printed(&planned);
+            let back = parse("plan", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            assert!(back.is_plan() && printed(&back) == text, "{text}");
+            let kinds: std::collections::BTreeSet<&str> = planned.faults.iter().map(|f| f.fault.kind()).collect();
+            assert!(kinds.len() <= 3, "{kinds:?}");
+            all.extend(kinds);
+        }
+        assert_eq!(all.len(), crate::faults::REGISTRY.len(), "{all:?}");
+    }
+
+    #[test]
+    fn repeat_bounds_every_and_a_trigger_keeps_it() {
+        let text = SCENARIO
+            .replace("every: 2s..4s", "every: 1s\n    repeat: 2")
+            .replace("between: 7s..9s\n", "when: { event: leader-changed, count: 2, after: 1s..2s }\n    repeat: 3\n");
+        let planned = plan(&parse("x", &text).unwrap_or_else(|e| panic!("{e}")), 1);
+        assert_eq!(planned.faults.iter().filter(|f| f.fault.kind() == "partition").count(), 2);
+        let printed = printed(&planned);
+        assert!(printed.contains("when: { event: leader-changed, count: 2, after: 1"), "{printed}");
+        assert!(printed.contains("repeat: 3"), "{printed}");
+        assert!(parse("plan", &printed).unwrap().is_plan());
     }
 }

@@ -1,12 +1,14 @@
-//! A scenario or a plan as YAML. The one file that names serde_yaml's printer.
+//! A scenario or a plan as YAML that a person likes to read: see [`super::yaml::emit`].
 
 use crate::{
     FORMAT,
     faults::mapping,
-    model::{Cluster, Expect, Heal, Scenario, When},
+    model::{Available, Cluster, Expect, Heal, Scenario, Swarm, Trigger, When},
     values::{Probability, format_duration},
+    yaml::emit,
 };
 use serde_yaml::Value;
+use squall_history::Until;
 
 impl Scenario {
     /// The scenario as YAML of the same grammar.
@@ -30,11 +32,14 @@ impl Scenario {
             ("workloads", Some(self.workloads.iter().map(|w| mapping([(w.kind(), Some(w.to_yaml()))])).collect())),
             ("duration", Some(format_duration(self.duration).into())),
             ("faults", (!self.faults.is_empty()).then(|| self.faults.iter().map(fault).collect())),
+            ("swarm", self.swarm.as_ref().map(swarm)),
             ("liveness", Some(liveness)),
+            ("available", self.available.as_ref().map(available)),
+            ("checkers", words(&self.checkers)),
             ("sometimes", words(&sometimes)),
             ("expect", expect(&self.expect)),
         ]);
-        serde_yaml::to_string(&value).expect("plain values have a YAML form")
+        emit(&value)
     }
 
     fn default_parts() -> &'static str {
@@ -43,12 +48,42 @@ impl Scenario {
 }
 
 fn fault(scheduled: &crate::model::ScheduledFault) -> Value {
-    let (key, span) = match scheduled.when {
-        When::At(span) => ("at", span),
-        When::Every(span) => ("every", span),
+    let (key, when, repeat): (_, Value, _) = match scheduled.when {
+        When::At(at) => ("at", format_duration(at).into(), None),
+        When::Between(span) => ("between", span.to_text().into(), None),
+        When::Every { gap, repeat } => ("every", gap.to_text().into(), repeat),
+        When::On(trigger) => ("when", trigger_value(&trigger), Some(trigger.repeat).filter(|n| *n > 1)),
     };
     let fault = &scheduled.fault;
-    mapping([("id", scheduled.id.as_deref().map(Into::into)), (key, Some(span.to_text().into())), (fault.kind(), Some(fault.to_yaml()))])
+    mapping([
+        ("id", scheduled.id.as_deref().map(Into::into)),
+        (key, Some(when)),
+        ("repeat", repeat.map(Into::into)),
+        (fault.kind(), Some(fault.to_yaml())),
+    ])
+}
+
+fn trigger_value(trigger: &Trigger) -> Value {
+    mapping([
+        ("event", Some(trigger.event.name().into())),
+        ("count", (trigger.count > 1).then(|| trigger.count.into())),
+        ("after", (!trigger.after.max.is_zero()).then(|| trigger.after.to_text().into())),
+    ])
+}
+
+fn swarm(swarm: &Swarm) -> Value {
+    let (low, high) = swarm.pick;
+    let list = |words: Vec<&str>| (!words.is_empty()).then(|| words.into_iter().map(Value::from).collect());
+    mapping([
+        ("pick", Some(if low == high { low.into() } else { format!("{low}..{high}").into() })),
+        ("families", list(swarm.families.iter().map(|f| f.name()).collect())),
+        ("kinds", list(swarm.kinds.iter().map(String::as_str).collect())),
+    ])
+}
+
+fn available(available: &Available) -> Value {
+    let during = if available.until == Until::Heal { "faults" } else { "run" };
+    mapping([("max_gap", Some(format_duration(available.max_gap).into())), ("during", Some(during.into()))])
 }
 
 fn cluster(c: &Cluster) -> Value {

@@ -137,6 +137,25 @@ pub(crate) fn probability(decoder: &mut Decoder, node: &Node) -> Option<Probabil
     })
 }
 
+/// Reads `512B/s`, `64KiB/s`, `1MiB/s`: bytes a second, above zero.
+pub(crate) fn byte_rate(decoder: &mut Decoder, node: &Node) -> Option<u64> {
+    decoder.scalar(node, "a number of bytes a second such as 64KiB/s", |text| {
+        let text = text.strip_suffix("/s")?;
+        let scaled = |unit: &str, scale: u64| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(scale);
+        let bytes = scaled("KiB", 1 << 10).or_else(|| scaled("MiB", 1 << 20)).or_else(|| scaled("B", 1))?;
+        (bytes > 0).then_some(bytes)
+    })
+}
+
+/// Writes bytes a second in the largest unit that leaves them whole.
+pub(crate) fn format_byte_rate(bytes: u64) -> String {
+    match bytes {
+        n if n.is_multiple_of(1 << 20) => format!("{}MiB/s", n >> 20),
+        n if n.is_multiple_of(1 << 10) => format!("{}KiB/s", n >> 10),
+        n => format!("{n}B/s"),
+    }
+}
+
 /// A whole number within bounds.
 pub(crate) fn number(decoder: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
     decoder.scalar(node, &format!("a whole number from {min} to {max}"), |text| text.parse().ok().filter(|n| (min..=max).contains(n)))

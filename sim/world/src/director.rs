@@ -9,13 +9,13 @@ use crate::{
     driver::{self, Load},
     machine::{HostId, Machine, MachineConfig},
     net::{LinkProfile, Ratio, SimNet},
-    system::{NodeContext, Probe, Reporter, System},
+    system::{Administrator, NodeContext, Probe, Reporter, System},
 };
 use squall_env::Bug;
 use squall_history::{ClientId, EffectPhase, History, NodeId, Saw, SimTime, What, digest_of};
-use squall_scenario::{ClusterView, Effect, Heal, Party, PlannedFault, Scenario};
+use squall_scenario::{Admin, ClusterView, Effect, Heal, Link, Party, PlannedFault, Scenario, Start, Trigger};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -44,6 +44,15 @@ pub struct Run {
 pub enum RunError {
     /// It asks for a planted bug that there is not.
     NoSuchBug(String),
+    /// A workload asks what the system under test does not take.
+    NotTaken {
+        /// The system.
+        system: &'static str,
+        /// The workload.
+        workload: &'static str,
+        /// An operation that it cannot do.
+        op: String,
+    },
     /// The world itself panicked: a bug of the harness.
     Harness(String),
 }
@@ -54,6 +63,9 @@ impl std::fmt::Display for RunError {
             RunError::NoSuchBug(name) => {
                 let names: Vec<&str> = Bug::ALL.iter().map(|b| b.name()).collect();
                 write!(f, "there is no planted bug `{name}`; there are {}", names.join(", "))
+            }
+            RunError::NotTaken { system, workload, op } => {
+                write!(f, "the system `{system}` cannot do what the workload `{workload}` asks, such as `{op}`")
             }
             RunError::Harness(why) => write!(f, "the harness itself failed: {why}"),
         }
@@ -71,6 +83,11 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
     let mut bugs = 0;
     for name in &plan.bugs {
         bugs |= Bug::from_name(name).ok_or_else(|| RunError::NoSuchBug(name.clone()))?.bit();
+    }
+    for workload in &plan.workloads {
+        if let Some(op) = workload.asks().into_iter().find(|op| !system.takes(op)) {
+            return Err(RunError::NotTaken { system: system.name(), workload: workload.kind(), op: op.to_string() });
+        }
     }
     let c = &plan.cluster;
     let config = MachineConfig {
@@ -110,8 +127,39 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
 
 /// What the director has in store.
 enum Action {
-    Fire(PlannedFault),
+    /// A fault begins; the node is whom the event was about that it waited for.
+    Fire(PlannedFault, Option<NodeId>),
     Then(String, Effect),
+}
+
+/// A fault that waits for an event.
+struct Waiting {
+    fault: PlannedFault,
+    trigger: Trigger,
+    /// How often the event happened since the last firing.
+    seen: u32,
+    /// How many firings are left.
+    left: u32,
+}
+
+/// What is to come, in order of time.
+#[derive(Default)]
+struct Agenda {
+    actions: BTreeMap<(SimTime, u64), Action>,
+    ordinal: u64,
+}
+
+impl Agenda {
+    fn put(&mut self, at: SimTime, action: Action) {
+        self.ordinal += 1;
+        self.actions.insert((at, self.ordinal), action);
+    }
+
+    /// The first action, if it is due.
+    fn take(&mut self, now: SimTime) -> Option<Action> {
+        let first = self.actions.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
+    }
 }
 
 struct Director {
@@ -120,17 +168,22 @@ struct Director {
     system: Arc<dyn System>,
     members: BTreeMap<NodeId, SocketAddr>,
     probes: BTreeMap<NodeId, Arc<Mutex<Option<Probe>>>>,
+    administrators: BTreeMap<NodeId, Arc<Mutex<Option<Administrator>>>>,
 }
 
 impl Director {
     fn new(machine: Arc<Machine>, plan: Scenario, system: Arc<dyn System>) -> Director {
         let ids = (1..=plan.cluster.size()).map(NodeId);
         let members = ids.clone().map(|id| (id, machine.addr(machine.node(id), PORT))).collect();
-        let probes = ids.map(|id| (id, Arc::default())).collect();
-        Director { machine, plan, system, members, probes }
+        let probes = ids.clone().map(|id| (id, Arc::default())).collect();
+        let administrators = ids.map(|id| (id, Arc::default())).collect();
+        Director { machine, plan, system, members, probes, administrators }
     }
 
     async fn direct(&self) {
+        if let Some(available) = self.plan.available {
+            self.machine.record(What::Available { max_gap: available.max_gap.as_nanos() as u64, until: available.until });
+        }
         for &id in self.members.keys() {
             self.boot(id);
         }
@@ -153,6 +206,8 @@ impl Director {
         }
         let probe = self.probes[&id].clone();
         *probe.lock().expect("no panic under this lock") = None;
+        let administrator = self.administrators[&id].clone();
+        *administrator.lock().expect("no panic under this lock") = None;
         self.machine.boot(host, |process| {
             self.system.boot(NodeContext {
                 id,
@@ -162,51 +217,66 @@ impl Director {
                 disk: SimDisk::current(),
                 reporter: Reporter { machine: self.machine.clone(), node: id, incarnation: process.incarnation },
                 probe,
+                administrator,
             })
         });
     }
 
     async fn faults(&self) {
-        let mut agenda: BTreeMap<(SimTime, u64), Action> = BTreeMap::new();
-        let mut ordinal = 0u64;
-        let mut put = |agenda: &mut BTreeMap<_, _>, at: SimTime, action| {
-            ordinal += 1;
-            agenda.insert((at, ordinal), action);
-        };
+        let (mut agenda, mut waiting) = (Agenda::default(), Vec::new());
         for fault in self.plan.planned_faults() {
-            put(&mut agenda, SimTime(0) + fault.at, Action::Fire(fault));
-        }
-        let end = SimTime(0) + self.plan.duration;
-        while let Some(entry) = agenda.first_entry()
-            && entry.key().0 < end
-        {
-            let ((at, _), action) = entry.remove_entry();
-            self.machine.sleep_until(at).await;
-            let now = self.machine.now();
-            match action {
-                Action::Fire(fault) => {
-                    let effects = fault.fault.effects(&self.view());
-                    if effects.is_empty() {
-                        self.say(&fault.id, EffectPhase::Once, format!("{}: nobody to do it to", fault.fault.kind()));
-                    }
-                    for (after, effect) in effects {
-                        match after.is_zero() {
-                            true => self.perform(&fault.id, effect),
-                            false => put(&mut agenda, now + after, Action::Then(fault.id.clone(), effect)),
-                        }
-                    }
-                }
-                Action::Then(fault, effect) => self.perform(&fault, effect),
+            match fault.start {
+                Start::At(at) => agenda.put(SimTime(0) + at, Action::Fire(fault, None)),
+                Start::On(trigger) => waiting.push(Waiting { fault, trigger, seen: 0, left: trigger.repeat }),
             }
         }
-        self.machine.sleep_until(end).await;
+        self.machine.await_events(waiting.iter().map(|w| w.trigger.event).collect());
+        let end = SimTime(0) + self.plan.duration;
+        loop {
+            let next = agenda.actions.first_key_value().map_or(end, |((at, _), _)| (*at).min(end));
+            if let Some(happening) = self.machine.next_event(next).await {
+                for waiting in waiting.iter_mut().filter(|w| w.trigger.event == happening.event && w.left > 0) {
+                    waiting.seen += 1;
+                    if waiting.seen == waiting.trigger.count {
+                        (waiting.seen, waiting.left) = (0, waiting.left - 1);
+                        agenda.put(happening.at + waiting.trigger.after.max, Action::Fire(waiting.fault.clone(), happening.node));
+                    }
+                }
+                continue;
+            }
+            let now = self.machine.now();
+            if next >= end {
+                break;
+            }
+            match agenda.take(now) {
+                Some(Action::Fire(fault, subject)) => self.fire(&mut agenda, &fault, subject),
+                Some(Action::Then(fault, effect)) => self.perform(&fault, effect),
+                None => {}
+            }
+        }
+        self.machine.await_events(BTreeSet::new());
     }
 
-    fn view(&self) -> ClusterView {
+    fn fire(&self, agenda: &mut Agenda, fault: &PlannedFault, subject: Option<NodeId>) {
+        let effects = fault.fault.effects(&self.view(subject));
+        if effects.is_empty() {
+            self.say(&fault.id, EffectPhase::Once, format!("{}: nobody to do it to", fault.fault.kind()));
+        }
+        let now = self.machine.now();
+        for (after, effect) in effects {
+            match after.is_zero() {
+                true => self.perform(&fault.id, effect),
+                false => agenda.put(now + after, Action::Then(fault.id.clone(), effect)),
+            }
+        }
+    }
+
+    fn view(&self, subject: Option<NodeId>) -> ClusterView {
         ClusterView {
             nodes: self.members.keys().copied().collect(),
             clients: (1..=self.plan.clients()).map(ClientId).collect(),
             leader: self.machine.leader(),
+            subject,
         }
     }
 
@@ -232,6 +302,27 @@ impl Director {
                 links.iter().for_each(|(from, to)| self.machine.heal(self.host(*from), self.host(*to)));
                 (EffectPhase::Stop, format!("heal {}", links_text(&links)))
             }
+            Effect::Shape { links, change } => {
+                links.iter().for_each(|(from, to)| self.machine.shape(self.host(*from), self.host(*to), change));
+                (EffectPhase::Start, format!("{change} on {}", links_text(&links)))
+            }
+            Effect::Unshape { links, change } => {
+                links.iter().for_each(|(from, to)| self.machine.unshape(self.host(*from), self.host(*to), change));
+                (EffectPhase::Stop, format!("no more: {change} on {}", links_text(&links)))
+            }
+            Effect::ResetConnections(links) => {
+                let reset: usize = links.iter().map(|(a, b)| self.machine.reset_connections(self.host(*a), self.host(*b))).sum();
+                (EffectPhase::Once, format!("reset {reset} connections of {}", links_text(&links)))
+            }
+            Effect::Refuse { node } => {
+                self.machine.refuse(self.machine.node(node), true);
+                (EffectPhase::Start, format!("{node} refuses new connections"))
+            }
+            Effect::Accept { node } => {
+                self.machine.refuse(self.machine.node(node), false);
+                (EffectPhase::Stop, format!("{node} accepts connections again"))
+            }
+            Effect::Admin { node, ask } => return self.administer(fault, node, ask),
             Effect::Kill { node, power_loss } => {
                 let how = if power_loss { "power loss of" } else { "kill" };
                 let ran = self.machine.end_process(self.machine.node(node), power_loss);
@@ -242,21 +333,42 @@ impl Director {
                 self.boot(node);
                 (EffectPhase::Stop, format!("boot {node}{}", if down { "" } else { " (it was up)" }))
             }
-            Effect::Pause { node } => {
-                let done = self.machine.pause(self.machine.node(node));
-                (EffectPhase::Start, format!("pause {node}{}", if done { "" } else { " (not running)" }))
+            Effect::Pause { party } => {
+                let done = self.machine.pause(self.host(party));
+                (EffectPhase::Start, format!("pause {party}{}", if done { "" } else { " (not running)" }))
             }
-            Effect::Resume { node } => {
-                let done = self.machine.resume(self.machine.node(node));
-                (EffectPhase::Stop, format!("resume {node}{}", if done { "" } else { " (not paused)" }))
+            Effect::Resume { party } => {
+                let done = self.machine.resume(self.host(party));
+                (EffectPhase::Stop, format!("resume {party}{}", if done { "" } else { " (not paused)" }))
             }
         };
         self.say(fault, phase, text);
     }
 
+    /// Asks a node's administration interface; its answer is written down when it comes.
+    fn administer(&self, fault: &str, node: NodeId, ask: Admin) {
+        let process = self.machine.process(self.machine.node(node));
+        let asked = self.administrators[&node].lock().expect("no panic under this lock").as_ref().map(|administrator| administrator(ask));
+        let say = |text: String| self.say(fault, EffectPhase::Once, text);
+        match (process, asked) {
+            (None, _) => say(format!("{node}: {ask} (it is down)")),
+            (Some(_), None) => say(format!("{node}: {ask} (it has no administration, or not yet)")),
+            (Some(process), Some(asked)) => {
+                say(format!("{node}: {ask}"));
+                let (machine, fault) = (self.machine.clone(), fault.to_string());
+                drop(process.spawn(async move {
+                    let answer = asked.await.map_or_else(|why| format!("refused: {why}"), |()| "done".to_string());
+                    let text = format!("{node}: {ask}: {answer}");
+                    machine.record(What::Effect { fault, phase: EffectPhase::Once, text });
+                }));
+            }
+        }
+    }
+
     /// Mends everything, or everything but a minority of dead nodes.
     fn heal(&self) -> SimTime {
         self.machine.heal_all_links();
+        (1..=self.plan.clients()).for_each(|id| _ = self.machine.resume(self.machine.client_host(id)));
         let mut may_stay_dead = match self.plan.liveness.heal {
             Heal::All => 0,
             Heal::Quorum => (self.members.len() - 1) / 2,
@@ -303,8 +415,8 @@ impl Director {
     }
 }
 
-fn links_text(links: &[(Party, Party)]) -> String {
-    let text = |(from, to): &(Party, Party)| format!("{from}>{to}");
+fn links_text(links: &[Link]) -> String {
+    let text = |(from, to): &Link| format!("{from}>{to}");
     let shown: Vec<String> = links.iter().take(12).map(text).collect();
     let more = links.len().saturating_sub(12);
     if more > 0 { format!("{} and {more} more", shown.join(" ")) } else { shown.join(" ") }

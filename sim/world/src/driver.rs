@@ -7,7 +7,7 @@ use crate::{
     system::{Client, ClientContext, System},
 };
 use squall_env::{Env, LocalInstant};
-use squall_history::{ClientId, NodeId, Op, OpId, Outcome, SimTime, What};
+use squall_history::{Answer, ClientId, NodeId, Op, OpId, Outcome, SimTime, What};
 use squall_scenario::{Scenario, workloads::Pace};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,9 +23,14 @@ const OP_TIMEOUT: Duration = Duration::from_secs(1);
 /// A client that holds on to an operation for longer than this is not waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a client whose operations are over waits between two probes.
+const PROBE: Duration = Duration::from_millis(100);
+
 #[derive(Default)]
 struct Progress {
     stop: bool,
+    /// The faults are over: a client that has nothing more to ask is to show whether it is served.
+    healed: bool,
     running: u32,
     keys: BTreeSet<String>,
     next_op: u64,
@@ -64,16 +69,25 @@ impl Load {
                 machine.boot(machine.client_host(ordinal), |_| async move {
                     let net = SimNet::current();
                     let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal });
-                    let (mut started, mut ended) = (SimEnv::now(), SimEnv::now());
+                    let begun = SimEnv::now();
+                    let (mut started, mut ended) = (begun, begun);
                     loop {
-                        let (pace, op) = source.next();
-                        pause(due(pace, started, ended), &hurry).await;
+                        let (pace, op) = match source.next() {
+                            Some(next) => next,
+                            None => {
+                                if !session.lock().healed {
+                                    hurry.notified().await;
+                                }
+                                (Pace::AfterLast(PROBE), source.probe())
+                            }
+                        };
+                        pause(due(pace, begun, started, ended), &hurry).await;
                         if session.lock().stop {
                             break;
                         }
                         started = SimEnv::now();
-                        if let Some(output) = session.perform(&mut *client, &op).await {
-                            source.answered(&op, &output);
+                        if let Some(answer) = session.perform(&mut *client, &op).await {
+                            source.answered(&op, &answer);
                         }
                         ended = SimEnv::now();
                     }
@@ -113,6 +127,7 @@ impl Load {
     /// Waits until every client was served after the heal, or the deadline. Every client asks at once,
     /// however slow its pace is.
     pub(crate) async fn served_again(&self, healed: SimTime, deadline: SimTime) {
+        self.lock().healed = true;
         self.hurry.notify_waiters();
         let clients = self.clients as usize;
         self.until(deadline, |p| p.served.values().filter(|at| **at >= healed).count() == clients).await;
@@ -142,8 +157,9 @@ async fn pause(until: LocalInstant, hurry: &Notify) {
     .await;
 }
 
-fn due(pace: Pace, started: LocalInstant, ended: LocalInstant) -> LocalInstant {
+fn due(pace: Pace, begun: LocalInstant, started: LocalInstant, ended: LocalInstant) -> LocalInstant {
     match pace {
+        Pace::At(after) => begun + after,
         Pace::AfterLast(pause) => ended + pause,
         Pace::AfterStart(interval) => started + interval,
     }
@@ -163,12 +179,14 @@ impl Session {
     }
 
     /// Asks, and writes down question and answer. The output when it happened.
-    async fn perform(&self, client: &mut dyn Client, op: &Op) -> Option<squall_history::Output> {
+    async fn perform(&self, client: &mut dyn Client, op: &Op) -> Option<Answer> {
         let id = {
             let mut progress = self.lock();
             progress.next_op += 1;
-            if !progress.keys.contains(op.key()) {
-                progress.keys.insert(op.key().to_string());
+            for key in op.keys() {
+                if !progress.keys.contains(key) {
+                    progress.keys.insert(key.to_string());
+                }
             }
             OpId(progress.next_op)
         };
@@ -176,17 +194,17 @@ impl Session {
         self.machine.record(What::Invoke { client: self.id, op: id, ask: op.clone() });
         let called = squall_env::timeout::<SimEnv, _>(PATIENCE, client.call(op)).await;
         let outcome = called.unwrap_or_else(|_| Outcome::Info("the client never said how it ended".to_string()));
-        let (what, output) = match outcome {
-            Outcome::Ok(output) => (What::Ok { op: id, output: output.clone() }, Some(output)),
+        let (what, answer) = match outcome {
+            Outcome::Ok(answer) => (What::Ok { op: id, output: answer.output.clone(), revision: answer.revision }, Some(answer)),
             Outcome::Fail(why) => (What::Fail { op: id, why }, None),
             Outcome::Info(why) => (What::Info { op: id, why }, None),
         };
         self.machine.record(what);
-        if output.is_some() {
+        if answer.is_some() {
             self.lock().served.insert(self.id, invoked);
             self.changed.notify_one();
         }
-        output
+        answer
     }
 }
 

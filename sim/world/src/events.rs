@@ -20,7 +20,7 @@ impl Deriver {
     pub(crate) fn derive(&mut self, what: &What, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
         match what {
             What::Invoke { op, ask, .. } => {
-                if ask.writes().is_some() {
+                if ask.may_write() {
                     self.open_writes.insert(*op);
                 }
                 None
@@ -32,7 +32,7 @@ impl Deriver {
             }
             What::Info { .. } => Some((Event::OutcomeUnknown, None)),
             What::Node { node, saw } => self.of_node(*node, saw).map(|event| (event, Some(*node))),
-            What::Effect { .. } | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => None,
+            What::Available { .. } | What::Effect { .. } | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => None,
         }
     }
 

@@ -29,3 +29,5 @@ pub use machine::{HISTORY_MAX, HostId, Machine, MachineConfig, cpu_clock};
 pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
 pub use process::{Process, SimJoin};
 pub use system::{BoxFuture, Client, ClientContext, NodeContext, Reporter, System};
+
+pub use squall_scenario::{Admin, Cluster};

@@ -13,12 +13,13 @@ use crate::{
 };
 use madsim::time::TimeHandle;
 use squall_env::LocalInstant;
-use squall_history::{Entry, History, NodeId, Saw, SimTime, What, stream};
+use squall_history::{Entry, Event, History, NodeId, Saw, SimTime, What, stream};
 use std::{
+    collections::{BTreeSet, VecDeque},
     future::{Future, poll_fn},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
-    task::Poll,
+    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -64,7 +65,19 @@ pub(crate) struct State {
     pub(crate) harness_failure: Option<String>,
     history: History,
     events: Deriver,
+    /// The events that somebody waits for, those that happened and were not looked at, and whom to wake.
+    awaited: BTreeSet<Event>,
+    unseen: VecDeque<Happening>,
+    watcher: Option<Waker>,
     overflowed: bool,
+}
+
+/// An event that was waited for: when, what, and whom it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Happening {
+    pub(crate) at: SimTime,
+    pub(crate) event: Event,
+    pub(crate) node: Option<NodeId>,
 }
 
 /// One run's world.
@@ -155,6 +168,9 @@ impl Machine {
             harness_failure: None,
             history: Vec::new(),
             events: Deriver::default(),
+            awaited: BTreeSet::new(),
+            unseen: VecDeque::new(),
+            watcher: None,
             overflowed: false,
         };
         Arc::new(Machine { time: TimeHandle::current(), madsim: madsim::runtime::Handle::current(), config, state: Mutex::new(state) })
@@ -192,6 +208,27 @@ impl Machine {
         let mut sleep = Box::pin(madsim::time::sleep_until(deadline));
         sleep.as_mut().reset(deadline);
         sleep.await;
+    }
+
+    /// From now on, these events are what [`Machine::next_event`] answers.
+    pub(crate) fn await_events(&self, events: BTreeSet<Event>) {
+        self.lock().1.awaited = events;
+    }
+
+    /// The next event that is waited for, or `None` once it is that late.
+    pub(crate) async fn next_event(&self, until: SimTime) -> Option<Happening> {
+        let mut late = std::pin::pin!(self.sleep_until(until));
+        poll_fn(|cx| {
+            {
+                let (_, mut state) = self.lock();
+                if let Some(happening) = state.unseen.pop_front() {
+                    return Poll::Ready(Some(happening));
+                }
+                state.watcher = Some(cx.waker().clone());
+            }
+            late.as_mut().poll(cx).map(|()| None)
+        })
+        .await
     }
 
     /// Writes a line of the history.
@@ -285,6 +322,12 @@ impl State {
         let event = self.events.derive(&what, self.net.any_cut());
         self.history.push(Entry { t, what });
         if let Some((event, node)) = event {
+            if self.awaited.contains(&event) {
+                self.unseen.push_back(Happening { at: t, event, node });
+                if let Some(watcher) = self.watcher.take() {
+                    watcher.wake();
+                }
+            }
             self.history.push(Entry { t, what: What::Event { event, node } });
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{disk::SimDisk, machine::Machine, net::SimNet};
 use squall_history::{NodeId, Op, Outcome, Saw, What};
-use squall_scenario::Cluster;
+use squall_scenario::{Admin, Cluster};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -23,6 +23,11 @@ pub trait System: Send + Sync {
     /// One sentence.
     fn about(&self) -> &'static str;
 
+    /// Whether its clients can ask this. A plan that asks for what they cannot is refused.
+    fn takes(&self, _op: &Op) -> bool {
+        true
+    }
+
     /// The life of one process of a node, on that node. It ends when the node does; an error is the
     /// node's own refusal to go on.
     fn boot(&self, node: NodeContext) -> BoxFuture<'static, Result<(), String>>;
@@ -40,6 +45,9 @@ pub trait Client: Send {
 /// Answers what a node's store holds, when asked after the end. It must only read memory.
 pub(crate) type Probe = Box<dyn Fn() -> Saw + Send>;
 
+/// Does what an administrator asks of a node.
+pub(crate) type Administrator = Box<dyn Fn(Admin) -> BoxFuture<'static, Result<(), String>> + Send>;
+
 /// What a node is booted with.
 pub struct NodeContext {
     /// Which node this is.
@@ -55,12 +63,19 @@ pub struct NodeContext {
     /// Where to tell what the node does.
     pub reporter: Reporter,
     pub(crate) probe: Arc<Mutex<Option<Probe>>>,
+    pub(crate) administrator: Arc<Mutex<Option<Administrator>>>,
 }
 
 impl NodeContext {
     /// Says how the node's final state can be read.
     pub fn on_probe(&self, probe: impl Fn() -> Saw + Send + 'static) {
         *self.probe.lock().expect("no panic under this lock") = Some(Box::new(probe));
+    }
+
+    /// Says how the node can be administered: transfers of the leadership, compactions, snapshots. The
+    /// future runs as a task of the node; an error is the node's refusal, and no violation.
+    pub fn on_admin(&self, administrator: impl Fn(Admin) -> BoxFuture<'static, Result<(), String>> + Send + 'static) {
+        *self.administrator.lock().expect("no panic under this lock") = Some(Box::new(administrator));
     }
 }
 

@@ -1,25 +1,31 @@
 //! `linearizable`: there is one order of all operations, each between its invocation and its answer,
 //! in which every answer is right (Herlihy and Wing 1990).
 //!
-//! Keys are independent registers, so each key is decided by itself: linearizability is local. What
-//! this cannot see: anything about keys that nobody read, and promises between keys.
+//! Gets, puts and swaps are about one key each, so each key is decided by itself: linearizability is
+//! local. With deletes, ranges and transactions the whole store is one object: decided by the revisions
+//! that its answers carry ([`revision`]), or, without them, by the generic search. What this cannot see:
+//! anything about keys that nobody read.
 
 mod explain;
 mod frontier;
 #[cfg(test)]
 mod oracle;
 mod register;
+mod revision;
+mod store;
 
 pub use frontier::{Call, Decision, Model, decide};
 pub use register::{Ask, Register};
+pub use store::{State as StoreState, Store};
 
 use crate::{Checker, Verdict, Witness};
-use squall_history::{CompletedOp, OpEnd, Output, View};
+use squall_history::{Answer, CompletedOp, Op, OpEnd, Output, View};
 use std::collections::BTreeMap;
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "linearizable",
     about: "there is one order of all operations, each between its invocation and its answer, in which every answer is right",
+    applies: |_| true,
     check,
 };
 
@@ -27,9 +33,56 @@ pub(crate) const CHECKER: Checker = Checker {
 const VISITS_MAX: u64 = 20_000_000;
 
 fn check(view: &View<'_>) -> Verdict {
+    let ops = view.ops();
+    let spans_keys = |op: &CompletedOp| matches!(op.ask, Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. });
+    match ops.iter().any(spans_keys) {
+        false => check_keys(ops),
+        true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => revision::judge(&ops),
+        true => check_store(&ops),
+    }
+}
+
+/// Operations on several keys at once, without revisions: the whole store is one object.
+fn check_store(ops: &[CompletedOp]) -> Verdict {
+    let may_matter = |op: &&CompletedOp| match op.end {
+        OpEnd::Ok(..) => true,
+        OpEnd::Fail(_) => false,
+        OpEnd::Open => op.ask.may_write(),
+    };
+    let call = |op: &CompletedOp| Call {
+        id: op.id,
+        input: op.ask.clone(),
+        output: op.output().map(|output| Answer { output: output.clone(), revision: op.revision }),
+        invoked: op.invoked_at,
+        returned: op.ended_at,
+    };
+    let calls: Vec<_> = ops.iter().filter(may_matter).map(call).collect();
+    match decide(&Store, &calls, VISITS_MAX) {
+        Decision::Linearizable => Verdict::Valid,
+        Decision::OutOfBudget => Verdict::Unknown(format!("more than {VISITS_MAX} configurations")),
+        Decision::Stuck(stuck) => {
+            let culprit = ops.iter().find(|op| op.id == stuck.call).expect("a call is an operation");
+            let answer = culprit.output().map_or(String::new(), Output::to_string);
+            let at = if let OpEnd::Ok(at, _) = culprit.end { at } else { culprit.invoked };
+            let mut witness = Witness {
+                kind: "no-order",
+                summary: format!("{} by {} answered `{answer}`, and no order of the operations allows that", culprit.ask, culprit.client),
+                details: vec![],
+                at,
+                ops: vec![culprit.id],
+            };
+            witness.details.extend(stuck.open.iter().take(10).map(|id| format!("still open then: {id}")));
+            Verdict::Invalid(Box::new(witness))
+        }
+    }
+}
+
+/// Every operation is about one key: each key is decided by itself.
+fn check_keys(ops: Vec<CompletedOp>) -> Verdict {
     let mut keys: BTreeMap<String, Vec<CompletedOp>> = BTreeMap::new();
-    for op in view.ops() {
-        keys.entry(op.ask.key().to_string()).or_default().push(op);
+    for op in ops {
+        let key = op.ask.key().expect("each of these is about one key").to_string();
+        keys.entry(key).or_default().push(op);
     }
     let mut unknown = None;
     for (key, ops) in &keys {
@@ -49,7 +102,7 @@ fn calls(ops: &[CompletedOp]) -> Vec<Call<Ask, Output>> {
         OpEnd::Ok(..) => true,
         OpEnd::Fail(_) => false,
         // A read that nobody got the answer of says nothing.
-        OpEnd::Open => op.ask.writes().is_some(),
+        OpEnd::Open => op.ask.may_write(),
     };
     let call = |op: &CompletedOp| Call {
         id: op.id,

@@ -27,9 +27,13 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// What an operation asks of its key.
+    /// What an operation asks of its one key.
+    ///
+    /// # Panics
+    /// When it is about several keys, or removes one.
     pub fn of(op: &Op) -> Ask {
         match op {
+            Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => panic!("a register is not asked `{op}`"),
             Op::Get { .. } => Ask::Get,
             Op::Put { value, .. } => Ask::Put(value.clone()),
             Op::Cas { expect, value, .. } => Ask::Cas { from: expect.clone(), to: value.clone() },
@@ -58,7 +62,8 @@ impl Model for Register {
             (Ask::Cas { from, .. }, Some(Output::Swapped { yes: false })) => (from != state).then(|| state.clone()),
             (Ask::Cas { from, to }, None) => Some(if from == state { Some(to.clone()) } else { state.clone() }),
             // An answer of another kind than the question is never right.
-            (Ask::Get, Some(Output::Done | Output::Swapped { .. }))
+            (_, Some(Output::Deleted { .. } | Output::Ranged { .. } | Output::Txn { .. }))
+            | (Ask::Get, Some(Output::Done | Output::Swapped { .. }))
             | (Ask::Put(_), Some(Output::Got { .. } | Output::Swapped { .. }))
             | (Ask::Cas { .. }, Some(Output::Got { .. } | Output::Done)) => None,
         }

@@ -16,8 +16,12 @@ use node::{Log, NodeState};
 use squall_history::{LogMark, NodeId, Role, Saw, SimTime, View};
 use std::collections::BTreeMap;
 
-pub(crate) const CHECKER: Checker =
-    Checker { name: "raft", about: "election safety, log matching, leader completeness, state-machine safety, nothing goes back", check };
+pub(crate) const CHECKER: Checker = Checker {
+    name: "raft",
+    about: "election safety, log matching, leader completeness, state-machine safety, nothing goes back",
+    applies: |_| true,
+    check,
+};
 
 fn check(view: &View<'_>) -> Verdict {
     let mut raft = Raft::default();

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         What::Checkers => print(squall_checker::REGISTRY.iter().map(|c| row(c.name, c.about)).collect()),
         What::Bugs => Bug::ALL.iter().for_each(|bug| println!(" {}", bug.name())),
         What::Targets => print(TARGET_WORDS.iter().map(|(word, about)| row(word, about)).collect()),
-        What::Events => Event::ALL.iter().for_each(|event| println!(" {}", event.name())),
+        What::Events => print(Event::ALL.iter().map(|event| row(event.name(), event.about())).collect()),
         What::Formats => print(squall_report::REGISTRY.iter().map(|f| row(f.name, f.about)).collect()),
     }
     Ok(Exit::Ok)

@@ -1,15 +1,23 @@
 //! Faults: one file each, one line in the registry each.
 
+mod admin;
+mod crash_loop;
+mod degrade;
 mod kill;
 mod partition;
 mod pause;
+mod reach;
+mod refuse;
+mod reset;
 mod restart;
+mod rolling;
 
 use crate::{
-    effect::{ClusterView, Effect},
+    effect::{ClusterView, Effect, Party, Size},
+    target::Target,
     yaml::{Decoder, Node},
 };
-use squall_history::{NodeId, SeededStream};
+use squall_history::SeededStream;
 use std::{fmt::Debug, time::Duration};
 
 /// An argument of a fault, for its documentation.
@@ -23,10 +31,37 @@ pub struct Arg {
     pub about: &'static str,
 }
 
+/// What a fault is done to: `swarm` picks by family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Links, connections, listeners.
+    Network,
+    /// Processes and the power of their hosts.
+    Process,
+    /// What an administrator does.
+    Admin,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin];
+
+    /// The name that people write.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Network => "network",
+            Family::Process => "process",
+            Family::Admin => "admin",
+        }
+    }
+}
+
 /// A kind of fault.
 pub struct FaultKind {
     /// The key under which it is written.
     pub name: &'static str,
+    /// Where it belongs.
+    pub family: Family,
     /// One sentence.
     pub about: &'static str,
     /// Its arguments.
@@ -34,15 +69,32 @@ pub struct FaultKind {
     /// A use of it, as YAML.
     pub example: &'static str,
     pub(crate) decode: fn(&mut Decoder, &Node) -> Option<Box<dyn Fault>>,
+    /// One of its uses, at random: what `swarm` does with it. It is fixed afterwards, as any other.
+    pub(crate) draw: fn(&mut SeededStream) -> Box<dyn Fault>,
 }
 
 /// Every kind, in the order of the documentation.
-pub const REGISTRY: &[FaultKind] = &[partition::KIND, kill::KIND, restart::KIND, pause::KIND];
+pub const REGISTRY: &[FaultKind] = &[
+    partition::KIND,
+    degrade::DELAY,
+    degrade::LOSS,
+    degrade::BANDWIDTH,
+    reset::KIND,
+    refuse::KIND,
+    kill::KIND,
+    restart::KIND,
+    pause::KIND,
+    rolling::KIND,
+    crash_loop::KIND,
+    admin::TRANSFER_LEADER,
+    admin::COMPACT,
+    admin::SNAPSHOT,
+];
 
 /// A fault, as written: what it does, to whom, for how long. When is not its business.
 pub trait Fault: Debug + Send + Sync {
     /// Draws everything that is random, so that nothing is left to chance but who leads.
-    fn fix(&self, draws: &mut SeededStream, nodes: u32) -> Box<dyn Fault>;
+    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault>;
 
     /// The effects, each with how long after the start it happens. Empty when there is nobody to do
     /// it to. Only called on what `fix` returned.
@@ -51,11 +103,18 @@ pub trait Fault: Debug + Send + Sync {
     /// How long it lasts at the most.
     fn lasts(&self) -> Duration;
 
-    /// The nodes it names, to be checked against the cluster's size.
-    fn named(&self) -> Vec<NodeId>;
+    /// Whom it is about.
+    fn targets(&self) -> Vec<&Target>;
+
+    /// The nodes and clients that it names, to be checked against the cluster's size.
+    fn named(&self) -> Vec<Party> {
+        self.targets().iter().flat_map(|t| t.named()).copied().collect()
+    }
 
     /// The smallest cluster in which it can be done to anybody.
-    fn least_nodes(&self) -> u32;
+    fn least_nodes(&self) -> u32 {
+        self.targets().iter().map(|t| t.least_nodes()).max().unwrap_or(1)
+    }
 
     /// The kind's name.
     fn kind(&self) -> &'static str;

@@ -1,9 +1,12 @@
 //! `partition`: some links carry nothing, in one direction or both.
 
-use super::{Arg, Fault, FaultKind, mapping};
+use super::{
+    Arg, Family, Fault, FaultKind, mapping,
+    reach::{Direction, Links},
+};
 use crate::{
-    effect::{ClusterView, Effect, Party},
-    target::{self, Target},
+    effect::{ClusterView, Effect, Link, Party, Size},
+    target::{self, Target, Whom},
     values::{self, Span},
     yaml::{Decoder, Diagnostic, Node},
 };
@@ -12,14 +15,25 @@ use std::{collections::BTreeSet, time::Duration};
 
 pub(super) const KIND: FaultKind = FaultKind {
     name: "partition",
+    family: Family::Network,
     about: "Cuts the links between sets of nodes: silence, retransmission, late delivery after the heal.",
     args: &[
         Arg { name: "isolate", form: "a target", about: "this shape: the target on one side, everybody else on the other" },
-        Arg { name: "shape", form: "halves or random-halves", about: "this shape: n1 to the middle against the rest, or a random half" },
+        Arg {
+            name: "shape",
+            form: "halves, random-halves, majority, minority-third, majorities-ring or bridge",
+            about: "this shape: n1 to the middle against the rest; a random half; a random majority; a random third; each node sees \
+                    another majority; two halves that only one node connects",
+        },
         Arg {
             name: "groups",
-            form: "[[n1, n2], [n3, n4]]",
+            form: "[[n1, n2], [n2, n3]]",
             about: "this shape: nodes that share no group are cut; a node in no group is alone",
+        },
+        Arg {
+            name: "cut",
+            form: "[[leader, one-follower], [c1, n2]]",
+            about: "this shape: the links between the two targets of each pair; `links` has no say",
         },
         Arg {
             name: "direction",
@@ -35,32 +49,36 @@ pub(super) const KIND: FaultKind = FaultKind {
     ],
     example: "partition: { isolate: leader, direction: from, for: 2s..4s }",
     decode,
+    draw,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Shape {
     Isolate(Target),
     Halves,
-    RandomHalves,
+    /// A side of so many nodes, at random.
+    Random(Side),
+    MajoritiesRing,
+    Bridge,
     Groups(Vec<Vec<NodeId>>),
+    Cut(Vec<[Target; 2]>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Both,
-    To,
-    From,
+enum Side {
+    Half,
+    Majority,
+    Third,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Links {
-    Peers,
-    Clients,
-    All,
-}
-
-const DIRECTIONS: [(&str, Direction); 3] = [("both", Direction::Both), ("to", Direction::To), ("from", Direction::From)];
-const LINKS: [(&str, Links); 3] = [("peers", Links::Peers), ("clients", Links::Clients), ("all", Links::All)];
+const SHAPES: [(&str, Shape); 6] = [
+    ("halves", Shape::Halves),
+    ("random-halves", Shape::Random(Side::Half)),
+    ("majority", Shape::Random(Side::Majority)),
+    ("minority-third", Shape::Random(Side::Third)),
+    ("majorities-ring", Shape::MajoritiesRing),
+    ("bridge", Shape::Bridge),
+];
 
 #[derive(Clone, Debug)]
 struct Partition {
@@ -72,40 +90,87 @@ struct Partition {
 
 fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
     let mut fields = decoder.fields(node, "a partition")?;
-    let shape = fields.one_of(decoder, &["isolate", "shape", "groups"]).and_then(|(key, node)| match key {
-        "isolate" => Target::decode(decoder, node).map(Shape::Isolate),
-        "shape" => match decoder.word(node, "a shape of partitions", &[("halves", true), ("random-halves", false)])? {
-            true => Some(Shape::Halves),
-            false => Some(Shape::RandomHalves),
-        },
-        _ => {
+    let shape = fields.one_of(decoder, &["isolate", "shape", "groups", "cut"]).and_then(|(key, node)| match key {
+        "isolate" => Target::decode(decoder, node, Whom::Nodes).map(Shape::Isolate),
+        "shape" => {
+            let words: Vec<(&str, usize)> = SHAPES.iter().enumerate().map(|(i, (word, _))| (*word, i)).collect();
+            Some(SHAPES[decoder.word(node, "a shape of partitions", &words)?].1.clone())
+        }
+        "groups" => {
             let items = decoder.list(node, "`groups`")?;
             let groups: Option<Vec<_>> = items.iter().map(|item| target::nodes(decoder, item)).collect();
             Some(Shape::Groups(groups?))
         }
+        _ => decode_cut(decoder, node),
     });
-    let direction_node = fields.take("direction");
-    let direction = direction_node.and_then(|n| decoder.word(n, "a direction", &DIRECTIONS)).unwrap_or(Direction::Both);
-    if let (Some(node), Some(Shape::Groups(groups))) = (direction_node, &shape)
-        && groups.len() > 2
+    let one_sided = fields.peek("direction");
+    let direction = Direction::decode(decoder, &mut fields);
+    let two_sides = match &shape {
+        Some(Shape::Groups(groups)) => groups.len() <= 2,
+        Some(Shape::MajoritiesRing | Shape::Bridge) => false,
+        Some(Shape::Isolate(_) | Shape::Halves | Shape::Random(_) | Shape::Cut(_)) | None => true,
+    };
+    if let (Some(node), false) = (one_sided, two_sides)
         && direction != Direction::Both
     {
-        decoder.mistakes.push(Diagnostic::new(node.place, "a direction needs two sides; there are more groups than two"));
+        decoder.mistakes.push(Diagnostic::new(node.place, "a direction needs two sides; this shape has more, or none"));
     }
-    let links = fields.take("links").and_then(|n| decoder.word(n, "a set of links", &LINKS)).unwrap_or(Links::Peers);
+    let said = fields.peek("links");
+    let links = Links::decode(decoder, &mut fields);
+    if let (Some(node), Some(Shape::Cut(_) | Shape::MajoritiesRing)) = (said, &shape) {
+        decoder.mistakes.push(Diagnostic::new(node.place, "`links` says nothing here: this shape names its links itself"));
+    }
     let lasts = fields.need(decoder, "for").and_then(|n| values::span(decoder, n));
     fields.done(decoder);
     Some(Box::new(Partition { shape: shape?, direction, links, lasts: lasts? }))
+}
+
+fn decode_cut(decoder: &mut Decoder, node: &Node) -> Option<Shape> {
+    let mut pairs = Vec::new();
+    for item in decoder.list(node, "`cut`")? {
+        match decoder.list(item, "a pair of `cut`")? {
+            [a, b] => {
+                let (a, b) = (Target::decode(decoder, a, Whom::Anyone), Target::decode(decoder, b, Whom::Anyone));
+                pairs.push([a?, b?]);
+            }
+            _ => return decoder.wrong(Diagnostic::new(item.place, "a pair of `cut` is two targets, such as [leader, n2]")),
+        }
+    }
+    if pairs.is_empty() {
+        return decoder.wrong(Diagnostic::new(node.place, "a cut of nothing: give at least one pair"));
+    }
+    Some(Shape::Cut(pairs))
+}
+
+fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
+    let shape = match draws.below(10) {
+        0..4 => Shape::Isolate(draws.pick(&[Target::Leader, Target::Leader, Target::One, Target::Minority, Target::OneFollower]).clone()),
+        4 => Shape::Random(Side::Half),
+        5 => Shape::Random(Side::Majority),
+        6 => Shape::Random(Side::Third),
+        7 => Shape::MajoritiesRing,
+        8 => Shape::Bridge,
+        _ => Shape::Cut(vec![[Target::Leader, Target::OneFollower]]),
+    };
+    let two_sides = !matches!(shape, Shape::MajoritiesRing | Shape::Bridge);
+    let direction = *draws.pick(&[Direction::Both, Direction::Both, Direction::Both, Direction::To, Direction::From]);
+    let links = *draws.pick(&[Links::Peers, Links::Peers, Links::Peers, Links::All]);
+    Box::new(Partition {
+        links: if matches!(shape, Shape::Cut(_) | Shape::MajoritiesRing) { Links::Peers } else { links },
+        shape,
+        direction: if two_sides { direction } else { Direction::Both },
+        lasts: *draws.pick(&[Span::millis(100, 1_000), Span::millis(800, 5_000)]),
+    })
 }
 
 impl Partition {
     /// The sides; whoever is on none is on the second.
     fn sides(&self, view: &ClusterView) -> Vec<BTreeSet<NodeId>> {
         let groups: Vec<BTreeSet<NodeId>> = match &self.shape {
-            Shape::Isolate(target) => vec![target.resolve(view).into_iter().collect()],
+            Shape::Isolate(target) => vec![target.resolve_nodes(view).into_iter().collect()],
             Shape::Halves => vec![view.nodes.iter().copied().take(view.nodes.len() / 2).collect()],
             Shape::Groups(groups) => groups.iter().map(|g| g.iter().copied().collect()).collect(),
-            Shape::RandomHalves => unreachable!("drawn when the plan was made"),
+            Shape::Random(_) | Shape::MajoritiesRing | Shape::Bridge | Shape::Cut(_) => unreachable!("drawn, or has no sides"),
         };
         match groups.first() {
             Some(first) if !first.is_empty() => groups,
@@ -113,14 +178,17 @@ impl Partition {
         }
     }
 
-    fn cuts(&self, view: &ClusterView) -> Vec<(Party, Party)> {
+    fn cuts(&self, view: &ClusterView) -> Vec<Link> {
+        if let Shape::Cut(pairs) = &self.shape {
+            return self.cut_pairs(pairs, view);
+        }
         let sides = self.sides(view);
         let Some(first) = sides.first() else { return vec![] };
         let together = |a: NodeId, b: NodeId| match sides.len() {
             1 => first.contains(&a) == first.contains(&b),
             _ => sides.iter().any(|g| g.contains(&a) && g.contains(&b)),
         };
-        let mut pairs: BTreeSet<(Party, Party)> = BTreeSet::new();
+        let mut pairs: BTreeSet<Link> = BTreeSet::new();
         if self.links != Links::Clients {
             for &a in &view.nodes {
                 pairs.extend(view.nodes.iter().filter(|b| a != **b && !together(a, **b)).map(|b| (Party::Node(a), Party::Node(*b))));
@@ -133,29 +201,75 @@ impl Partition {
                 }
             }
         }
-        let on_first = |party: &Party| matches!(party, Party::Node(id) if first.contains(id));
-        pairs.retain(|(from, to)| match self.direction {
-            Direction::Both => true,
-            Direction::To => on_first(to),
-            Direction::From => on_first(from),
-        });
+        self.direction.keep(&mut pairs, |party| matches!(party, Party::Node(id) if first.contains(&id)));
         pairs.into_iter().collect()
+    }
+
+    fn cut_pairs(&self, pairs: &[[Target; 2]], view: &ClusterView) -> Vec<Link> {
+        let mut cuts = BTreeSet::new();
+        for [first, second] in pairs {
+            for a in first.resolve(view) {
+                for b in second.resolve(view).into_iter().filter(|b| *b != a) {
+                    cuts.extend((self.direction != Direction::To).then_some((a, b)));
+                    cuts.extend((self.direction != Direction::From).then_some((b, a)));
+                }
+            }
+        }
+        cuts.into_iter().collect()
     }
 }
 
-impl Fault for Partition {
-    fn fix(&self, draws: &mut SeededStream, nodes: u32) -> Box<dyn Fault> {
-        let lasts = Span::fixed(self.lasts.draw(draws));
-        let shape = match &self.shape {
-            Shape::Isolate(target) => Shape::Isolate(target.fix(draws, nodes)),
-            Shape::RandomHalves => {
-                let mut ids: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
-                draws.shuffle(&mut ids);
-                let mut rest = ids.split_off(ids.len() / 2);
-                ids.sort_unstable();
-                rest.sort_unstable();
-                Shape::Groups(vec![ids, rest])
+/// Each node sees a majority, and no two see the same: a ring in which one hears from its neighbours.
+fn ring(ids: &[NodeId]) -> Vec<[Target; 2]> {
+    let n = ids.len();
+    let near = (n / 2).div_ceil(2);
+    let mut pairs = Vec::new();
+    for i in 0..n {
+        for j in i + 1..n {
+            let apart = (j - i).min(n - (j - i));
+            if apart > near {
+                pairs.push([ids[i], ids[j]].map(|id| Target::Named(vec![Party::Node(id)])));
             }
+        }
+    }
+    pairs
+}
+
+impl Fault for Partition {
+    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
+        let lasts = Span::fixed(self.lasts.draw(draws));
+        let nodes = size.nodes;
+        let mut shuffled = || {
+            let mut ids: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
+            draws.shuffle(&mut ids);
+            ids
+        };
+        let sorted = |mut ids: Vec<NodeId>| {
+            ids.sort_unstable();
+            ids
+        };
+        let shape = match &self.shape {
+            Shape::Isolate(target) => Shape::Isolate(target.fix(draws, size)),
+            Shape::Random(side) => {
+                let mut ids = shuffled();
+                let count = match side {
+                    Side::Half => nodes / 2,
+                    Side::Majority => nodes / 2 + 1,
+                    Side::Third => (nodes / 3).max(1),
+                };
+                let rest = ids.split_off(count as usize);
+                Shape::Groups(vec![sorted(ids), sorted(rest)])
+            }
+            Shape::MajoritiesRing => Shape::Cut(ring(&shuffled())),
+            Shape::Bridge => {
+                let mut left = shuffled();
+                let bridge = left.pop().expect("a cluster has nodes");
+                let mut right = left.split_off(left.len() / 2);
+                left.push(bridge);
+                right.push(bridge);
+                Shape::Groups(vec![sorted(left), sorted(right)])
+            }
+            Shape::Cut(pairs) => Shape::Cut(pairs.iter().map(|[a, b]| [a.fix(draws, size), b.fix(draws, size)]).collect()),
             Shape::Halves | Shape::Groups(_) => self.shape.clone(),
         };
         Box::new(Partition { shape, lasts, ..self.clone() })
@@ -173,19 +287,30 @@ impl Fault for Partition {
         self.lasts.max
     }
 
-    fn named(&self) -> Vec<NodeId> {
+    fn targets(&self) -> Vec<&Target> {
         match &self.shape {
-            Shape::Isolate(target) => target.named().to_vec(),
-            Shape::Groups(groups) => groups.iter().flatten().copied().collect(),
-            Shape::Halves | Shape::RandomHalves => vec![],
+            Shape::Isolate(target) => vec![target],
+            Shape::Cut(pairs) => pairs.iter().flatten().collect(),
+            Shape::Halves | Shape::Random(_) | Shape::MajoritiesRing | Shape::Bridge | Shape::Groups(_) => vec![],
+        }
+    }
+
+    fn named(&self) -> Vec<Party> {
+        match &self.shape {
+            Shape::Groups(groups) => groups.iter().flatten().map(|id| Party::Node(*id)).collect(),
+            _ => self.targets().iter().flat_map(|t| t.named()).copied().collect(),
         }
     }
 
     fn least_nodes(&self) -> u32 {
         match &self.shape {
             Shape::Isolate(target) => target.least_nodes(),
-            Shape::Halves | Shape::RandomHalves => 2,
+            Shape::Halves | Shape::Random(_) => 2,
+            Shape::Bridge => 3,
+            // In a ring of three everybody is everybody's neighbour.
+            Shape::MajoritiesRing => 4,
             Shape::Groups(_) => 1,
+            Shape::Cut(pairs) => pairs.iter().flatten().map(Target::least_nodes).max().unwrap_or(1),
         }
     }
 
@@ -196,16 +321,22 @@ impl Fault for Partition {
     fn to_yaml(&self) -> serde_yaml::Value {
         let (key, shape): (_, serde_yaml::Value) = match &self.shape {
             Shape::Isolate(target) => ("isolate", target.to_yaml()),
-            Shape::Halves => ("shape", "halves".into()),
-            Shape::RandomHalves => ("shape", "random-halves".into()),
             Shape::Groups(groups) => {
                 let list = |g: &Vec<NodeId>| g.iter().map(|id| serde_yaml::Value::from(id.to_string())).collect::<serde_yaml::Value>();
                 ("groups", groups.iter().map(list).collect())
             }
+            Shape::Cut(pairs) => {
+                let pair = |[a, b]: &[Target; 2]| [a, b].map(Target::to_yaml).into_iter().collect::<serde_yaml::Value>();
+                ("cut", pairs.iter().map(pair).collect())
+            }
+            word => ("shape", SHAPES.iter().find(|(_, s)| s == word).expect("every other shape is a word").0.into()),
         };
-        let direction = DIRECTIONS.iter().find(|(_, d)| *d == self.direction && *d != Direction::Both).map(|(w, _)| (*w).into());
-        let links = LINKS.iter().find(|(_, l)| *l == self.links && *l != Links::Peers).map(|(w, _)| (*w).into());
-        mapping([(key, Some(shape)), ("direction", direction), ("links", links), ("for", Some(self.lasts.to_text().into()))])
+        mapping([
+            (key, Some(shape)),
+            ("direction", self.direction.to_yaml()),
+            ("links", self.links.to_yaml()),
+            ("for", Some(self.lasts.to_text().into())),
+        ])
     }
 
     fn boxed(&self) -> Box<dyn Fault> {
@@ -223,7 +354,8 @@ mod tests {
         let mut decoder = Decoder::default();
         let fault = decode(&mut decoder, &tree).unwrap_or_else(|| panic!("{:?}", decoder.mistakes));
         assert_eq!(decoder.mistakes, []);
-        let view = ClusterView { nodes: (1..=3).map(NodeId).collect(), clients: vec![ClientId(1)], leader: leader.map(NodeId) };
+        let view =
+            ClusterView { nodes: (1..=3).map(NodeId).collect(), clients: vec![ClientId(1)], leader: leader.map(NodeId), subject: None };
         match fault.effects(&view).first() {
             Some((_, Effect::Cut(pairs))) => pairs.iter().map(|(a, b)| format!("{a}>{b}")).collect::<Vec<_>>().join(" "),
             _ => String::new(),
@@ -241,9 +373,41 @@ mod tests {
             ("{ shape: halves, for: 1s }", "n1>n2 n1>n3 n2>n1 n3>n1"),
             ("{ groups: [[n1, n2], [n2, n3]], for: 1s }", "n1>n3 n3>n1"),
             ("{ groups: [[n1, n2]], for: 1s }", "n1>n3 n2>n3 n3>n1 n3>n2"),
+            ("{ cut: [[leader, n1]], for: 1s }", "n1>n2 n2>n1"),
+            ("{ cut: [[leader, n1], [c1, n3]], direction: from, for: 1s }", "n2>n1 c1>n3"),
+            ("{ cut: [[leader, { follower: 2 }]], direction: to, for: 1s }", "n3>n2"),
         ] {
             assert_eq!(cuts(yaml, Some(2)), expect, "{yaml}");
         }
         assert_eq!(cuts("{ isolate: leader, for: 1s }", None), "", "nobody leads, nothing is cut");
+    }
+
+    #[test]
+    fn drawn_shapes_leave_who_they_say_connected() {
+        let view = |n| ClusterView { nodes: (1..=n).map(NodeId).collect(), clients: vec![], leader: None, subject: None };
+        for nodes in 4..=9 {
+            for seed in 0..20 {
+                let fixed = |shape: Shape| {
+                    let whole = Partition { shape, direction: Direction::Both, links: Links::Peers, lasts: Span::millis(1, 1) };
+                    let fixed = whole.fix(&mut squall_history::stream(seed, "shape"), Size { nodes, clients: 0 });
+                    let Some((_, Effect::Cut(cuts))) = fixed.effects(&view(nodes)).into_iter().next() else { panic!("nothing is cut") };
+                    cuts
+                };
+                let sees = |cuts: &[Link], a: u32| {
+                    let reaches = |b: &u32| *b == a || !cuts.contains(&(Party::Node(NodeId(a)), Party::Node(NodeId(*b))));
+                    (1..=nodes).filter(reaches).collect::<Vec<_>>()
+                };
+                let ring = fixed(Shape::MajoritiesRing);
+                let seen: BTreeSet<Vec<u32>> = (1..=nodes).map(|a| sees(&ring, a)).collect();
+                assert!(seen.iter().all(|s| s.len() as u32 > nodes / 2), "{nodes}: {seen:?}");
+                assert!(nodes == 4 || seen.len() as u32 == nodes, "{nodes}: two nodes see the same majority: {seen:?}");
+                let bridge = fixed(Shape::Bridge);
+                let all = (1..=nodes).filter(|a| sees(&bridge, *a).len() as u32 == nodes).count();
+                assert_eq!(all, 1, "one node sees everybody");
+                let majority = fixed(Shape::Random(Side::Majority));
+                let large = (1..=nodes).filter(|a| sees(&majority, *a).len() as u32 > nodes / 2).count() as u32;
+                assert_eq!(large, nodes / 2 + 1);
+            }
+        }
     }
 }

@@ -1,21 +1,26 @@
 //! `pause`: SIGSTOP, then SIGCONT. A garbage collection, a live migration, a laptop lid.
 
-use super::{Arg, Fault, FaultKind, mapping};
+use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
-    effect::{ClusterView, Effect},
-    target::Target,
+    effect::{ClusterView, Effect, Size},
+    target::{Target, Whom},
     values::{self, Span},
     yaml::{Decoder, Node},
 };
-use squall_history::{NodeId, SeededStream};
+use squall_history::SeededStream;
 use std::time::Duration;
 
 pub(super) const KIND: FaultKind = FaultKind {
     name: "pause",
-    about: "Stops processes; their clocks run on, packets and timers queue up until they go on.",
-    args: &[Arg { name: "target", form: "a target", about: "whom" }, Arg { name: "for", form: "a duration or a range", about: "how long" }],
+    family: Family::Process,
+    about: "Stops processes, of nodes or of clients; their clocks run on, packets and timers queue up until they go on.",
+    args: &[
+        Arg { name: "target", form: "a target", about: "whom: nodes or clients" },
+        Arg { name: "for", form: "a duration or a range", about: "how long" },
+    ],
     example: "pause: { target: leader, for: 1s..3s }",
     decode,
+    draw,
 };
 
 #[derive(Clone, Debug)]
@@ -26,19 +31,24 @@ struct Pause {
 
 fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
     let mut fields = decoder.fields(node, "a pause")?;
-    let target = fields.need(decoder, "target").and_then(|n| Target::decode(decoder, n));
+    let target = fields.need(decoder, "target").and_then(|n| Target::decode(decoder, n, Whom::Anyone));
     let lasts = fields.need(decoder, "for").and_then(|n| values::span(decoder, n));
     fields.done(decoder);
     Some(Box::new(Pause { target: target?, lasts: lasts? }))
 }
 
+fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
+    let targets = [Target::One, Target::Leader, Target::Leader, Target::Minority, Target::Majority, Target::SomeClients(1), Target::All];
+    Box::new(Pause { target: draws.pick(&targets).clone(), lasts: Span::millis(50, 4_000) })
+}
+
 impl Fault for Pause {
-    fn fix(&self, draws: &mut SeededStream, nodes: u32) -> Box<dyn Fault> {
-        Box::new(Pause { lasts: Span::fixed(self.lasts.draw(draws)), target: self.target.fix(draws, nodes) })
+    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
+        Box::new(Pause { lasts: Span::fixed(self.lasts.draw(draws)), target: self.target.fix(draws, size) })
     }
 
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
-        let each = |node| [(Duration::ZERO, Effect::Pause { node }), (self.lasts.max, Effect::Resume { node })];
+        let each = |party| [(Duration::ZERO, Effect::Pause { party }), (self.lasts.max, Effect::Resume { party })];
         self.target.resolve(view).into_iter().flat_map(each).collect()
     }
 
@@ -46,12 +56,8 @@ impl Fault for Pause {
         self.lasts.max
     }
 
-    fn named(&self) -> Vec<NodeId> {
-        self.target.named().to_vec()
-    }
-
-    fn least_nodes(&self) -> u32 {
-        self.target.least_nodes()
+    fn targets(&self) -> Vec<&Target> {
+        vec![&self.target]
     }
 
     fn kind(&self) -> &'static str {

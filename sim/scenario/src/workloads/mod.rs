@@ -1,11 +1,14 @@
 //! Workloads: one file each, one line in the registry each.
 
+mod kv;
+mod load;
 mod register;
+mod script;
 
-pub use register::Register;
+pub use script::{Line, Script};
 
 use crate::yaml::{Decoder, Node};
-use squall_history::{Op, Output, SeededStream};
+use squall_history::{Answer, Op, SeededStream};
 use std::{fmt::Debug, time::Duration};
 
 /// A kind of workload.
@@ -22,7 +25,7 @@ pub struct WorkloadKind {
 }
 
 /// Every kind.
-pub const REGISTRY: &[WorkloadKind] = &[register::KIND];
+pub const REGISTRY: &[WorkloadKind] = &[register::KIND, kv::KIND, script::KIND];
 
 /// A workload: how many clients there are and what each of them asks.
 pub trait Workload: Debug + Send + Sync {
@@ -31,6 +34,9 @@ pub trait Workload: Debug + Send + Sync {
 
     /// The operations of its `client`th client (from 1). `name` makes written values unique.
     fn source(&self, client: u32, name: &str) -> Box<dyn OpSource>;
+
+    /// An operation of each kind that it may ask, so that a system can say whether it takes them.
+    fn asks(&self) -> Vec<Op>;
 
     /// Draws what is random: its seed.
     fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload>;
@@ -58,13 +64,20 @@ pub enum Pace {
     AfterLast(Duration),
     /// So long after the last one *began*: open loop.
     AfterStart(Duration),
+    /// So long after the client's start; at once, when that is past.
+    At(Duration),
 }
 
 /// One client's operations, one after another.
 pub trait OpSource: Send {
-    /// The next operation, and when it is due. Each is drawn from a stream of its own ordinal.
-    fn next(&mut self) -> (Pace, Op);
+    /// The next operation, and when it is due; `None` once there is none. Each is drawn from a stream
+    /// of its own ordinal.
+    fn next(&mut self) -> Option<(Pace, Op)>;
+
+    /// What a client asks whose operations are over, when the world wants to know whether it is served:
+    /// it changes nothing.
+    fn probe(&self) -> Op;
 
     /// What the last operation answered, if it did.
-    fn answered(&mut self, op: &Op, output: &Output);
+    fn answered(&mut self, op: &Op, answer: &Answer);
 }

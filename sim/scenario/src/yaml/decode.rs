@@ -89,6 +89,11 @@ impl<'n> Fields<'n> {
         Some(self.left.remove(at).2)
     }
 
+    /// A key's value, without taking it.
+    pub(crate) fn peek(&self, key: &str) -> Option<&'n Node> {
+        self.left.iter().find(|(name, ..)| *name == key).map(|(.., node)| *node)
+    }
+
     /// Takes a key's value; its absence is a mistake.
     pub(crate) fn need(&mut self, decoder: &mut Decoder, key: &'static str) -> Option<&'n Node> {
         match self.take(key) {

@@ -6,8 +6,10 @@
 
 mod decode;
 mod diagnostic;
+mod emit;
 mod tree;
 
 pub(crate) use decode::{Decoder, Fields};
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub(crate) use emit::emit;
 pub(crate) use tree::{Kind, Node, Place, parse_tree};

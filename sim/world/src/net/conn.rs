@@ -398,6 +398,12 @@ impl State {
         self.abort(id, end, io::ErrorKind::ConnectionReset);
     }
 
+    /// Somebody in between resets the connection at both ends.
+    pub(super) fn reset(&mut self, id: ConnId) {
+        self.abort(id, 0, io::ErrorKind::ConnectionReset);
+        self.abort(id, 1, io::ErrorKind::ConnectionReset);
+    }
+
     /// The application dropped `end`'s handle.
     pub(super) fn close(&mut self, now: SimTime, id: ConnId, end: usize) {
         let Some(conn) = self.conn(id) else { return };

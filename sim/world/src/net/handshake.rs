@@ -134,6 +134,7 @@ impl State {
             return;
         }
         let accepted = match self.net.listening.get(&remote) {
+            _ if self.net.refuses(to) => false,
             None => false,
             Some(listening) if listening.ready.len() >= BACKLOG => return,
             Some(listening) => {

@@ -1,6 +1,7 @@
 //! One directed link between two hosts. Its draws come from a stream of its own.
 
 use squall_history::{SeededStream, SimTime};
+use squall_scenario::LinkChange;
 use std::time::Duration;
 
 /// `0` times out of `1`: never. A probability without floats.
@@ -39,6 +40,8 @@ pub struct LinkProfile {
 
 pub(crate) struct Link {
     profile: LinkProfile,
+    /// What faults made of it: they add up.
+    changes: Vec<LinkChange>,
     cuts: u32,
     free_at: SimTime,
     draws: SeededStream,
@@ -46,7 +49,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(profile: LinkProfile, draws: SeededStream) -> Link {
-        Link { profile, cuts: 0, free_at: SimTime(0), draws }
+        Link { profile, changes: Vec::new(), cuts: 0, free_at: SimTime(0), draws }
     }
 
     pub(crate) fn loopback(draws: SeededStream) -> Link {
@@ -68,35 +71,66 @@ impl Link {
 
     pub(crate) fn heal_entirely(&mut self) {
         self.cuts = 0;
+        self.changes.clear();
+    }
+
+    pub(crate) fn shape(&mut self, change: LinkChange) {
+        self.changes.push(change);
+    }
+
+    pub(crate) fn unshape(&mut self, change: LinkChange) {
+        let at = self.changes.iter().position(|c| *c == change);
+        self.changes.remove(at.expect("a change is taken back as often as it was made, not oftener"));
     }
 
     pub(crate) fn set_profile(&mut self, profile: LinkProfile) {
         self.profile = profile;
     }
 
-    /// The first retransmission timeout on this link: twice its longest one-way latency, or the floor.
+    /// The first retransmission timeout on this link: twice its longest round trip, or the floor.
     pub(crate) fn rto(&self) -> Duration {
-        (self.profile.latency_max * 4).max(super::RTO_MIN)
+        let more = |change: &LinkChange| if let LinkChange::Delay(by) = change { by.max } else { Duration::ZERO };
+        let longest: Duration = self.profile.latency_max + self.changes.iter().map(more).sum::<Duration>();
+        (longest * 4).max(super::RTO_MIN)
     }
 
-    /// When `bytes` sent now arrive. Two draws a segment, always, so that no profile shifts another
-    /// segment's draws: its latency, and its losses (the bits of one draw, spent one loss at a time).
+    /// When `bytes` sent now arrive. Three draws a segment, always, so that no profile and no fault
+    /// shifts another segment's draws: its latency, its losses and its delays (the bits of one draw each,
+    /// spent one by one).
     pub(crate) fn transit(&mut self, now: SimTime, bytes: usize) -> SimTime {
         let latency = self.draws.duration(self.profile.latency_min, self.profile.latency_max);
-        let mut luck = self.draws.bits();
+        let (mut luck, mut more) = (self.draws.bits(), self.draws.bits());
         let mut depart = now;
-        if let Some(bandwidth) = self.profile.bandwidth {
+        let limits = self.changes.iter().filter_map(|c| if let LinkChange::Bandwidth(limit) = c { Some(*limit) } else { None });
+        if let Some(bandwidth) = self.profile.bandwidth.into_iter().chain(limits).min() {
             let nanos = bytes as u128 * 1_000_000_000 / u128::from(bandwidth.max(1));
             depart = self.free_at.max(now) + Duration::from_nanos(nanos as u64);
             self.free_at = depart;
         }
         let mut arrives = depart + latency;
-        let loss = self.profile.loss;
+        for change in &self.changes {
+            if let LinkChange::Delay(by) = change {
+                let span = (by.max - by.min).as_nanos() + 1;
+                let wide = u128::from(more) * span;
+                more = wide as u64;
+                arrives = arrives + by.min + Duration::from_nanos((wide >> 64) as u64);
+            }
+        }
         let mut rto = self.rto();
-        while loss.happens(&mut luck) && rto < super::USER_TIMEOUT {
+        while self.is_lost(&mut luck) && rto < super::USER_TIMEOUT {
             arrives = arrives + rto;
             rto *= 2;
         }
         arrives
+    }
+
+    /// Whether one transmission is lost, to the profile or to a fault.
+    fn is_lost(&self, luck: &mut u64) -> bool {
+        let faults = self.changes.iter().filter_map(|change| match change {
+            LinkChange::Loss(rate) => Some(Ratio { numerator: rate.numerator, denominator: rate.denominator }),
+            LinkChange::Delay(_) | LinkChange::Bandwidth(_) => None,
+        });
+        let lossy = |ratio: &Ratio| ratio.numerator > 0;
+        std::iter::once(self.profile.loss).chain(faults).filter(lossy).any(|ratio| ratio.happens(luck))
     }
 }

@@ -28,6 +28,7 @@ pub(crate) use conn::ConnId;
 use conn::Conn;
 use handshake::{Connecting, Listening};
 use link::Link;
+use squall_scenario::LinkChange;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 /// The most bytes that a sender may have unread or in flight: the socket buffers of both ends.
@@ -54,6 +55,8 @@ pub(crate) struct Network {
     next_conn: u64,
     /// How many links are cut.
     cuts: usize,
+    /// Hosts that refuse new connections, and how many faults make them.
+    refusing: BTreeMap<usize, u32>,
     next_port: Vec<u16>,
 }
 
@@ -74,6 +77,7 @@ impl Network {
             listening: BTreeMap::new(),
             next_conn: 1,
             cuts: 0,
+            refusing: BTreeMap::new(),
             next_port: vec![32_768; labels.len()],
         }
     }
@@ -85,6 +89,10 @@ impl Network {
     /// Whether any link is cut.
     pub(crate) fn any_cut(&self) -> bool {
         self.cuts > 0
+    }
+
+    fn refuses(&self, host: usize) -> bool {
+        self.refusing.get(&host).is_some_and(|times| *times > 0)
     }
 
     fn is_cut(&self, from: usize, to: usize) -> bool {
@@ -113,11 +121,40 @@ impl crate::Machine {
         }
     }
 
-    /// Takes every cut back.
+    /// Takes every cut, every change of a link and every refusal back.
     pub fn heal_all_links(&self) {
         let (_, mut state) = self.lock();
         state.net.cuts = 0;
         state.net.links.iter_mut().for_each(Link::heal_entirely);
+        state.net.refusing.clear();
+    }
+
+    /// Makes one directed link worse, on top of what other faults do to it.
+    pub fn shape(&self, from: crate::HostId, to: crate::HostId, change: LinkChange) {
+        self.lock().1.net.link(from.0, to.0).shape(change);
+    }
+
+    /// Takes such a change back.
+    pub fn unshape(&self, from: crate::HostId, to: crate::HostId, change: LinkChange) {
+        self.lock().1.net.link(from.0, to.0).unshape(change);
+    }
+
+    /// The host answers new connections with a reset, once more (or once less).
+    pub fn refuse(&self, host: crate::HostId, more: bool) {
+        let (_, mut state) = self.lock();
+        let times = state.net.refusing.entry(host.0).or_default();
+        *times = if more { *times + 1 } else { times.checked_sub(1).expect("accepted as often as refused, not oftener") };
+    }
+
+    /// Every connection between two hosts dies with a reset at both ends. Answers how many there were.
+    pub fn reset_connections(&self, a: crate::HostId, b: crate::HostId) -> usize {
+        let (_, mut state) = self.lock();
+        let between = |conn: &Conn| [[a.0, b.0], [b.0, a.0]].contains(&[conn.ends[0].host, conn.ends[1].host]);
+        let ids: Vec<ConnId> = state.net.conns.iter().filter(|(_, conn)| between(conn)).map(|(id, _)| *id).collect();
+        for id in &ids {
+            state.reset(*id);
+        }
+        ids.len()
     }
 
     /// Replaces one directed link's behaviour.

@@ -1,0 +1,372 @@
+//! The revision engine: every answer carries the store's revision, and revisions are the order.
+//!
+//! ```text
+//!   revision   2       3       4       5       6
+//!   written by c1      c3      ?       c2      c1          ? : an operation that nobody saw return
+//!   read by            c2              c4, c1
+//! ```
+//!
+//! 1. *Real time*: an operation that began after another one ended has no lower revision (and, if it
+//!    changed something, a higher one). One pass with a running maximum.
+//! 2. *Replay*: the store is rebuilt revision by revision; every answer is held against it. A revision
+//!    that no answered write claims (a hole) was written by one of those of unknown outcome: those that a
+//!    read saw are pinned to the revision that it told; among the others every choice is followed.
+//!
+//! It is exact: a linearization must be in order of revision, since the specification
+//! ([`super::store`]) counts them. Interchangeable choices are made once: operations of unknown outcome
+//! that do the same, with values that nobody ever saw, are used in order of their invocation. (If a later
+//! one could fill a hole, so could an earlier one, and what is left can fill what the other would have.)
+//!
+//! Time and memory are linear in the history, times the number of stores that holes leave possible;
+//! that is bounded, and passing the bound is `unknown`.
+
+use super::store::{State, agrees, modified};
+use crate::{Verdict, Witness};
+use squall_history::{CompletedOp, KeyValue, Op, OpEnd, OpId, Output, SimTime};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// No more stores are followed at once.
+const STORES_MAX: usize = 20_000;
+
+/// One store that is possible: and how many of each class of unanswered operations it took.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Possible {
+    state: State,
+    used: BTreeMap<usize, usize>,
+}
+
+/// What stands for a value that nobody ever saw.
+const UNSEEN: &str = "\u{0}unseen";
+
+struct Engine<'o> {
+    ops: &'o [CompletedOp],
+    /// The answered write that claims a revision.
+    claims: BTreeMap<u64, usize>,
+    /// Answered operations that changed nothing, by the revision that they saw.
+    readers: BTreeMap<u64, Vec<usize>>,
+    /// Reads of the past, by the revision that they asked for.
+    past: BTreeMap<u64, Vec<usize>>,
+    /// Unanswered writes that a read saw, at the revision that it told.
+    pinned: BTreeMap<u64, usize>,
+    /// The other unanswered writes, in classes that do the same, each in order of invocation.
+    classes: Vec<Vec<usize>>,
+    /// For each revision, the first return of an operation that saw it or a later one: from the end.
+    seen_by: BTreeMap<u64, usize>,
+    values_seen: BTreeSet<&'o str>,
+}
+
+/// Judges operations of which every answered one carries a revision.
+pub(super) fn judge(ops: &[CompletedOp]) -> Verdict {
+    match Engine::new(ops).and_then(|engine| engine.replay()) {
+        Ok(()) => Verdict::Valid,
+        Err(verdict) => *verdict,
+    }
+}
+
+fn violation(kind: &'static str, at: SimTime, summary: String, details: Vec<String>, ops: Vec<OpId>) -> Box<Verdict> {
+    Box::new(Verdict::Invalid(Box::new(Witness { kind, summary, details, at, ops })))
+}
+
+fn ended(op: &CompletedOp) -> SimTime {
+    if let OpEnd::Ok(at, _) | OpEnd::Fail(at) = op.end { at } else { op.invoked }
+}
+
+fn told(op: &CompletedOp) -> String {
+    let answer = op.output().map_or("nobody knows".to_string(), Output::to_string);
+    let revision = op.revision.map_or(String::new(), |r| format!(" at revision {r}"));
+    format!("{} {} by {} answered `{answer}`{revision}", op.id, op.ask, op.client)
+}
+
+/// Every value that an answer shows.
+fn shown<'o>(output: &'o Output, into: &mut BTreeSet<&'o str>) {
+    match output {
+        Output::Got { value } => into.extend(value.as_deref()),
+        Output::Ranged { kvs } => into.extend(kvs.iter().map(|kv| kv.value.as_str())),
+        Output::Txn { results, .. } => results.iter().for_each(|r| shown(r, into)),
+        Output::Done | Output::Swapped { .. } | Output::Deleted { .. } => {}
+    }
+}
+
+/// Every value that an operation compares with.
+fn expected(op: &Op) -> Vec<&str> {
+    match op {
+        Op::Cas { expect, .. } => expect.as_deref().into_iter().collect(),
+        Op::Txn { compare, .. } => compare.iter().filter_map(|c| c.holds.as_deref()).collect(),
+        Op::Get { .. } | Op::Put { .. } | Op::Delete { .. } | Op::Range { .. } => vec![],
+    }
+}
+
+impl<'o> Engine<'o> {
+    fn new(ops: &'o [CompletedOp]) -> Result<Engine<'o>, Box<Verdict>> {
+        let mut engine = Engine {
+            ops,
+            claims: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            past: BTreeMap::new(),
+            pinned: BTreeMap::new(),
+            classes: Vec::new(),
+            seen_by: BTreeMap::new(),
+            values_seen: BTreeSet::new(),
+        };
+        engine.file_answers()?;
+        engine.real_time()?;
+        engine.file_unanswered();
+        Ok(engine)
+    }
+
+    fn file_answers(&mut self) -> Result<(), Box<Verdict>> {
+        for (i, op) in self.ops.iter().enumerate() {
+            self.values_seen.extend(expected(&op.ask));
+            let (Some(output), Some(revision)) = (op.output(), op.revision) else { continue };
+            shown(output, &mut self.values_seen);
+            // An empty store is at revision 1.
+            if revision < 1 + u64::from(modified(&op.ask, output)) {
+                let summary = format!("{}, before there was a first revision", told(op));
+                return Err(violation("write-in-the-past", ended(op), summary, vec![], vec![op.id]));
+            }
+            if modified(&op.ask, output) {
+                if let Some(other) = self.claims.insert(revision, i) {
+                    let other = &self.ops[other];
+                    let summary = format!("{} and {} both say that they wrote revision {revision}", other.id, op.id);
+                    return Err(violation(
+                        "two-writes-of-one-revision",
+                        ended(op),
+                        summary,
+                        vec![told(other), told(op)],
+                        vec![other.id, op.id],
+                    ));
+                }
+            } else {
+                self.readers.entry(revision).or_default().push(i);
+            }
+            if let Op::Range { at: Some(at), .. } = op.ask {
+                self.past.entry(at).or_default().push(i);
+            }
+        }
+        Ok(())
+    }
+
+    /// In order of the history's lines: what began after something ended does not lie before it.
+    fn real_time(&mut self) -> Result<(), Box<Verdict>> {
+        let answered = || self.ops.iter().enumerate().filter_map(|(i, op)| Some((i, op, op.revision?)));
+        let mut ends: Vec<(usize, usize, u64)> = answered().map(|(i, op, r)| (op.ended_at, i, r)).collect();
+        ends.sort_unstable();
+        let mut begins: Vec<(usize, usize, u64)> = answered().map(|(i, op, r)| (op.invoked_at, i, r)).collect();
+        begins.sort_unstable();
+        let (mut next, mut latest): (usize, Option<(u64, usize)>) = (0, None);
+        for (begun, i, revision) in begins {
+            while let Some((_, j, r)) = ends.get(next).filter(|(end, ..)| *end < begun) {
+                latest = latest.max(Some((*r, *j)));
+                next += 1;
+            }
+            let Some((seen, by)) = latest else { continue };
+            let op = &self.ops[i];
+            let writes = self.claims.get(&revision) == Some(&i);
+            if revision < seen || (writes && revision == seen) {
+                let earlier = &self.ops[by];
+                let kind = if writes { "write-in-the-past" } else { "stale-read" };
+                let summary =
+                    format!("{} {} by {} began after revision {seen} was seen, and answered at {revision}", op.id, op.ask, op.client);
+                return Err(violation(kind, ended(op), summary, vec![told(earlier), told(op)], vec![earlier.id, op.id]));
+            }
+        }
+        let mut first = usize::MAX;
+        let mut by_revision: Vec<(u64, usize)> = answered().map(|(_, op, r)| (r, op.ended_at)).collect();
+        by_revision.sort_unstable();
+        for (revision, end) in by_revision.into_iter().rev() {
+            first = first.min(end);
+            self.seen_by.insert(revision, first);
+        }
+        Ok(())
+    }
+
+    fn file_unanswered(&mut self) {
+        let open: Vec<usize> = (0..self.ops.len()).filter(|i| self.ops[*i].end == OpEnd::Open && self.ops[*i].ask.may_write()).collect();
+        // A value that several wrote pins none of them.
+        let mut writers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+        for (i, op) in self.ops.iter().enumerate() {
+            op.changes().into_iter().filter_map(|c| c.value).for_each(|value| _ = writers.entry(value).or_default().insert(i));
+        }
+        let only = |value: &str| writers.get(value).filter(|w| w.len() == 1).and_then(|w| w.first().copied());
+        let ranges = self.ops.iter().filter_map(|op| if let Some(Output::Ranged { kvs }) = op.output() { Some(kvs) } else { None });
+        for KeyValue { value, revision, .. } in ranges.flatten() {
+            if let (Some(i), Some(revision)) = (only(value).filter(|i| self.ops[*i].end == OpEnd::Open), revision) {
+                self.pinned.insert(*revision, i);
+            }
+        }
+        let pinned: BTreeSet<usize> = self.pinned.values().copied().collect();
+        let mut classes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for i in open.into_iter().filter(|i| !pinned.contains(i)) {
+            let same = format!("{:?}", self.blur(&self.ops[i].ask));
+            classes.entry(same).or_default().push(i);
+        }
+        self.classes = classes.into_values().collect();
+        for class in &mut self.classes {
+            class.sort_by_key(|i| self.ops[*i].invoked_at);
+        }
+    }
+
+    /// The operation, with every value that nobody ever saw replaced by one that stands for all of them.
+    fn blur(&self, op: &Op) -> Op {
+        let blur = |value: &mut String| {
+            if !self.values_seen.contains(value.as_str()) {
+                *value = UNSEEN.to_string();
+            }
+        };
+        let mut op = op.clone();
+        match &mut op {
+            Op::Put { value, .. } | Op::Cas { value, .. } => blur(value),
+            Op::Txn { then, otherwise, .. } => {
+                for act in then.iter_mut().chain(otherwise) {
+                    if let squall_history::Act::Put { value, .. } = act {
+                        blur(value);
+                    }
+                }
+            }
+            Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } => {}
+        }
+        op
+    }
+
+    /// Whether an unanswered operation may have written this revision: it was asked before anybody saw it.
+    fn may_write(&self, op: usize, revision: u64) -> bool {
+        let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
+        self.ops[op].invoked_at < first_seen
+    }
+
+    fn replay(&self) -> Result<(), Box<Verdict>> {
+        let mut possible = BTreeSet::from([Possible { state: State::default(), used: BTreeMap::new() }]);
+        self.hold_reads(1, &mut possible)?;
+        let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
+        for revision in 2..=last {
+            possible = match self.claims.get(&revision) {
+                Some(&claim) => self.claimed(revision, claim, possible)?,
+                None => self.hole(revision, possible)?,
+            };
+            if possible.len() > STORES_MAX {
+                return Err(Box::new(Verdict::Unknown(format!("more than {STORES_MAX} stores are possible at revision {revision}"))));
+            }
+            self.hold_reads(revision, &mut possible)?;
+        }
+        Ok(())
+    }
+
+    /// The answered write of this revision is done to every store that is possible.
+    fn claimed(&self, revision: u64, claim: usize, possible: BTreeSet<Possible>) -> Result<BTreeSet<Possible>, Box<Verdict>> {
+        let op = &self.ops[claim];
+        let (blurred, output) = (self.blur(&op.ask), op.output().expect("a claim was answered"));
+        let mut expected = None;
+        let mut after = BTreeSet::new();
+        for mut store in possible.clone() {
+            let says = store.state.apply(&blurred);
+            if agrees(&says, output) && store.state.revision == revision {
+                after.insert(store);
+            } else {
+                expected.get_or_insert(says);
+            }
+        }
+        match (after.is_empty(), expected) {
+            (true, Some(expected)) => Err(self.wrong("wrong-answer", op, revision, &expected, &possible)),
+            _ => Ok(after),
+        }
+    }
+
+    /// Nobody claims this revision: one of those that never returned wrote it.
+    fn hole(&self, revision: u64, possible: BTreeSet<Possible>) -> Result<BTreeSet<Possible>, Box<Verdict>> {
+        let mut after = BTreeSet::new();
+        let mut take = |store: &Possible, op: usize, class: Option<usize>| {
+            let mut next = store.clone();
+            next.state.apply(&self.blur(&self.ops[op].ask));
+            // When it was written is no more seen than what was.
+            next.state.keys.values_mut().filter(|(value, _)| value == UNSEEN).for_each(|(_, revision)| *revision = 0);
+            if let Some(class) = class {
+                *next.used.entry(class).or_default() += 1;
+            }
+            if next.state.revision == revision {
+                after.insert(next);
+            }
+        };
+        for store in &possible {
+            if let Some(&op) = self.pinned.get(&revision) {
+                if self.may_write(op, revision) {
+                    take(store, op, None);
+                }
+                continue;
+            }
+            for (class, members) in self.classes.iter().enumerate() {
+                let next = members.get(store.used.get(&class).copied().unwrap_or(0));
+                if let Some(&op) = next.filter(|op| self.may_write(**op, revision)) {
+                    take(store, op, Some(class));
+                }
+            }
+        }
+        if !after.is_empty() {
+            return Ok(after);
+        }
+        // Who saw it, or a later one?
+        let seen = self.ops.iter().filter(|op| op.revision.is_some_and(|r| r >= revision)).min_by_key(|op| (op.revision, op.ended_at));
+        let (at, details, ids) = seen.map_or((SimTime(0), vec![], vec![]), |op| (ended(op), vec![told(op)], vec![op.id]));
+        let summary = format!("nobody can have written revision {revision}: no write of unknown outcome fits");
+        Err(violation("unexplained-revision", at, summary, details, ids))
+    }
+
+    /// What was read at this revision, then or later, is held against every store that is possible.
+    fn hold_reads(&self, revision: u64, possible: &mut BTreeSet<Possible>) -> Result<(), Box<Verdict>> {
+        let now = self.readers.get(&revision).into_iter().flatten().map(|i| (&self.ops[*i], false));
+        let later = self.past.get(&revision).into_iter().flatten().map(|i| (&self.ops[*i], true));
+        for (op, past) in now.chain(later) {
+            let is_past = matches!(op.ask, Op::Range { at: Some(_), .. });
+            if is_past != past {
+                continue;
+            }
+            let before = possible.clone();
+            let output = op.output().expect("a reader was answered");
+            let mut expected = None;
+            possible.retain(|store| {
+                let mut after = store.state.clone();
+                let says = after.apply(&op.ask);
+                let right = agrees(&says, output) && (past || after.revision == revision);
+                if !right {
+                    expected.get_or_insert(says);
+                }
+                right
+            });
+            if let (true, Some(expected)) = (possible.is_empty(), expected) {
+                let kind = if past { "wrong-past" } else { "wrong-answer" };
+                return Err(self.wrong(kind, op, revision, &expected, &before));
+            }
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, kind: &'static str, op: &CompletedOp, revision: u64, expected: &Output, possible: &BTreeSet<Possible>) -> Box<Verdict> {
+        let summary = format!("{}, and the store at revision {revision} answers `{expected}`", told(op));
+        let mut details = Vec::new();
+        if possible.len() > 1 {
+            details.push(format!("{} stores were possible; the answer fits none of them", possible.len()));
+        }
+        // Who last wrote what it is about, as far as that is known.
+        let mut ids = BTreeSet::new();
+        let touches = |other: &CompletedOp| match &op.ask {
+            Op::Range { prefix, .. } => other.changes().iter().any(|c| c.key.starts_with(prefix.as_str())),
+            ask => other.changes().iter().any(|c| ask.keys().contains(&c.key)),
+        };
+        for (r, i) in self.claims.range(..revision).rev().filter(|(_, i)| touches(&self.ops[**i])).take(3) {
+            details.push(format!("revision {r}: {}", told(&self.ops[*i])));
+            ids.insert(self.ops[*i].id);
+        }
+        // And whoever wrote what it saw.
+        let mut values = BTreeSet::new();
+        if let Some(output) = op.output() {
+            shown(output, &mut values);
+        }
+        let wrote = |other: &&CompletedOp| other.changes().iter().any(|c| c.value.is_some_and(|v| values.contains(v)));
+        ids.extend(self.ops.iter().filter(wrote).map(|other| other.id).take(12));
+        ids.insert(op.id);
+        violation(kind, ended(op), summary, details, ids.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+#[path = "revision_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+//! A key-value store with revisions, empty at first: the sequential specification of etcd's KV.
+//!
+//! | call | legal answers | store after |
+//! | --- | --- | --- |
+//! | get k | what k holds | the same |
+//! | put k v | done | k holds v, one revision more |
+//! | cas k: e to v, k holds e | swapped | k holds v, one revision more |
+//! | cas k: e to v, it does not | not swapped | the same |
+//! | delete k, k is there | 1 deleted | k is absent, one revision more |
+//! | delete k, it is not | 0 deleted | the same |
+//! | range p | every key that begins with p, what it holds, the revision that wrote it | the same |
+//! | txn | each compare on the store before; the steps of one branch in order, reads see earlier steps | one revision more if a step changed something |
+//!
+//! An answer that carries a revision carries the store's, after the call. What a read of the *past*
+//! holds is not decided here: only the revision that it carries is.
+
+use super::Model;
+use squall_history::{Act, Answer, KeyValue, Op, Output};
+use std::collections::BTreeMap;
+
+/// The store at one revision.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State {
+    /// The revision of the last change; 1 before the first.
+    pub revision: u64,
+    /// Every key that is there.
+    pub keys: BTreeMap<String, (String, u64)>,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State { revision: 1, keys: BTreeMap::new() }
+    }
+}
+
+impl State {
+    /// What a read of one key answers.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.keys.get(key).map(|(value, _)| value.as_str())
+    }
+
+    /// What a range answers.
+    pub(super) fn range(&self, prefix: &str) -> Vec<KeyValue> {
+        let from = self.keys.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
+        from.map(|(key, (value, revision))| KeyValue { key: key.clone(), value: value.clone(), revision: Some(*revision) }).collect()
+    }
+
+    /// Does it, and answers what the specification answers.
+    pub(super) fn apply(&mut self, op: &Op) -> Output {
+        let next = self.revision + 1;
+        let mut changed = false;
+        let output = match op {
+            Op::Get { key } => Output::Got { value: self.get(key).map(str::to_string) },
+            Op::Range { prefix, .. } => Output::Ranged { kvs: self.range(prefix) },
+            Op::Put { key, value } => self.act(&Act::Put { key: key.clone(), value: value.clone() }, next, &mut changed),
+            Op::Delete { key } => self.act(&Act::Delete { key: key.clone() }, next, &mut changed),
+            Op::Cas { key, expect, value } => {
+                let yes = self.get(key) == expect.as_deref();
+                if yes {
+                    self.act(&Act::Put { key: key.clone(), value: value.clone() }, next, &mut changed);
+                }
+                Output::Swapped { yes }
+            }
+            Op::Txn { compare, then, otherwise } => {
+                let succeeded = compare.iter().all(|c| self.get(&c.key) == c.holds.as_deref());
+                let acts = if succeeded { then } else { otherwise };
+                Output::Txn { succeeded, results: acts.iter().map(|act| self.act(act, next, &mut changed)).collect() }
+            }
+        };
+        if changed {
+            self.revision = next;
+        }
+        output
+    }
+
+    fn act(&mut self, act: &Act, revision: u64, changed: &mut bool) -> Output {
+        match act {
+            Act::Get { key } => Output::Got { value: self.get(key).map(str::to_string) },
+            Act::Put { key, value } => {
+                self.keys.insert(key.clone(), (value.clone(), revision));
+                *changed = true;
+                Output::Done
+            }
+            Act::Delete { key } => {
+                let gone = self.keys.remove(key).is_some();
+                *changed |= gone;
+                Output::Deleted { count: u64::from(gone) }
+            }
+        }
+    }
+}
+
+/// Whether an answer is the one that the specification gives. Revisions of keys count where both say them.
+pub(super) fn agrees(expected: &Output, answered: &Output) -> bool {
+    match (expected, answered) {
+        (Output::Ranged { kvs: a }, Output::Ranged { kvs: b }) => {
+            let same = |(a, b): (&KeyValue, &KeyValue)| {
+                a.key == b.key && a.value == b.value && (a.revision == b.revision || a.revision.is_none() || b.revision.is_none())
+            };
+            a.len() == b.len() && a.iter().zip(b).all(same)
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// Whether an operation that answered so changed the store.
+pub(super) fn modified(op: &Op, output: &Output) -> bool {
+    match (op, output) {
+        (Op::Get { .. } | Op::Range { .. }, _) => false,
+        (_, Output::Swapped { yes }) => *yes,
+        (_, Output::Deleted { count }) => *count > 0,
+        (Op::Txn { .. }, Output::Txn { results, .. }) => {
+            results.iter().any(|r| matches!(r, Output::Done) || matches!(r, Output::Deleted { count } if *count > 0))
+        }
+        (Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Txn { .. }, _) => true,
+    }
+}
+
+/// The model, for the generic engine: exact, and slow when many operations never returned.
+pub struct Store;
+
+impl Model for Store {
+    type State = State;
+    type Input = Op;
+    type Output = Answer;
+
+    fn init(&self) -> State {
+        State::default()
+    }
+
+    fn step(&self, state: &State, input: &Op, answer: Option<&Answer>) -> Option<State> {
+        let mut after = state.clone();
+        let expected = after.apply(input);
+        let past = matches!(input, Op::Range { at: Some(_), .. });
+        let right = answer.is_none_or(|a| (past || agrees(&expected, &a.output)) && a.revision.is_none_or(|r| r == after.revision));
+        right.then_some(after)
+    }
+}

@@ -1,0 +1,263 @@
+//! `kv`: a key-value service used as its clients use it: deletes, transactions over several keys,
+//! prefix ranges, reads of the past. Every value written is unique; some are large.
+
+use super::{
+    OpSource, Pace, Workload, WorkloadKind,
+    load::{self, CLIENTS_ARG, KEYS_ARG, Loop, RATE_ARG, SEED_ARG, THINK_ARG},
+};
+use crate::{
+    faults::{Arg, mapping},
+    values::{self, Probability},
+    yaml::{Decoder, Node},
+};
+use squall_history::{Act, Answer, Compare, Op, Output, SeededStream, stream};
+use std::collections::BTreeMap;
+
+pub(super) const KIND: WorkloadKind = WorkloadKind {
+    name: "kv",
+    about: "Gets, puts, deletes, transactions over several keys, prefix ranges and reads of the past; every value is unique.",
+    args: &[
+        CLIENTS_ARG,
+        KEYS_ARG,
+        THINK_ARG,
+        RATE_ARG,
+        Arg {
+            name: "mix",
+            form: "{ get: 4, put: 3, delete: 1, txn: 3, range: 2, past: 1 }",
+            about: "how often each operation, by weight (default as here)",
+        },
+        Arg { name: "large", form: "10% or 1/10", about: "how many values span several disk sectors (default 1/8)" },
+        SEED_ARG,
+    ],
+    example: "kv: { clients: 6, keys: 8, think: 20ms, mix: { put: 1, txn: 2, range: 1 } }",
+    decode,
+};
+
+/// Every key begins so.
+const PREFIX: &str = "kv/";
+
+/// How far a read of the past looks back, in revisions.
+const PAST: u64 = 300;
+
+/// The length of a large value: it spans two to four disk sectors.
+const LARGE: std::ops::RangeInclusive<u64> = 600..=1800;
+
+#[derive(Clone, Debug)]
+struct Kv {
+    clients: u32,
+    keys: u32,
+    pace: Loop,
+    mix: [u32; 6],
+    large: Probability,
+    seed: Option<u64>,
+}
+
+const MIX: [u32; 6] = [4, 3, 1, 3, 2, 1];
+const OPS: [&str; 6] = ["get", "put", "delete", "txn", "range", "past"];
+const EIGHTH: Probability = Probability { numerator: 1, denominator: 8 };
+
+fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
+    let mut fields = decoder.fields(node, "the kv workload")?;
+    let clients = load::count(decoder, &mut fields, "clients", 200, 5);
+    let keys = load::count(decoder, &mut fields, "keys", 1000, 5);
+    let pace = Loop::decode(decoder, &mut fields);
+    let mix = load::decode_mix(decoder, fields.take("mix"), OPS, MIX);
+    let large = fields.take("large").map_or(Some(EIGHTH), |n| values::probability(decoder, n));
+    let seed = fields.take("seed").and_then(|n| values::number(decoder, n, 0, u64::MAX));
+    fields.done(decoder);
+    Some(Box::new(Kv { clients: clients?, keys: keys?, pace: pace?, mix: mix?, large: large?, seed }))
+}
+
+impl Workload for Kv {
+    fn clients(&self) -> u32 {
+        self.clients
+    }
+
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        let seed = self.seed.expect("a planned workload has its seed");
+        Box::new(Source { workload: self.clone(), seed, name: name.to_string(), client, ordinal: 0, seen: BTreeMap::new(), revision: 0 })
+    }
+
+    fn asks(&self) -> Vec<Op> {
+        let (key, prefix) = (format!("{PREFIX}1"), PREFIX.to_string());
+        let all = [
+            Op::Get { key: key.clone() },
+            Op::Put { key: key.clone(), value: "v".to_string() },
+            Op::Delete { key: key.clone() },
+            Op::Txn { compare: vec![], then: vec![Act::Delete { key }], otherwise: vec![] },
+            Op::Range { prefix: prefix.clone(), at: None },
+            Op::Range { prefix, at: Some(1) },
+        ];
+        all.into_iter().zip(self.mix).filter(|(_, weight)| *weight > 0).map(|(op, _)| op).collect()
+    }
+
+    fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload> {
+        Box::new(Kv { seed: self.seed.or_else(|| Some(draws.bits() >> 1)), ..self.clone() })
+    }
+
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn to_yaml(&self) -> serde_yaml::Value {
+        let (think, rate) = self.pace.to_yaml();
+        mapping([
+            ("clients", Some(self.clients.into())),
+            ("keys", Some(self.keys.into())),
+            ("think", think),
+            ("rate", rate),
+            ("mix", (self.mix != MIX).then(|| load::mix_to_yaml(self.mix, OPS))),
+            ("large", (self.large != EIGHTH).then(|| self.large.to_text().into())),
+            ("seed", self.seed.map(Into::into)),
+        ])
+    }
+
+    fn boxed(&self) -> Box<dyn Workload> {
+        Box::new(self.clone())
+    }
+}
+
+struct Source {
+    workload: Kv,
+    seed: u64,
+    name: String,
+    client: u32,
+    ordinal: u64,
+    /// What this client last saw in each key: what its transactions expect.
+    seen: BTreeMap<String, Option<String>>,
+    /// The highest revision that it was told of.
+    revision: u64,
+}
+
+impl Source {
+    fn key(&self, draws: &mut SeededStream) -> String {
+        format!("{PREFIX}{}", draws.in_range(1..=u64::from(self.workload.keys)))
+    }
+
+    /// A value that nobody else writes; `part` tells those of one operation apart.
+    fn value(&self, draws: &mut SeededStream, part: u32) -> String {
+        let mut value = format!("{}-{}", self.name, self.ordinal);
+        if part > 1 {
+            value.push_str(&format!(".{part}"));
+        }
+        if draws.ratio(u64::from(self.workload.large.numerator), u64::from(self.workload.large.denominator)) {
+            let length = draws.in_range(LARGE) as usize;
+            value.push('~');
+            // No two pieces of it look alike: a misplaced or stale sector shows.
+            for i in 0.. {
+                if value.len() >= length {
+                    break;
+                }
+                value.push_str(&format!("{i:x}."));
+            }
+        }
+        value
+    }
+
+    fn txn(&self, draws: &mut SeededStream) -> Op {
+        let mut keys = Vec::new();
+        for _ in 0..3 {
+            let key = self.key(draws);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let expect = |key: &String| Compare { key: key.clone(), holds: self.seen.get(key).cloned().flatten() };
+        let read = |key: &String| Act::Get { key: key.clone() };
+        let compare = keys.iter().take(draws.in_range(1..=2) as usize).map(expect).collect();
+        let then = match draws.below(3) {
+            // A swap of several keys.
+            0 => {
+                let puts: Vec<Act> = (1..).zip(&keys).map(|(i, key)| Act::Put { key: key.clone(), value: self.value(draws, i) }).collect();
+                puts.into_iter().chain([read(&keys[0])]).collect()
+            }
+            // A move: the first key's place is taken by the last one.
+            1 if keys.len() > 1 => {
+                let value = self.value(draws, 1);
+                let to = keys[keys.len() - 1].clone();
+                vec![Act::Delete { key: keys[0].clone() }, Act::Put { key: to, value }, read(&keys[0])]
+            }
+            // A compare-and-swap.
+            _ => vec![Act::Put { key: keys[0].clone(), value: self.value(draws, 1) }],
+        };
+        // The loser looks, or writes elsewhere.
+        let otherwise = match draws.below(3) {
+            0 => vec![Act::Put { key: keys[keys.len() - 1].clone(), value: self.value(draws, 9) }],
+            _ => keys.iter().map(read).collect(),
+        };
+        Op::Txn { compare, then, otherwise }
+    }
+}
+
+impl OpSource for Source {
+    fn next(&mut self) -> Option<(Pace, Op)> {
+        self.ordinal += 1;
+        let mut draws = stream(self.seed, &format!("{} op {}", self.client, self.ordinal));
+        let key = self.key(&mut draws);
+        let prefix = || PREFIX.to_string();
+        let op = match load::choose(&mut draws, self.workload.mix) {
+            0 => Op::Get { key },
+            1 => Op::Put { key, value: self.value(&mut draws, 1) },
+            2 => Op::Delete { key },
+            3 => self.txn(&mut draws),
+            4 => Op::Range { prefix: prefix(), at: None },
+            // The past, once there is one.
+            _ => {
+                let back = draws.in_range(0..=PAST);
+                Op::Range { prefix: prefix(), at: (self.revision > 1).then(|| self.revision.saturating_sub(back).max(1)) }
+            }
+        };
+        Some((self.workload.pace.pace(&mut draws, self.workload.clients), op))
+    }
+
+    fn probe(&self) -> Op {
+        Op::Get { key: format!("{PREFIX}1") }
+    }
+
+    fn answered(&mut self, op: &Op, answer: &Answer) {
+        self.revision = self.revision.max(answer.revision.unwrap_or(0));
+        match (op, &answer.output) {
+            (Op::Get { key }, Output::Got { value }) => _ = self.seen.insert(key.clone(), value.clone()),
+            (Op::Range { at: None, .. }, Output::Ranged { kvs }) => {
+                self.seen = kvs.iter().map(|kv| (kv.key.clone(), Some(kv.value.clone()))).collect();
+            }
+            (_, output) => {
+                for change in op.changes(Some(output)) {
+                    self.seen.insert(change.key.to_string(), change.value.map(str::to_string));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_kind_of_operation_comes_and_values_are_unique() {
+        let workload = Kv { clients: 2, keys: 4, pace: Loop::Think(crate::Span::millis(1, 2)), mix: MIX, large: EIGHTH, seed: Some(3) };
+        let mut source = workload.source(1, "c1");
+        let ops: Vec<Op> = (0..500)
+            .map(|i| {
+                let (_, op) = source.next().unwrap();
+                source.answered(&op, &Answer { output: Output::Done, revision: Some(i) });
+                op
+            })
+            .collect();
+        let kinds: BTreeSet<String> = ops.iter().map(|op| op.to_string().split(' ').next().unwrap().to_string()).collect();
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["delete", "get", "put", "range", "txn"]);
+        assert!(ops.iter().any(|op| matches!(op, Op::Range { at: Some(_), .. })));
+        let values: Vec<&str> = ops.iter().flat_map(|op| op.changes(None)).filter_map(|change| change.value).collect();
+        assert_eq!(values.iter().collect::<BTreeSet<_>>().len(), values.len());
+        assert!(values.iter().any(|v| v.len() > 1_024) && values.iter().all(|v| v.len() < 2_048));
+        for op in &ops {
+            let Op::Txn { then, otherwise, .. } = op else { continue };
+            for branch in [then, otherwise] {
+                let written: Vec<&str> = branch.iter().filter(|a| a.leaves().is_some()).map(Act::key).collect();
+                assert_eq!(written.iter().collect::<BTreeSet<_>>().len(), written.len(), "etcd refuses a key that is written twice: {op}");
+            }
+        }
+    }
+}
