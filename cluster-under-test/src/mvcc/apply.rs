@@ -13,6 +13,7 @@ use crate::pb::{
     internal::command,
 };
 use bytes::Bytes;
+use squall_env::{Bug, Env};
 use std::cmp::Ordering;
 
 /// What a command answers, without its header, and the store's revision after it.
@@ -38,8 +39,8 @@ pub enum AppliedResponse {
 }
 
 /// Applies a command.
-pub fn apply(store: &mut Store, request: &command::Request) -> Applied {
-    let mut change = Change { revision: store.revision + 1, store, changed: false };
+pub fn apply<E: Env>(store: &mut Store, request: &command::Request) -> Applied {
+    let mut change = Change { revision: store.revision + 1, store, changed: false, not_atomic: E::bug(Bug::TxnNotAtomic) };
     let result = match request {
         command::Request::Put(put) => change.put(put).map(AppliedResponse::Put),
         command::Request::DeleteRange(delete) => Ok(AppliedResponse::DeleteRange(change.delete(delete))),
@@ -58,6 +59,8 @@ struct Change<'s> {
     store: &'s mut Store,
     revision: i64,
     changed: bool,
+    /// A planted bug: compares see what the transaction itself has done.
+    not_atomic: bool,
 }
 
 impl Change<'_> {
@@ -118,6 +121,9 @@ impl Change<'_> {
     fn txn(&mut self, txn: &TxnRequest) -> Result<TxnResponse, RequestError> {
         // Compares, reads and the existence of keys are judged before anything is written, so that a
         // refused transaction leaves nothing behind.
+        if self.not_atomic {
+            self.begin_too_early(txn)?;
+        }
         let mut path = Vec::new();
         let succeeded = self.choose(txn, &mut path);
         self.check_reads(txn, &mut path.iter().copied())?;
@@ -125,6 +131,18 @@ impl Change<'_> {
         path.next();
         let responses = self.run(if succeeded { &txn.success } else { &txn.failure }, &mut path)?;
         Ok(TxnResponse { header: None, succeeded, responses })
+    }
+
+    /// A planted bug: the first write is done before anything is compared.
+    fn begin_too_early(&mut self, txn: &TxnRequest) -> Result<(), RequestError> {
+        match txn.success.first().and_then(|op| op.request.as_ref()) {
+            Some(Request::RequestPut(put)) => self.put(put).map(drop),
+            Some(Request::RequestDeleteRange(delete)) => {
+                self.delete(delete);
+                Ok(())
+            }
+            Some(Request::RequestRange(_) | Request::RequestTxn(_)) | None => Ok(()),
+        }
     }
 
     /// Evaluates every compare on the path, outermost first, all on the state before the transaction.
@@ -196,7 +214,7 @@ impl Change<'_> {
     }
 
     fn holds(&self, compare: &Compare) -> bool {
-        let now = self.store.revision;
+        let now = if self.not_atomic { self.revision } else { self.store.revision };
         if compare.range_end.is_empty() {
             return compare_one(compare, self.store.at(&compare.key, now));
         }

@@ -50,7 +50,7 @@ fn when(key: &str, result: CompareResult, union: TargetUnion) -> Compare {
 /// Checks as the service does, then applies.
 fn run(store: &mut Store, request: command::Request) -> Result<AppliedResponse, String> {
     check_command(&request).map_err(|e| e.to_string())?;
-    apply(store, &request).result.map_err(|e| e.to_string())
+    apply::<squall_env::real::TokioEnv>(store, &request).result.map_err(|e| e.to_string())
 }
 
 fn txn(store: &mut Store, compare: Vec<Compare>, success: Vec<RequestOp>, failure: Vec<RequestOp>) -> Result<(bool, Vec<String>), String> {

@@ -207,7 +207,10 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
         if E::bug(Bug::KeepConflictingSuffix) {
             return Ok(());
         }
-        let after = last.map(|id| id.index);
+        let mut after = last.map(|id| id.index);
+        if E::bug(Bug::TruncateOneTooMany) {
+            after = after.and_then(|index| index.checked_sub(1));
+        }
         let from = after.map_or(0, |i| i + 1);
         let nothing_there = locked(&self.cache).entries.range(from..).next().is_none();
         if nothing_there {

@@ -24,7 +24,7 @@ use openraft::{
     },
     type_config::alias::SnapshotOf,
 };
-use squall_env::{Env, LocalInstant, timeout};
+use squall_env::{Bug, Env, LocalInstant, timeout};
 use squall_rpc::{Channel, ChannelOptions};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -42,12 +42,15 @@ const PIPELINE: usize = 16;
 /// A snapshot travels in pieces of this size.
 const CHUNK: usize = 64 << 10;
 
+/// How long somebody waits who has no deadline.
+const FOR_EVER: Duration = Duration::from_secs(86_400);
+
 /// Makes the clients for every peer.
 pub(crate) struct Peers<E: Env> {
     net: E::Net,
     /// How long an append may go unanswered before its stream is given up.
     patience: Duration,
-    channels: BTreeMap<u64, Channel<E>>,
+    channels: BTreeMap<(u64, bool), Channel<E>>,
 }
 
 impl<E: Env> Peers<E> {
@@ -56,11 +59,18 @@ impl<E: Env> Peers<E> {
     }
 
     fn peer(&mut self, id: u64, node: &BasicNode, heartbeat: bool) -> Peer<E> {
-        let channel = self.channels.entry(id).or_insert_with(|| {
+        // The planted bug has a connection of its own, or the heartbeats on it would find out its death.
+        let endless = E::bug(Bug::RpcWithoutDeadline) && !heartbeat;
+        let channel = self.channels.entry((id, endless)).or_insert_with(|| {
             let addr = node.addr.parse().expect("a member's address was checked when it was configured");
-            Channel::new(self.net.clone(), addr, ChannelOptions { default_deadline: Some(Duration::from_secs(2)), ..Default::default() })
+            let mut options = ChannelOptions { default_deadline: Some(Duration::from_secs(2)), ..Default::default() };
+            if endless {
+                options.ping_after = FOR_EVER;
+            }
+            Channel::new(self.net.clone(), addr, options)
         });
-        Peer { client: RaftClient::new(channel.clone()), patience: self.patience, heartbeat, beat: None }
+        let (patience, pipeline) = if endless { (FOR_EVER, 1) } else { (self.patience, PIPELINE) };
+        Peer { client: RaftClient::new(channel.clone()), patience, pipeline, heartbeat, beat: None }
     }
 }
 
@@ -80,6 +90,8 @@ impl<E: Env> RaftNetworkFactory<Types<E>> for Peers<E> {
 pub(crate) struct Peer<E: Env> {
     client: RaftClient<Channel<E>>,
     patience: Duration,
+    /// How many append requests may be unanswered.
+    pipeline: usize,
     /// Whether it sends heartbeats, and nothing else.
     heartbeat: bool,
     /// The heartbeats' stream: one for many of them, since a stream of its own for each (headers,
@@ -179,6 +191,7 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
         let pipeline = Pipeline::<E, S> {
             client: self.client.clone(),
             patience: self.patience,
+            depth: self.pipeline,
             input: Some(input),
             wire: None,
             sent_at: VecDeque::new(),
@@ -188,12 +201,14 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
         Box::pin(async move { Ok(Box::pin(output) as BoxStream<'s, _>) })
     }
 
-    async fn vote(&mut self, rpc: VoteRequest<Types<E>>, option: RPCOption) -> Result<VoteResponse<Types<E>>, RPCError<Types<E>>> {
+    async fn vote(&mut self, mut rpc: VoteRequest<Types<E>>, option: RPCOption) -> Result<VoteResponse<Types<E>>, RPCError<Types<E>>> {
+        lie::<E>(&mut rpc);
         let reply = self.client.vote(request(vote_request_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?;
         vote_reply_from::<E>(reply.get_ref()).map_err(failed::<E>)
     }
 
-    async fn pre_vote(&mut self, rpc: VoteRequest<Types<E>>, option: RPCOption) -> Result<VoteResponse<Types<E>>, RPCError<Types<E>>> {
+    async fn pre_vote(&mut self, mut rpc: VoteRequest<Types<E>>, option: RPCOption) -> Result<VoteResponse<Types<E>>, RPCError<Types<E>>> {
+        lie::<E>(&mut rpc);
         let reply = self.client.pre_vote(request(vote_request_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?;
         vote_reply_from::<E>(reply.get_ref()).map_err(failed::<E>)
     }
@@ -237,6 +252,16 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
     }
 }
 
+/// A planted bug: the candidate claims to have what nobody can have yet.
+fn lie<E: Env>(rpc: &mut VoteRequest<Types<E>>) {
+    if E::bug(Bug::CandidateLies)
+        && let Some(last) = &mut rpc.last_log_id
+    {
+        last.leader_id.term = rpc.vote.leader_id.term;
+        last.index += 1_000_000;
+    }
+}
+
 fn last_of<E: Env>(rpc: &AppendEntriesRequest<Types<E>>) -> Option<super::convert::LogId<E>> {
     rpc.entries.last().map(|e| e.log_id).or(rpc.prev_log_id)
 }
@@ -262,6 +287,7 @@ struct Wire {
 struct Pipeline<E: Env, S> {
     client: RaftClient<Channel<E>>,
     patience: Duration,
+    depth: usize,
     /// `None` once it ended.
     input: Option<S>,
     wire: Option<Wire>,
@@ -346,7 +372,7 @@ where
             if let Poll::Ready(reply) = wire.replies.poll_next_unpin(cx) {
                 return Poll::Ready(Step::Reply(reply.transpose()));
             }
-            if self.sent_at.len() < PIPELINE
+            if self.sent_at.len() < self.depth
                 && let Some(input) = &mut self.input
                 && let Poll::Ready(request) = input.poll_next_unpin(cx)
             {

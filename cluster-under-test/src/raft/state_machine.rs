@@ -11,6 +11,7 @@ use crate::{
     mvcc::{Applied, Store, apply},
     observe::Observer,
     pb::internal,
+    wal::sync_dir,
 };
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
@@ -20,7 +21,7 @@ use openraft::{
     type_config::alias::{SnapshotOf, StoredMembershipOf},
 };
 use prost::Message;
-use squall_env::{Disk, Env, File, OpenMode};
+use squall_env::{Bug, Disk, Env, File, OpenMode};
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard},
@@ -118,7 +119,7 @@ impl<E: Env> StateMachine<E> {
         disk.create_dir(DIR).await?;
         // The process before may have died between a rename and its sync: nothing that is only in the
         // cache may be trusted, or the log would be purged behind a snapshot that a power loss takes away.
-        disk.sync_dir(DIR).await?;
+        sync_dir::<E>(&disk, DIR).await?;
         let mut names: Vec<String> = disk.list(DIR).await?.into_iter().filter(|n| n.ends_with(".snap")).collect();
         let newest = names.pop();
         let mut applying = Applying { store: Store::default(), last_applied: None, membership: StoredMembership::default() };
@@ -160,7 +161,7 @@ impl<E: Env> StateMachine<E> {
         file.append(bytes.to_vec()).await?;
         file.sync_data().await?;
         disk.rename(&temporary, &path).await?;
-        disk.sync_dir(DIR).await?;
+        sync_dir::<E>(disk, DIR).await?;
         *self.shared.current.lock().expect("no panic under this lock") = Some(CurrentSnapshot { meta: meta.clone(), bytes });
         for old in disk.list(DIR).await?.into_iter().filter(|n| n.as_str() < name.as_str()) {
             disk.remove(&format!("{DIR}/{old}")).await?;
@@ -176,11 +177,26 @@ pub struct SnapshotBuilder<E: Env> {
     store: Store,
 }
 
+impl<E: Env> SnapshotBuilder<E> {
+    /// A planted bug: the data goes to the disk as it was, then the applied index is looked up, as it is now.
+    async fn write_data_first(&mut self, snapshot: &internal::Snapshot) -> io::Result<()> {
+        let file = self.machine.shared.disk.open(&format!("{DIR}/data.tmp"), OpenMode::OrCreate).await?;
+        file.truncate(0).await?;
+        file.append(seal(snapshot).to_vec()).await?;
+        file.sync_data().await?;
+        self.meta = self.machine.applying().meta();
+        Ok(())
+    }
+}
+
 impl<E: Env> RaftSnapshotBuilder<Types<E>> for SnapshotBuilder<E> {
     type SnapshotData = Bytes;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types<E>, Bytes>, io::Error> {
         let mut snapshot = self.store.to_snapshot();
+        if E::bug(Bug::AppliedAheadOfData) {
+            self.write_data_first(&snapshot).await?;
+        }
         snapshot.meta = Some(meta_to::<E>(&self.meta));
         let bytes = seal(&snapshot);
         self.machine.publish(&self.meta, bytes.clone()).await?;
@@ -219,7 +235,7 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
                     EntryPayload::Normal(command) => {
                         let command = internal::Command::decode(command.0).map_err(bad_data)?;
                         let request = command.request.ok_or_else(|| bad_data("an empty command in the log"))?;
-                        CommandReply(Some(apply(&mut applying.store, &request)))
+                        CommandReply(Some(apply::<E>(&mut applying.store, &request)))
                     }
                 };
                 first.get_or_insert(entry.log_id.index);

@@ -2,10 +2,12 @@
 
 use super::{
     Record, WalError,
+    record::Check,
     segment::{file_name, scan, sequence_of},
+    sync_dir,
 };
 use crate::pb::{internal::SegmentHead, raft as pb};
-use squall_env::{Disk, Env, File, OpenMode};
+use squall_env::{Bug, Disk, Env, File, OpenMode};
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
@@ -107,7 +109,7 @@ impl<E: Env> Wal<E> {
             let file = disk.open(&path(sequence), OpenMode::Existing).await?;
             let len = file.len().await?;
             let bytes = file.read_at(0, len as usize).await?;
-            let scanned = scan(sequence, &bytes, is_last)?;
+            let scanned = scan(sequence, &bytes, is_last, if E::bug(Bug::WalAcceptsTornTail) { Check::Nothing } else { Check::Sum })?;
             if scanned.end < bytes.len() {
                 file.truncate(scanned.end as u64).await?;
                 file.sync_data().await?;
@@ -119,7 +121,7 @@ impl<E: Env> Wal<E> {
             }
         }
         // The process before may have died with renames, or what it read, only in the cache.
-        disk.sync_dir(DIR).await?;
+        sync_dir::<E>(&disk, DIR).await?;
         let (flusher, requests) = mpsc::unbounded_channel();
         let durable = Arc::new(AtomicU64::new(0));
         drop(E::spawn(flush_all::<E>(disk.clone(), requests, durable.clone())));
@@ -154,7 +156,7 @@ impl<E: Env> Wal<E> {
         let head = SegmentHead { format: 1, sequence, vote: self.vote, committed: self.committed, purged: self.purged };
         self.write(&[Record::Head(head)]).await?;
         self.file.sync_data().await?;
-        self.disk.sync_dir(DIR).await?;
+        sync_dir::<E>(&self.disk, DIR).await?;
         self.durable.store(self.len, Ordering::Relaxed);
         Ok(())
     }
@@ -259,7 +261,7 @@ async fn flush_all<E: Env>(disk: E::Disk, mut requests: mpsc::UnboundedReceiver<
                             break;
                         }
                     }
-                    let _ = disk.sync_dir(DIR).await;
+                    let _ = sync_dir::<E>(&disk, DIR).await;
                 }
                 (done, Ok(())) => finish(done, Ok(())),
                 (done, Err(e)) => finish(done, Err(io::Error::new(e.kind(), e.to_string()))),

@@ -19,6 +19,7 @@ mod segment;
 pub(crate) use log::{Done, Wal};
 pub(crate) use record::Record;
 
+use squall_env::{Bug, Disk, Env};
 use std::io;
 
 /// Why a log cannot be opened.
@@ -37,4 +38,12 @@ pub enum WalError {
         /// What is wrong there.
         what: String,
     },
+}
+
+/// Makes a directory's entries durable.
+pub(crate) async fn sync_dir<E: Env>(disk: &E::Disk, dir: &str) -> io::Result<()> {
+    if E::bug(Bug::NoDirSync) {
+        return Ok(());
+    }
+    disk.sync_dir(dir).await
 }

@@ -30,6 +30,15 @@ const FRAME: usize = 4 + 4 + 8 + 1;
 /// No record is longer: a request is at most 1.5 MiB.
 const LENGTH_MAX: u32 = 16 << 20;
 
+/// How a record is told from rubble.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// By its checksum.
+    Sum,
+    /// Not at all: whatever decodes is a record. A planted bug.
+    Nothing,
+}
+
 fn checksum(sequence: u64, offset: u64, body: &[u8]) -> u32 {
     let mut place = [0; 16];
     place[..8].copy_from_slice(&sequence.to_le_bytes());
@@ -72,7 +81,7 @@ impl Record {
     }
 
     /// The good record at `offset` of a segment, its `durable` mark, and where the next one begins.
-    pub(super) fn decode(sequence: u64, segment: &[u8], offset: usize) -> Option<(Record, u64, usize)> {
+    pub(super) fn decode(sequence: u64, segment: &[u8], offset: usize, check: Check) -> Option<(Record, u64, usize)> {
         let rest = segment.get(offset..)?;
         let length = u32::from_le_bytes(rest.get(..4)?.try_into().ok()?);
         if (length as usize) < FRAME - 8 || length > LENGTH_MAX {
@@ -82,7 +91,10 @@ impl Record {
         let body = rest.get(8..8 + length as usize)?;
         let durable = u64::from_le_bytes(body[..8].try_into().ok()?);
         // Cheap doubts before the costly one: the search behind a broken record tries every offset.
-        if !(1..=6).contains(&body[8]) || durable > offset as u64 || checksum(sequence, offset as u64, body) != sum {
+        if !(1..=6).contains(&body[8]) || durable > offset as u64 {
+            return None;
+        }
+        if check == Check::Sum && checksum(sequence, offset as u64, body) != sum {
             return None;
         }
         let payload = &body[9..];

@@ -1,6 +1,6 @@
 //! Reading one segment back, and telling a torn tail from corruption.
 
-use super::{Record, WalError};
+use super::{Record, WalError, record::Check};
 
 /// A segment's good records, and where they end.
 pub(super) struct Scanned {
@@ -20,11 +20,12 @@ pub(super) fn sequence_of(name: &str) -> Option<u64> {
     (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok())?
 }
 
-/// Reads a segment. Only the log's last segment may have a torn tail.
-pub(super) fn scan(sequence: u64, segment: &[u8], is_last: bool) -> Result<Scanned, WalError> {
+/// Reads a segment. Only the log's last segment may have a torn tail. `check` is what makes a record
+/// a good one.
+pub(super) fn scan(sequence: u64, segment: &[u8], is_last: bool, check: Check) -> Result<Scanned, WalError> {
     let mut records = Vec::new();
     let (mut at, mut durable) = (0, 0);
-    while let Some((record, mark, next)) = Record::decode(sequence, segment, at) {
+    while let Some((record, mark, next)) = Record::decode(sequence, segment, at, check) {
         records.push(record);
         durable = durable.max(mark);
         at = next;
@@ -34,7 +35,7 @@ pub(super) fn scan(sequence: u64, segment: &[u8], is_last: bool) -> Result<Scann
     }
     // Records that survived beyond the broken one may know of more that was durable.
     for beyond in at + 1..segment.len() {
-        if let Some((_, mark, _)) = Record::decode(sequence, segment, beyond) {
+        if let Some((_, mark, _)) = Record::decode(sequence, segment, beyond, Check::Sum) {
             durable = durable.max(mark);
         }
     }
@@ -70,7 +71,7 @@ mod tests {
     }
 
     fn outcome(bytes: &[u8], is_last: bool) -> Result<(usize, usize), String> {
-        scan(7, bytes, is_last).map(|s| (s.records.len(), s.end)).map_err(|e| e.to_string())
+        scan(7, bytes, is_last, Check::Sum).map(|s| (s.records.len(), s.end)).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -109,6 +110,6 @@ mod tests {
         assert_eq!(outcome(short, true), Ok((4, ends[3])));
         assert!(outcome(short, false).unwrap_err().contains("later segments exist"));
         // Another segment's records are not this one's.
-        assert!(scan(8, &bytes, true).is_ok_and(|s| s.records.is_empty() && s.end == 0));
+        assert!(scan(8, &bytes, true, Check::Sum).is_ok_and(|s| s.records.is_empty() && s.end == 0));
     }
 }

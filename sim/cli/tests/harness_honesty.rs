@@ -48,7 +48,7 @@ fn a_canary_has_no_more_seeds_than_it_says() {
     let dir = tempfile::tempdir().unwrap();
     let canary = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/canary/forget-vote.yaml");
     let healthy =
-        std::fs::read_to_string(canary).unwrap().replace("bugs: [forget-vote]\n", "").replace("within_seeds: 50", "within_seeds: 2");
+        std::fs::read_to_string(canary).unwrap().replace("bugs: [forget-vote]\n", "").replace("within_seeds: 100", "within_seeds: 2");
     std::fs::write(dir.path().join("healthy.yaml"), healthy).unwrap();
     let out = Command::new(env!("CARGO_BIN_EXE_squall"))
         .args(["run", "healthy.yaml", "--seeds", "0..50"])

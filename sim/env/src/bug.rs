@@ -30,6 +30,22 @@ bugs! {
     StaleRead = "stale-read",
     /// Truncating a conflicting suffix does nothing.
     KeepConflictingSuffix = "keep-conflicting-suffix",
+    /// No checksum on the records of the write-ahead log (etcd's WAL history).
+    WalAcceptsTornTail = "wal-accepts-torn-tail",
+    /// A file is created or renamed without syncing its directory (fsync folklore; ALICE, OSDI 2014).
+    NoDirSync = "no-dir-sync",
+    /// A read is answered before the applied index reaches the read index (redisraft #22).
+    ReadIndexNoWait = "read-index-no-wait",
+    /// A replication RPC may wait for ever (openraft's own fuzzer notes).
+    RpcWithoutDeadline = "rpc-without-deadline",
+    /// A transaction's compares are evaluated after its first operation.
+    TxnNotAtomic = "txn-not-atomic",
+    /// Truncating a conflicting suffix eats one entry that does not conflict (willemt/raft #37).
+    TruncateOneTooMany = "truncate-one-too-many",
+    /// A candidate claims a longer log than it has (Raft 5.4.1: the up-to-date check is missing).
+    CandidateLies = "candidate-lies",
+    /// A snapshot's applied index is read after its data was (etcd #13766, #14370).
+    AppliedAheadOfData = "applied-ahead-of-data",
 }
 
 impl Bug {

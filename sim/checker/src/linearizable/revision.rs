@@ -10,23 +10,24 @@
 //!    changed something, a higher one). One pass with a running maximum.
 //! 2. *Replay*: the store is rebuilt revision by revision; every answer is held against it. A revision
 //!    that no answered write claims (a hole) was written by one of those of unknown outcome: those that a
-//!    read saw are pinned to the revision that it told; among the others every choice is followed.
+//!    read saw are pinned to the revision that it told; among the others choices are tried, depth first,
+//!    and none twice from the same store.
 //!
 //! It is exact: a linearization must be in order of revision, since the specification
 //! ([`super::store`]) counts them. Interchangeable choices are made once: operations of unknown outcome
 //! that do the same, with values that nobody ever saw, are used in order of their invocation. (If a later
 //! one could fill a hole, so could an earlier one, and what is left can fill what the other would have.)
 //!
-//! Time and memory are linear in the history, times the number of stores that holes leave possible;
-//! that is bounded, and passing the bound is `unknown`.
+//! A choice is not tried where the next read of the key tells that it was last written before. Without
+//! holes, time is linear in the history; the number of steps is bounded, and passing the bound is `unknown`.
 
 use super::store::{State, agrees, modified};
 use crate::{Verdict, Witness};
 use squall_history::{CompletedOp, KeyValue, Op, OpEnd, OpId, Output, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// No more stores are followed at once.
-const STORES_MAX: usize = 20_000;
+/// No more revisions are replayed, over all the choices that are tried.
+const STEPS_MAX: u64 = 3_000_000;
 
 /// One store that is possible: and how many of each class of unanswered operations it took.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,8 @@ struct Engine<'o> {
     /// For each revision, the first return of an operation that saw it or a later one: from the end.
     seen_by: BTreeMap<u64, usize>,
     values_seen: BTreeSet<&'o str>,
+    /// For each key: the revisions at which a range read saw it, and which one had written it last.
+    last_written: BTreeMap<&'o str, BTreeMap<u64, u64>>,
 }
 
 /// Judges operations of which every answered one carries a revision.
@@ -107,6 +110,7 @@ impl<'o> Engine<'o> {
             classes: Vec::new(),
             seen_by: BTreeMap::new(),
             values_seen: BTreeSet::new(),
+            last_written: BTreeMap::new(),
         };
         engine.file_answers()?;
         engine.real_time()?;
@@ -139,8 +143,15 @@ impl<'o> Engine<'o> {
             } else {
                 self.readers.entry(revision).or_default().push(i);
             }
+            let mut seen_at = revision;
             if let Op::Range { at: Some(at), .. } = op.ask {
                 self.past.entry(at).or_default().push(i);
+                seen_at = at;
+            }
+            if let Output::Ranged { kvs } = output {
+                for kv in kvs {
+                    self.last_written.entry(&kv.key).or_default().extend(kv.revision.map(|written| (seen_at, written)));
+                }
             }
         }
         Ok(())
@@ -231,50 +242,82 @@ impl<'o> Engine<'o> {
     /// Whether an unanswered operation may have written this revision: it was asked before anybody saw it.
     fn may_write(&self, op: usize, revision: u64) -> bool {
         let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
-        self.ops[op].invoked_at < first_seen
+        let overwritten = |key: &str| {
+            let next_read = self.last_written.get(key).and_then(|reads| reads.range(revision..).next());
+            next_read.is_none_or(|(_, written)| *written > revision || self.pinned.get(&revision) == Some(&op))
+        };
+        // A transaction may change less than it could.
+        let is_txn = matches!(self.ops[op].ask, Op::Txn { .. });
+        self.ops[op].invoked_at < first_seen && (is_txn || self.ops[op].ask.changes(None).iter().all(|c| overwritten(c.key)))
     }
 
     fn replay(&self) -> Result<(), Box<Verdict>> {
-        let mut possible = BTreeSet::from([Possible { state: State::default(), used: BTreeMap::new() }]);
-        self.hold_reads(1, &mut possible)?;
         let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
-        for revision in 2..=last {
-            possible = match self.claims.get(&revision) {
-                Some(&claim) => self.claimed(revision, claim, possible)?,
-                None => self.hole(revision, possible)?,
-            };
-            if possible.len() > STORES_MAX {
-                return Err(Box::new(Verdict::Unknown(format!("more than {STORES_MAX} stores are possible at revision {revision}"))));
+        let start = Possible { state: State::default(), used: BTreeMap::new() };
+        self.hold_reads(1, &start)?;
+        let mut untried = vec![start];
+        let mut tried: BTreeSet<Possible> = BTreeSet::new();
+        // Why the attempt that came furthest came no further.
+        let mut furthest: Option<(u64, Box<Verdict>)> = None;
+        let mut steps = 0;
+        'attempts: while let Some(mut store) = untried.pop() {
+            while store.state.revision < last {
+                steps += 1;
+                if steps > STEPS_MAX {
+                    return Err(Box::new(Verdict::Unknown(format!(
+                        "more than {STEPS_MAX} steps, up to revision {}",
+                        store.state.revision
+                    ))));
+                }
+                let revision = store.state.revision + 1;
+                let wrong = match self.claims.get(&revision) {
+                    Some(&claim) => self.claimed(revision, claim, &mut store).and_then(|()| self.hold_reads(revision, &store)).err(),
+                    None => {
+                        let choices = self.fill(revision, &store);
+                        let mut wrong = choices.is_empty().then(|| self.unexplained(revision));
+                        for choice in choices.into_iter().rev() {
+                            match self.hold_reads(revision, &choice) {
+                                Ok(()) if tried.insert(choice.clone()) => untried.push(choice),
+                                Ok(()) => {}
+                                Err(why) => wrong = Some(why),
+                            }
+                        }
+                        self.remember(&mut furthest, revision, wrong);
+                        continue 'attempts;
+                    }
+                };
+                if wrong.is_some() {
+                    self.remember(&mut furthest, revision, wrong);
+                    continue 'attempts;
+                }
             }
-            self.hold_reads(revision, &mut possible)?;
+            return Ok(());
         }
-        Ok(())
+        Err(furthest.expect("an attempt that does not reach the end has a reason").1)
     }
 
-    /// The answered write of this revision is done to every store that is possible.
-    fn claimed(&self, revision: u64, claim: usize, possible: BTreeSet<Possible>) -> Result<BTreeSet<Possible>, Box<Verdict>> {
+    fn remember(&self, furthest: &mut Option<(u64, Box<Verdict>)>, revision: u64, wrong: Option<Box<Verdict>>) {
+        if let Some(wrong) = wrong
+            && furthest.as_ref().is_none_or(|(r, _)| *r < revision)
+        {
+            *furthest = Some((revision, wrong));
+        }
+    }
+
+    /// The answered write of this revision is done to the store.
+    fn claimed(&self, revision: u64, claim: usize, store: &mut Possible) -> Result<(), Box<Verdict>> {
         let op = &self.ops[claim];
-        let (blurred, output) = (self.blur(&op.ask), op.output().expect("a claim was answered"));
-        let mut expected = None;
-        let mut after = BTreeSet::new();
-        for mut store in possible.clone() {
-            let says = store.state.apply(&blurred);
-            if agrees(&says, output) && store.state.revision == revision {
-                after.insert(store);
-            } else {
-                expected.get_or_insert(says);
-            }
-        }
-        match (after.is_empty(), expected) {
-            (true, Some(expected)) => Err(self.wrong("wrong-answer", op, revision, &expected, &possible)),
-            _ => Ok(after),
+        let says = store.state.apply(&self.blur(&op.ask));
+        let output = op.output().expect("a claim was answered");
+        match agrees(&says, output) && store.state.revision == revision {
+            true => Ok(()),
+            false => Err(self.wrong("wrong-answer", op, revision, &says)),
         }
     }
 
-    /// Nobody claims this revision: one of those that never returned wrote it.
-    fn hole(&self, revision: u64, possible: BTreeSet<Possible>) -> Result<BTreeSet<Possible>, Box<Verdict>> {
-        let mut after = BTreeSet::new();
-        let mut take = |store: &Possible, op: usize, class: Option<usize>| {
+    /// Nobody claims this revision: the stores that one of those that never returned may have made.
+    fn fill(&self, revision: u64, store: &Possible) -> Vec<Possible> {
+        let take = |op: usize, class: Option<usize>| {
             let mut next = store.clone();
             next.state.apply(&self.blur(&self.ops[op].ask));
             // When it was written is no more seen than what was.
@@ -282,36 +325,31 @@ impl<'o> Engine<'o> {
             if let Some(class) = class {
                 *next.used.entry(class).or_default() += 1;
             }
-            if next.state.revision == revision {
-                after.insert(next);
-            }
+            (next.state.revision == revision).then_some(next)
         };
-        for store in &possible {
-            if let Some(&op) = self.pinned.get(&revision) {
-                if self.may_write(op, revision) {
-                    take(store, op, None);
-                }
-                continue;
-            }
-            for (class, members) in self.classes.iter().enumerate() {
-                let next = members.get(store.used.get(&class).copied().unwrap_or(0));
-                if let Some(&op) = next.filter(|op| self.may_write(**op, revision)) {
-                    take(store, op, Some(class));
-                }
-            }
+        if let Some(&op) = self.pinned.get(&revision) {
+            return if self.may_write(op, revision) { take(op, None).into_iter().collect() } else { vec![] };
         }
-        if !after.is_empty() {
-            return Ok(after);
-        }
+        let unused = self.classes.iter().enumerate().filter_map(|(class, members)| {
+            let op = *members.get(store.used.get(&class).copied().unwrap_or(0))?;
+            self.may_write(op, revision).then_some((op, class))
+        });
+        // Those that were asked last are the likeliest: a request that is lost seldom comes late.
+        let mut unused: Vec<(usize, usize)> = unused.collect();
+        unused.sort_by_key(|(op, _)| std::cmp::Reverse(self.ops[*op].invoked_at));
+        unused.into_iter().filter_map(|(op, class)| take(op, Some(class))).collect()
+    }
+
+    fn unexplained(&self, revision: u64) -> Box<Verdict> {
         // Who saw it, or a later one?
         let seen = self.ops.iter().filter(|op| op.revision.is_some_and(|r| r >= revision)).min_by_key(|op| (op.revision, op.ended_at));
         let (at, details, ids) = seen.map_or((SimTime(0), vec![], vec![]), |op| (ended(op), vec![told(op)], vec![op.id]));
         let summary = format!("nobody can have written revision {revision}: no write of unknown outcome fits");
-        Err(violation("unexplained-revision", at, summary, details, ids))
+        violation("unexplained-revision", at, summary, details, ids)
     }
 
-    /// What was read at this revision, then or later, is held against every store that is possible.
-    fn hold_reads(&self, revision: u64, possible: &mut BTreeSet<Possible>) -> Result<(), Box<Verdict>> {
+    /// What was read at this revision, then or later, is held against the store.
+    fn hold_reads(&self, revision: u64, store: &Possible) -> Result<(), Box<Verdict>> {
         let now = self.readers.get(&revision).into_iter().flatten().map(|i| (&self.ops[*i], false));
         let later = self.past.get(&revision).into_iter().flatten().map(|i| (&self.ops[*i], true));
         for (op, past) in now.chain(later) {
@@ -319,32 +357,18 @@ impl<'o> Engine<'o> {
             if is_past != past {
                 continue;
             }
-            let before = possible.clone();
-            let output = op.output().expect("a reader was answered");
-            let mut expected = None;
-            possible.retain(|store| {
-                let mut after = store.state.clone();
-                let says = after.apply(&op.ask);
-                let right = agrees(&says, output) && (past || after.revision == revision);
-                if !right {
-                    expected.get_or_insert(says);
-                }
-                right
-            });
-            if let (true, Some(expected)) = (possible.is_empty(), expected) {
-                let kind = if past { "wrong-past" } else { "wrong-answer" };
-                return Err(self.wrong(kind, op, revision, &expected, &before));
+            let mut after = store.state.clone();
+            let says = after.apply(&op.ask);
+            if !agrees(&says, op.output().expect("a reader was answered")) || (!past && after.revision != revision) {
+                return Err(self.wrong(if past { "wrong-past" } else { "wrong-answer" }, op, revision, &says));
             }
         }
         Ok(())
     }
 
-    fn wrong(&self, kind: &'static str, op: &CompletedOp, revision: u64, expected: &Output, possible: &BTreeSet<Possible>) -> Box<Verdict> {
+    fn wrong(&self, kind: &'static str, op: &CompletedOp, revision: u64, expected: &Output) -> Box<Verdict> {
         let summary = format!("{}, and the store at revision {revision} answers `{expected}`", told(op));
         let mut details = Vec::new();
-        if possible.len() > 1 {
-            details.push(format!("{} stores were possible; the answer fits none of them", possible.len()));
-        }
         // Who last wrote what it is about, as far as that is known.
         let mut ids = BTreeSet::new();
         let touches = |other: &CompletedOp| match &op.ask {

@@ -2,6 +2,7 @@
 //!
 //! * **election safety**: at most one leader a term.
 //! * **log matching**: entries with the same index and term are the same, and so are those before them.
+//!   A log has no gap.
 //! * **leader completeness**: a new leader's log has every entry that was committed.
 //! * **state-machine safety**: what is committed at an index is the same everywhere, for ever.
 //! * **monotonic**: a node's term never goes back, not even over a restart; within a term it votes for
@@ -106,6 +107,9 @@ impl Raft {
     fn append(&mut self, id: NodeId, entries: &[LogMark]) -> Result<(), Broken> {
         let log = &mut self.nodes.entry(id).or_default().log;
         for mark in entries {
+            if let Some(last) = log.last().filter(|last| mark.0 > last + 1) {
+                return Err(("log-gap", format!("{id} put index {} into its log, which ends at index {last}", mark.0)));
+            }
             log.put(*mark);
         }
         // The one behind the last, too: it has a new predecessor if nothing was truncated.

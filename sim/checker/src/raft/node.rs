@@ -17,6 +17,11 @@ impl Log {
         self.entries.insert(mark.0, mark);
     }
 
+    /// The last index, of an entry or of what was purged.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.entries.last_key_value().map(|(index, _)| *index).max(self.purged.map(|(upto, _)| upto))
+    }
+
     pub(super) fn at(&self, index: u64) -> Option<LogMark> {
         self.entries.get(&index).copied()
     }
