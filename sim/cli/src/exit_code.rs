@@ -11,6 +11,8 @@ pub enum Exit {
     Violation = 1,
     /// The command line makes no sense.
     Usage = 2,
+    /// Nothing was selected.
+    Nothing = 3,
     /// It could not be decided.
     Inconclusive = 4,
     /// The same plan gave two different runs.
@@ -19,6 +21,8 @@ pub enum Exit {
     Scenario = 65,
     /// The harness itself failed.
     Harness = 70,
+    /// It was interrupted; what was done is kept.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -3,11 +3,13 @@
 mod commands;
 mod exit_code;
 mod failure;
+mod keep;
 mod once;
+mod process;
 
 pub use exit_code::Exit;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use squall_world::System;
 use std::{process::ExitCode, sync::Arc};
 
@@ -22,14 +24,34 @@ struct Cli {
 enum Command {
     /// Run a scenario (or a plan) under one seed or many, and judge it
     Run(commands::run::Args),
+    /// Run many seeds of many scenarios, a process for each
+    Sweep(commands::sweep::Args),
     /// Run a plan again, exactly
     Replay(commands::replay::Args),
+    /// Find the smallest plan that still fails
+    Shrink(commands::shrink::Args),
+    /// Make a regression of a failing plan: every sweep runs it first
+    Keep(commands::keep::Args),
     /// Print the plan of a scenario under a seed
     Plan(commands::plan::Args),
+    /// Show every mistake of scenarios, without running them
+    Lint(commands::lint::Args),
+    /// Write a scenario to begin with
+    New(commands::new::Args),
+    /// Print a JSON Schema of scenarios, for editors
+    Schema,
+    /// List what there is: systems, faults, workloads, checkers, models, bugs, targets, events, formats
+    List(commands::list::Args),
     /// Measure
     Bench(commands::bench::Args),
-    /// List what there is: systems, faults, workloads, checkers, bugs, targets, events, formats
-    List(commands::list::Args),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// One run of a sweep
+    #[command(hide = true)]
+    Seed(commands::seed::Args),
 }
 
 /// The systems under test, by name.
@@ -50,10 +72,21 @@ pub fn main(systems: Vec<Arc<dyn System>>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Run(args) => commands::run::run(&args, &systems),
+        Command::Sweep(args) => commands::sweep::run(&args, &systems),
         Command::Replay(args) => commands::replay::run(&args, &systems),
-        Command::Plan(args) => commands::plan::run(&args),
-        Command::Bench(args) => commands::bench::run(&args, &systems),
+        Command::Shrink(args) => commands::shrink::run(&args, &systems),
+        Command::Keep(args) => commands::keep::run(&args, &systems),
+        Command::Plan(args) => commands::plan::run(&args, &systems),
+        Command::Lint(args) => commands::lint::run(&args, &systems),
+        Command::New(args) => commands::new::run(&args),
+        Command::Schema => commands::schema::run(&systems),
         Command::List(args) => commands::list::run(&args, &systems),
+        Command::Bench(args) => commands::bench::run(&args, &systems),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "squall", &mut std::io::stdout());
+            Ok(Exit::Ok)
+        }
+        Command::Seed(args) => commands::seed::run(&args, &systems),
     };
     match done {
         Ok(exit) => exit.into(),

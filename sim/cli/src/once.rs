@@ -2,15 +2,10 @@
 
 use crate::{Systems, failure::Failure};
 use squall_env::Bug;
-use squall_history::write_jsonl;
 use squall_report::{Judging, RunReport};
-use squall_scenario::Scenario;
+use squall_scenario::{Scenario, Vocabulary};
 use squall_world::{Run, System};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
 impl Systems {
     /// The system of this name.
@@ -21,15 +16,31 @@ impl Systems {
         })
     }
 
+    /// The names that a scenario may use.
+    pub(crate) fn vocabulary(&self) -> Vocabulary {
+        Vocabulary {
+            systems: self.0.iter().map(|s| s.name().to_string()).collect(),
+            bugs: Bug::ALL.iter().map(|b| b.name().to_string()).collect(),
+            checkers: squall_checker::REGISTRY.iter().map(|c| c.name.to_string()).collect(),
+        }
+    }
+
     pub(crate) fn all(&self) -> &[Arc<dyn System>] {
         &self.0
     }
 }
 
+/// A scenario or a plan, with the text that it was read from.
+pub(crate) struct Loaded {
+    pub(crate) scenario: Scenario,
+    pub(crate) source: String,
+}
+
 /// Reads a scenario or a plan, and switches these bugs on in it.
-pub(crate) fn load(path: &Path, bugs: &[String]) -> Result<Scenario, Failure> {
+pub(crate) fn load(path: &Path, bugs: &[String], systems: &Systems) -> Result<Loaded, Failure> {
     let source = fs::read_to_string(path).map_err(Failure::io(path))?;
-    let mut scenario = squall_scenario::parse(&path.display().to_string(), &source).map_err(|d| Failure::Scenario(Box::new(d)))?;
+    let parsed = squall_scenario::parse_within(&path.display().to_string(), &source, &systems.vocabulary());
+    let mut scenario = parsed.map_err(|d| Failure::Scenario(Box::new(d)))?;
     for bug in bugs {
         if Bug::from_name(bug).is_none() {
             return Err(Failure::Run(squall_world::RunError::NoSuchBug(bug.clone())));
@@ -38,7 +49,7 @@ pub(crate) fn load(path: &Path, bugs: &[String]) -> Result<Scenario, Failure> {
             scenario.bugs.push(bug.clone());
         }
     }
-    Ok(scenario)
+    Ok(Loaded { scenario, source })
 }
 
 /// A run and what is thought of it.
@@ -83,27 +94,4 @@ fn status_kb(field: &str) -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(field));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0.0)
-}
-
-/// Writes plan, history and report of a run into a directory of its own, whole or not at all.
-pub(crate) fn keep(plan: &Scenario, judged: &Judged, reports: &Path) -> Result<PathBuf, Failure> {
-    let dir = reports.join(&plan.name).join(plan.seed.as_deref().unwrap_or("plan"));
-    let fresh = dir.with_extension("partial");
-    let write = || -> std::io::Result<()> {
-        if fresh.exists() {
-            fs::remove_dir_all(&fresh)?;
-        }
-        fs::create_dir_all(&fresh)?;
-        fs::write(fresh.join("plan.yaml"), plan.to_yaml_text())?;
-        let mut file = std::io::BufWriter::new(fs::File::create(fresh.join("history.jsonl"))?);
-        write_jsonl(&judged.run.history, &mut file)?;
-        std::io::Write::flush(&mut file)?;
-        fs::write(fresh.join("report.txt"), squall_report::text(&judged.report))?;
-        if dir.exists() {
-            fs::remove_dir_all(&dir)?;
-        }
-        fs::rename(&fresh, &dir)
-    };
-    write().map_err(Failure::io(&dir))?;
-    Ok(dir)
 }

@@ -4,10 +4,10 @@
 //! (a tidy test demands it): a harness that never fails proves nothing.
 
 macro_rules! bugs {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($($(#[doc = $about:literal])* $variant:ident = $name:literal,)*) => {
         /// A planted bug: real, from the history of Raft systems and etcd, off unless asked for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Bug { $($(#[$doc])* $variant,)* }
+        pub enum Bug { $($(#[doc = $about])* $variant,)* }
 
         impl Bug {
             /// Every bug, in the order of their declaration.
@@ -16,6 +16,11 @@ macro_rules! bugs {
             /// The name used on the command line and in canary files.
             pub fn name(self) -> &'static str {
                 match self { $(Bug::$variant => $name,)* }
+            }
+
+            /// What is broken, and where that was seen.
+            pub fn about(self) -> &'static str {
+                match self { $(Bug::$variant => concat!($($about),*).trim_ascii(),)* }
             }
         }
     };

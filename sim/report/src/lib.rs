@@ -1,11 +1,23 @@
 //! Reports: one view model, many thin writers. A report never runs anything.
 
+mod github;
 mod json;
+mod junit;
 mod model;
+mod overview;
+mod record;
+mod story;
+mod sweep;
 mod text;
 mod timeline;
 
-pub use model::{Judging, OpCounts, RunReport};
+pub use github::{annotations, summary};
+pub use junit::junit;
+pub use model::{Judging, Latency, OpCounts, RunReport};
+pub use overview::overview;
+pub use record::{Ending, Record, fingerprint};
+pub use story::{node_log, state_at};
+pub use sweep::{Group, Selected, Sweep};
 
 /// A form of report.
 pub struct Format {

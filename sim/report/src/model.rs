@@ -1,11 +1,12 @@
 //! What every writer shows.
 
+use serde::{Deserialize, Serialize};
 use squall_checker::{Verdict, check_all, merge};
-use squall_history::{Entry, Event, OpEnd, View, What};
-use std::collections::BTreeMap;
+use squall_history::{Entry, Event, NodeId, OpEnd, Role, Saw, SimTime, View, What};
+use std::{collections::BTreeMap, time::Duration};
 
 /// How operations ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpCounts {
     /// They happened.
     pub ok: u64,
@@ -13,6 +14,15 @@ pub struct OpCounts {
     pub fail: u64,
     /// Nobody knows.
     pub info: u64,
+}
+
+/// How long successful operations took, in virtual milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of them took no longer.
+    pub p50: f64,
+    /// Of a hundred, ninety-nine took no longer.
+    pub p99: f64,
 }
 
 /// What a report says of the plan that was run.
@@ -59,6 +69,10 @@ pub struct RunReport {
     pub rss_mb: f64,
     /// The command that runs it again.
     pub replay: Option<String>,
+    /// How long successful operations took.
+    pub latency: Latency,
+    /// For how many virtual seconds no running node led, before the heal.
+    pub leaderless_s: f64,
     /// Pictures of the violations, one for each checker that found one.
     pub pictures: Vec<String>,
 }
@@ -69,9 +83,13 @@ impl RunReport {
         let view = View::new(history);
         let verdicts = check_all(&view, plan.checkers);
         let mut ops = OpCounts::default();
+        let mut took = Vec::new();
         for op in view.ops() {
             match op.end {
-                OpEnd::Ok(..) => ops.ok += 1,
+                OpEnd::Ok(at, _) => {
+                    ops.ok += 1;
+                    took.push(at.since(op.invoked));
+                }
                 OpEnd::Fail(_) => ops.fail += 1,
                 OpEnd::Open => ops.info += 1,
             }
@@ -104,6 +122,8 @@ impl RunReport {
             cpu_s: 0.0,
             rss_mb: 0.0,
             replay: None,
+            latency: latency(took),
+            leaderless_s: leaderless(history).as_secs_f64(),
             pictures,
         }
     }
@@ -117,4 +137,32 @@ impl RunReport {
     pub fn violated(&self) -> Vec<&'static str> {
         self.verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Invalid(_))).map(|(name, _)| *name).collect()
     }
+}
+
+fn latency(mut took: Vec<Duration>) -> Latency {
+    took.sort_unstable();
+    let at = |percent: usize| took.get((took.len() * percent / 100).min(took.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64);
+    Latency { p50: at(50) * 1e3, p99: at(99) * 1e3 }
+}
+
+/// How long nobody led, from the first leader to the heal.
+fn leaderless(history: &[Entry]) -> Duration {
+    let (mut leader, mut since, mut total): (Option<NodeId>, Option<SimTime>, Duration) = (None, None, Duration::ZERO);
+    for entry in history {
+        match &entry.what {
+            What::Node { node, saw: Saw::Role { role: Role::Leader, .. } } => {
+                leader = Some(*node);
+                if let Some(since) = since.take() {
+                    total += entry.t.since(since);
+                }
+            }
+            What::Node { node, saw: Saw::Stopped | Saw::Role { .. } } if leader == Some(*node) => {
+                leader = None;
+                since = Some(entry.t);
+            }
+            What::Healed { .. } => return total + since.map_or(Duration::ZERO, |since| entry.t.since(since)),
+            _ => {}
+        }
+    }
+    total
 }

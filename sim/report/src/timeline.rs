@@ -92,8 +92,8 @@ impl Scale {
     }
 }
 
-/// The faults that were in force within the window.
-fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(String, String, SimTime, SimTime)> {
+/// The faults that were in force within the window: name, text, from, to.
+pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(String, String, SimTime, SimTime)> {
     let mut open: BTreeMap<&str, (SimTime, &str)> = BTreeMap::new();
     let mut bands = Vec::new();
     for entry in history {

@@ -17,6 +17,8 @@ pub mod faults;
 mod model;
 mod plan;
 mod print;
+mod schema;
+pub mod shrink;
 mod target;
 mod values;
 pub mod workloads;
@@ -27,8 +29,9 @@ pub use model::{
     Available, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vocabulary, When,
 };
 pub use plan::plan;
+pub use schema::schema;
 pub use target::{TARGET_WORDS, Target};
-pub use values::{Probability, Span, format_duration};
+pub use values::{Probability, Span, format_duration, parse_duration};
 pub use yaml::{Diagnostic, Diagnostics};
 
 /// The version of the scenario and plan format that this build reads and writes.

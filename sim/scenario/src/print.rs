@@ -13,6 +13,10 @@ use squall_history::Until;
 impl Scenario {
     /// The scenario as YAML of the same grammar.
     pub fn to_yaml_text(&self) -> String {
+        emit(&self.to_value())
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
         let words = |list: &[String]| (!list.is_empty()).then(|| list.iter().map(|w| Value::from(w.as_str())).collect());
         let default = Scenario::default_parts();
         let liveness = mapping([
@@ -20,7 +24,7 @@ impl Scenario {
             ("within", Some(format_duration(self.liveness.within).into())),
         ]);
         let sometimes: Vec<String> = self.sometimes.iter().map(|e| e.name().to_string()).collect();
-        let value = mapping([
+        mapping([
             ("format", Some(FORMAT.into())),
             ("name", Some(self.name.as_str().into())),
             ("about", (!self.about.is_empty()).then(|| self.about.as_str().into())),
@@ -38,8 +42,7 @@ impl Scenario {
             ("checkers", words(&self.checkers)),
             ("sometimes", words(&sometimes)),
             ("expect", expect(&self.expect)),
-        ]);
-        emit(&value)
+        ])
     }
 
     fn default_parts() -> &'static str {

@@ -5,7 +5,7 @@ use squall_history::SeededStream;
 use std::time::Duration;
 
 /// Reads `250ms`, `5s`, `2m`, `1.5s`, `20us`, `100ns`, `1h`. Exact to the nanosecond; no floats.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(digits);
     let scale: u64 = match unit {

@@ -29,6 +29,12 @@ pub(crate) const CHECKER: Checker = Checker {
     check,
 };
 
+/// The sequential specifications that there are.
+pub const MODELS: &[(&str, &str)] = &[
+    ("register", "one key: get, put, compare-and-swap; decided key by key"),
+    ("store", "a key-value store with revisions: also deletes, transactions, ranges and reads of the past"),
+];
+
 /// How many configurations one key's search may visit before it says `unknown`.
 const VISITS_MAX: u64 = 20_000_000;
 

@@ -1,7 +1,14 @@
 //! The commands: one file each.
 
 pub(crate) mod bench;
+pub(crate) mod keep;
+pub(crate) mod lint;
 pub(crate) mod list;
+pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod seed;
+pub(crate) mod shrink;
+pub(crate) mod sweep;

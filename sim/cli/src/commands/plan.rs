@@ -1,6 +1,6 @@
 //! `squall plan`: what a seed makes of a scenario.
 
-use crate::{Exit, failure::Failure, once::load};
+use crate::{Exit, Systems, failure::Failure, once::load};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -15,8 +15,8 @@ pub(crate) struct Args {
     bug: Vec<String>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let scenario = load(&args.scenario, &args.bug)?;
+pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    let scenario = load(&args.scenario, &args.bug, systems)?.scenario;
     print!("{}", squall_scenario::plan(&scenario, args.seed).to_yaml_text());
     Ok(Exit::Ok)
 }

@@ -1,26 +1,81 @@
 //! `squall replay`: a plan, run again exactly.
 
-use super::run::{Output, finish_one};
-use crate::{Exit, Systems, failure::Failure, once::load};
-use std::path::PathBuf;
+use super::{
+    run::{Output, finish_one, parting},
+    shrink::{load_plan, plan_path},
+};
+use crate::{
+    Exit, Systems,
+    failure::Failure,
+    keep::{differs, digest_of},
+    once::run_once,
+};
+use squall_history::{History, SimTime, read_jsonl};
+use std::{
+    fs,
+    io::BufReader,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The plan, or the report directory that holds it
     plan: PathBuf,
+    /// Stop there, and show each node's state and the open operations: 12.3s
+    #[arg(long, value_parser = moment, conflicts_with = "diff")]
+    until: Option<Duration>,
+    /// Another run (a report directory, a history, or a plan): show the first entry at which the two part
+    #[arg(long)]
+    diff: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
 
+fn moment(text: &str) -> Result<Duration, String> {
+    squall_scenario::parse_duration(text).ok_or_else(|| format!("`{text}` is not a moment such as 12.3s"))
+}
+
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
-    let path = if args.plan.is_dir() { args.plan.join("plan.yaml") } else { args.plan.clone() };
-    let plan = load(&path, &[])?;
-    if !plan.is_plan() {
-        let text = format!(
-            "{} is a scenario, not a plan: something is left to chance. `squall run` it, or `squall plan` it first",
-            path.display()
-        );
-        return Err(Failure::Usage(text));
+    let path = plan_path(&args.plan);
+    let plan = load_plan(&path, systems)?;
+    if args.plan.is_dir()
+        && let Some(warning) = differs(&args.plan)?
+    {
+        eprintln!("warning: {warning}");
     }
-    finish_one(&plan, systems, &args.output, Some(format!("squall replay {}", path.display())))
+    if let Some(until) = args.until {
+        let judged = run_once(&plan, systems)?;
+        // The run is the same whether it is stopped or not: it is cut off here.
+        print!("{}", squall_report::state_at(&judged.run.history, SimTime(0) + until));
+        return Ok(Exit::Ok);
+    }
+    if let Some(other) = &args.diff {
+        let (ours, theirs) = (run_once(&plan, systems)?.run.history, history_of(other, systems)?);
+        return Ok(match parting(&ours, &theirs) {
+            None => {
+                println!("the same run, entry for entry");
+                Exit::Ok
+            }
+            Some(parting) => {
+                println!("{parting}");
+                Exit::Violation
+            }
+        });
+    }
+    let (exit, again) = finish_one(&plan, None, systems, &args.output, Some(format!("squall replay {}", path.display())))?;
+    if let Some(digest) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten().filter(|digest| *digest != again) {
+        eprintln!("warning: this is not the run of {}: its digest was {digest}", args.plan.display());
+    }
+    Ok(exit)
+}
+
+/// A history: of a report directory, of a file of JSON lines, or of a plan that is run for it.
+fn history_of(path: &Path, systems: &Systems) -> Result<History, Failure> {
+    let kept = if path.is_dir() { path.join("history.jsonl") } else { path.to_path_buf() };
+    if kept.extension().is_some_and(|e| e == "jsonl") && kept.exists() {
+        let file = fs::File::open(&kept).map_err(Failure::io(&kept))?;
+        return read_jsonl(BufReader::new(file)).map_err(|e| Failure::Usage(format!("{}: {e}", kept.display())));
+    }
+    Ok(run_once(&load_plan(&plan_path(path), systems)?, systems)?.run.history)
 }

@@ -3,7 +3,8 @@
 use crate::{
     Exit, Systems,
     failure::Failure,
-    once::{Judged, keep, load, run_once},
+    keep::{keep, new_directory, place, replay_command},
+    once::{Judged, Loaded, load, run_once},
 };
 use squall_history::{Entry, Event, to_line, write_jsonl};
 use squall_scenario::{Expect, Scenario, plan};
@@ -49,12 +50,15 @@ pub(crate) struct Output {
     /// Write the history as JSON lines to this file
     #[arg(long)]
     history: Option<PathBuf>,
-    /// Where violations are kept: plan, history, report
+    /// Where what is not valid is kept: plan, history, verdict, pictures
     #[arg(long, default_value = "reports")]
-    reports: PathBuf,
+    pub(crate) reports: PathBuf,
+    /// Keep the run even when it is valid
+    #[arg(long)]
+    keep: bool,
 }
 
-fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+pub(crate) fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or("seeds are given as A..B")?;
     let number = |s: &str| s.parse::<u64>().map_err(|e| format!("{s}: {e}"));
     let (from, to) = (number(from)?, number(to)?);
@@ -62,20 +66,26 @@ fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
 }
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
-    let scenario = load(&args.scenario, &args.bug)?;
+    let Loaded { scenario, source } = load(&args.scenario, &args.bug, systems)?;
     if scenario.is_plan() && (args.seed.is_some() || args.seeds.is_some()) {
         let text = format!("{} is a plan: nothing in it is left to a seed. Run it without one", args.scenario.display());
         return Err(Failure::Usage(text));
     }
     match &args.seeds {
-        Some(seeds) => many(&scenario, seeds.clone(), args, systems),
-        None => finish_one(&plan(&scenario, args.seed.unwrap_or(0)), systems, &args.output, None),
+        Some(seeds) => many(&scenario, &source, seeds.clone(), args, systems),
+        None => finish_one(&plan(&scenario, args.seed.unwrap_or(0)), Some(&source), systems, &args.output, None).map(|(exit, _)| exit),
     }
 }
 
 /// Runs one plan, shows and keeps what is to be shown and kept. `replay`: how to run it again, when
-/// its plan is in a file already.
-pub(crate) fn finish_one(plan: &Scenario, systems: &Systems, output: &Output, replay: Option<String>) -> Result<Exit, Failure> {
+/// its plan is in a file already. Answers the run's digest too.
+pub(crate) fn finish_one(
+    plan: &Scenario,
+    source: Option<&str>,
+    systems: &Systems,
+    output: &Output,
+    replay: Option<String>,
+) -> Result<(Exit, String), Failure> {
     let mut judged = run_once(plan, systems)?;
     if output.recheck {
         recheck(plan, &judged, systems)?;
@@ -85,17 +95,17 @@ pub(crate) fn finish_one(plan: &Scenario, systems: &Systems, output: &Output, re
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
     judged.report.replay = replay;
-    let keeping = judged.report.verdict() != "valid" && judged.report.replay.is_none();
+    let keeping = output.keep || (judged.report.verdict() != "valid" && judged.report.replay.is_none());
     match output.json {
         true => println!("{}", squall_report::json(&judged.report)),
         false => print!("{}", squall_report::text(&judged.report)),
     }
     if keeping {
         // The verdict is out already: a full disk does not take it back.
-        let line = format!("replay      {}", kept(plan, &judged, &output.reports));
+        let line = format!("replay      {}", kept(plan, source, &judged, &output.reports));
         if output.json { eprintln!("{line}") } else { println!("{line}") }
     }
-    Ok(met(&plan.expect, &judged))
+    Ok((met(&plan.expect, &judged), judged.run.digest))
 }
 
 /// The same plan once more must be the same run.
@@ -104,30 +114,36 @@ fn recheck(plan: &Scenario, first: &Judged, systems: &Systems) -> Result<(), Fai
     if again.run.digest == first.run.digest {
         return Ok(());
     }
-    let (a, b) = (&first.run.history, &again.run.history);
-    let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or_else(|| a.len().min(b.len()));
-    let line = |history: &[Entry]| history.get(at).map_or("nothing more".to_string(), to_line);
+    let parting = parting(&first.run.history, &again.run.history).unwrap_or_default();
     Err(Failure::NonDeterminism(format!(
-        "seed {}: the same plan gave two runs, {} and {}; they part at entry {}:\n  {}\n  {}",
+        "seed {}: the same plan gave two runs, {} and {}; {parting}",
         plan.seed.as_deref().unwrap_or_default(),
         first.run.digest,
         again.run.digest,
-        at + 1,
-        line(a),
-        line(b)
     )))
 }
 
+/// Where two histories part, with both lines; `None` when they are the same.
+pub(crate) fn parting(a: &[Entry], b: &[Entry]) -> Option<String> {
+    if a == b {
+        return None;
+    }
+    let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or_else(|| a.len().min(b.len()));
+    let line = |history: &[Entry]| history.get(at).map_or("nothing more".to_string(), to_line);
+    Some(format!("they part at entry {}:\n  {}\n  {}", at + 1, line(a), line(b)))
+}
+
 /// Keeps a run; says how to run it again, or why it could not be kept.
-fn kept(plan: &Scenario, judged: &Judged, reports: &Path) -> String {
-    match keep(plan, judged, reports) {
-        Ok(dir) => format!("cargo run --release -- replay {}", dir.display()),
+fn kept(plan: &Scenario, source: Option<&str>, judged: &Judged, reports: &Path) -> String {
+    let kept = new_directory(reports).map(|dir| place(&dir, plan)).and_then(|dir| keep(plan, source, judged, &dir).map(|()| dir));
+    match kept {
+        Ok(dir) => replay_command(&dir),
         Err(failure) => format!("not kept: {}", failure.to_string().trim()),
     }
 }
 
 /// Whether a run met what its scenario expects.
-fn met(expect: &Expect, judged: &Judged) -> Exit {
+pub(crate) fn met(expect: &Expect, judged: &Judged) -> Exit {
     let report = &judged.report;
     match (expect, report.verdict()) {
         (Expect::Valid, "valid") => Exit::Ok,
@@ -152,7 +168,7 @@ struct Totals {
     failure: Option<Failure>,
 }
 
-fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     // A canary must fail within so many seeds; more of them prove nothing.
     let seeds = match scenario.expect {
         Expect::Valid => seeds,
@@ -166,7 +182,7 @@ fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: 
             if seed >= seeds.end {
                 return;
             }
-            let ended = one_of_many(&plan(scenario, seed), seed, args, systems, &totals);
+            let ended = one_of_many(&plan(scenario, seed), source, seed, args, systems, &totals);
             if ended {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -212,7 +228,7 @@ fn many(scenario: &Scenario, seeds: std::ops::Range<u64>, args: &Args, systems: 
 }
 
 /// Runs one of many seeds. True when the others need not be run.
-fn one_of_many(plan: &Scenario, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
+fn one_of_many(plan: &Scenario, source: &str, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
     let judged = run_once(plan, systems).and_then(|judged| {
         if args.output.recheck {
             recheck(plan, &judged, systems)?;
@@ -249,7 +265,7 @@ fn one_of_many(plan: &Scenario, seed: u64, args: &Args, systems: &Systems, total
         return false;
     }
     let names = judged.report.violated().join(", ");
-    let replay = kept(plan, &judged, &args.output.reports);
+    let replay = kept(plan, Some(source), &judged, &args.output.reports);
     let text = format!("seed {seed}: {} ({names}) after {:.1} CPU-seconds\n  {replay}", report.verdict(), totals.cpu_s);
     let exit = met(&plan.expect, &judged);
     totals.worst.insert(seed, (violation, exit, text));

@@ -49,6 +49,16 @@ pub struct Script {
 }
 
 fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
+    Some(Box::new(Script::decode(decoder, node)?))
+}
+
+impl Script {
+    pub(crate) fn decode(decoder: &mut Decoder, node: &Node) -> Option<Script> {
+        decode_script(decoder, node)
+    }
+}
+
+fn decode_script(decoder: &mut Decoder, node: &Node) -> Option<Script> {
     let mut fields = decoder.fields(node, "a script")?;
     let clients = fields.take("clients").map(|n| values::number(decoder, n, 1, 200));
     let ops = match fields.take("ops") {
@@ -69,7 +79,7 @@ fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
     if highest > clients {
         return decoder.wrong(Diagnostic::new(place, format!("an operation is of client {highest}, and there are {clients}")));
     }
-    Some(Box::new(Script { clients, ops }))
+    Some(Script { clients, ops })
 }
 
 const OPS: [&str; 7] = ["get", "put", "cas", "delete", "range", "past", "txn"];

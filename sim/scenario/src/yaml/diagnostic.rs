@@ -23,6 +23,11 @@ impl Diagnostic {
         self
     }
 
+    /// How many characters are underlined.
+    pub fn length(&self) -> usize {
+        self.place.length
+    }
+
     /// Line and column, counted from 1.
     pub fn position(&self) -> (usize, usize) {
         (self.place.line, self.place.column)

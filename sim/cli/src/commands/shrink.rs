@@ -1,0 +1,252 @@
+//! `squall shrink`: the smallest plan that still fails in the same way.
+//!
+//! A candidate is taken when the same checker fails with the same kind of witness, and not by the luck of
+//! one world seed: once a plan fails under two of three world seeds, whatever is taken after must too.
+
+use crate::{
+    Exit, Systems,
+    failure::Failure,
+    once::{Judged, load, run_once},
+};
+use squall_checker::Verdict;
+use squall_history::stream;
+use squall_report::fingerprint;
+use squall_scenario::{
+    Expect, Scenario,
+    shrink::{Oracle, Weight, shrink},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A report directory, or a plan
+    plan: PathBuf,
+    /// CPU-seconds that it may take
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    budget: u64,
+    /// How many candidates are tried side by side
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
+    jobs: u64,
+    /// Where the small plan goes (plan.min.yaml beside the plan)
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+impl Args {
+    /// The defaults, for one directory.
+    pub(crate) fn of(plan: PathBuf) -> Args {
+        Args { plan, budget: 60, jobs: 2, out: None }
+    }
+}
+
+/// How many world seeds say how lucky a plan has to be.
+const FRESH: u64 = 20;
+
+/// What a plan fails by: the checker, and its kind of witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wanted {
+    checker: &'static str,
+    kind: &'static str,
+}
+
+impl Wanted {
+    fn is_in(&self, judged: &Judged) -> bool {
+        judged.report.verdicts.iter().any(|(name, v)| matches!(v, Verdict::Invalid(w) if *name == self.checker && w.kind == self.kind))
+    }
+}
+
+/// A panic or a crash of a candidate is not the failure that is looked for.
+fn fails(plan: &Scenario, world_seed: u64, wanted: &Wanted, systems: &Systems) -> (bool, f64) {
+    let plan = Scenario { world_seed: Some(world_seed), ..plan.clone() };
+    run_once(&plan, systems).map_or((false, 0.0), |judged| (wanted.is_in(&judged), judged.report.cpu_s))
+}
+
+struct Runner<'s> {
+    systems: &'s Systems,
+    wanted: Wanted,
+    /// The plan's own world seed first.
+    worlds: [u64; 3],
+    /// How many of them must fail.
+    need: usize,
+    /// What was tried: a candidate's text, and under how many world seeds it failed.
+    tried: BTreeMap<String, usize>,
+    runs: u64,
+    spent: f64,
+    budget: f64,
+    jobs: usize,
+}
+
+impl Runner<'_> {
+    /// Under how many world seeds a candidate fails, as far as that matters; how many runs that took, and
+    /// what they cost.
+    fn judge(&self, candidate: &Scenario) -> (usize, u64, f64) {
+        let (mut failed, mut runs, mut cpu) = (0, 0, 0.0);
+        for (i, world) in self.worlds.iter().enumerate() {
+            let left = self.worlds.len() - i;
+            let enough = failed >= self.need.max(2) || (self.need == 1 && i > 0 && failed == 0);
+            if enough || failed + left < self.need {
+                break;
+            }
+            let (yes, cost) = fails(candidate, *world, &self.wanted, self.systems);
+            failed += usize::from(yes);
+            runs += 1;
+            cpu += cost;
+        }
+        (failed, runs, cpu)
+    }
+}
+
+impl Oracle for Runner<'_> {
+    fn first(&mut self, candidates: &[Scenario]) -> Option<usize> {
+        for (piece, chunk) in candidates.chunks(self.jobs).enumerate() {
+            if self.is_spent() {
+                return None;
+            }
+            let texts: Vec<String> = chunk.iter().map(Scenario::to_yaml_text).collect();
+            let judged: Vec<(usize, u64, f64)> = std::thread::scope(|scope| {
+                let me = &*self;
+                let judging: Vec<_> = chunk
+                    .iter()
+                    .zip(&texts)
+                    .map(|(candidate, text)| match me.tried.get(text) {
+                        Some(failed) => Err((*failed, 0, 0.0)),
+                        None => Ok(scope.spawn(move || me.judge(candidate))),
+                    })
+                    .collect();
+                judging.into_iter().map(|j| j.map_or_else(|known| known, |running| running.join().unwrap_or((0, 1, 0.0)))).collect()
+            });
+            for (text, (failed, runs, cpu)) in texts.into_iter().zip(&judged) {
+                self.tried.insert(text, *failed);
+                self.runs += runs;
+                self.spent += cpu;
+            }
+            if let Some(at) = judged.iter().position(|(failed, ..)| *failed >= self.need) {
+                self.need = self.need.max(judged[at].0.min(2));
+                return Some(piece * self.jobs + at);
+            }
+        }
+        None
+    }
+
+    fn width(&self) -> usize {
+        self.jobs
+    }
+
+    fn is_spent(&self) -> bool {
+        self.spent >= self.budget
+    }
+}
+
+/// The plan of a report directory, or the plan itself.
+pub(crate) fn plan_path(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("plan.yaml") } else { path.to_path_buf() }
+}
+
+pub(crate) fn load_plan(path: &Path, systems: &Systems) -> Result<Scenario, Failure> {
+    let plan = load(path, &[], systems)?.scenario;
+    if plan.is_plan() {
+        return Ok(plan);
+    }
+    let text =
+        format!("{} is a scenario, not a plan: something is left to chance. `squall run` it, or `squall plan` it first", path.display());
+    Err(Failure::Usage(text))
+}
+
+/// What the run fails by: what its scenario expects if that is among it, else the most telling.
+fn wanted(plan: &Scenario, judged: &Judged) -> Option<(Wanted, squall_history::SimTime)> {
+    let broken = || judged.report.verdicts.iter().filter_map(|(name, v)| if let Verdict::Invalid(w) = v { Some((*name, w)) } else { None });
+    let expected = if let Expect::Violation { checker, .. } = &plan.expect { Some(checker.as_str()) } else { None };
+    let telling = fingerprint(&judged.report.verdicts);
+    let chosen = broken()
+        .find(|(name, _)| Some(*name) == expected)
+        .or_else(|| broken().find(|(name, w)| telling.as_deref() == Some(format!("{name}/{}", w.kind).as_str())))?;
+    Some((Wanted { checker: chosen.0, kind: chosen.1.kind }, chosen.1.at))
+}
+
+pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    let path = plan_path(&args.plan);
+    let plan = load_plan(&path, systems)?;
+    let judged = run_once(&plan, systems)?;
+    let Some((wanted, at)) = wanted(&plan, &judged) else {
+        return Err(Failure::Usage(format!("{} does not fail: there is nothing to shrink", path.display())));
+    };
+    let own = plan.world_seed.expect("a plan has its world seed");
+    let fresh = |i: u64| stream(i, "a fresh world seed").bits() >> 1;
+    let mut runner = Runner {
+        systems,
+        wanted: wanted.clone(),
+        worlds: [own, fresh(1_001), fresh(1_002)],
+        need: 1,
+        tried: BTreeMap::new(),
+        runs: 1,
+        spent: judged.report.cpu_s,
+        budget: args.budget as f64,
+        jobs: args.jobs as usize,
+    };
+    let mut small = shrink(&plan, &judged.run.history, at, &mut runner);
+    let (runs, spent, stopped) = (runner.runs, runner.spent, runner.is_spent());
+    // Its own world seed must be one under which it fails.
+    let worlds = runner.worlds;
+    let seeds = worlds.into_iter().find(|world| fails(&small, *world, &wanted, systems).0);
+    small.world_seed = Some(seeds.unwrap_or(own));
+    let luck: Vec<bool> =
+        in_parallel(&(1..=FRESH).map(fresh).collect::<Vec<_>>(), args.jobs as usize, |world| fails(&small, *world, &wanted, systems).0);
+    let lucky = luck.iter().filter(|failed| **failed).count();
+
+    let out = args.out.clone().unwrap_or_else(|| path.with_file_name("plan.min.yaml"));
+    let (before, after) = (Weight::of(&plan), Weight::of(&small));
+    let text = format!("{}{}", comments(&plan, &wanted, &judged, lucky), small.to_yaml_text());
+    let partial = out.with_extension("partial");
+    fs::write(&partial, text).and_then(|()| fs::rename(&partial, &out)).map_err(Failure::io(&out))?;
+    println!("{}/{}: {} -> {}", wanted.checker, wanted.kind, say(&before), say(&after));
+    println!(
+        "{lucky} of {FRESH} fresh world seeds fail too; {runs} runs, {spent:.1} CPU-seconds{}",
+        if stopped { " (the budget is spent)" } else { "" }
+    );
+    println!("squall replay {}", out.display());
+    Ok(Exit::Ok)
+}
+
+fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let mut results = Vec::new();
+    for chunk in items.chunks(jobs.max(1)) {
+        let done: Vec<R> = std::thread::scope(|scope| {
+            let running: Vec<_> = chunk.iter().map(|item| scope.spawn(|| work(item))).collect();
+            running.into_iter().map(|r| r.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        results.extend(done);
+    }
+    results
+}
+
+fn say(w: &Weight) -> String {
+    let ops = w.ops.map_or("generated operations".to_string(), |n| format!("{n} operations"));
+    let s = |n: usize| if n == 1 { "" } else { "s" };
+    format!(
+        "{} fault{}, {} client{}, {ops}, {} nodes, {}",
+        w.faults,
+        s(w.faults),
+        w.clients,
+        s(w.clients as usize),
+        w.nodes,
+        squall_scenario::format_duration(w.duration)
+    )
+}
+
+/// What a reader wants to know before the YAML.
+fn comments(plan: &Scenario, wanted: &Wanted, judged: &Judged, lucky: usize) -> String {
+    let summary = judged.report.verdicts.iter().find_map(|(name, v)| match v {
+        Verdict::Invalid(w) if *name == wanted.checker => Some(w.summary.clone()),
+        _ => None,
+    });
+    let seed = plan.seed.as_deref().unwrap_or("?");
+    let flat: String = summary.unwrap_or_default().chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+    let mut text = format!("# Shrunk from `{}`, seed {seed}: it fails by {}/{}.\n", plan.name, wanted.checker, wanted.kind);
+    text.push_str(&format!("# There: {flat}\n"));
+    text.push_str(&format!("# {lucky} of {FRESH} fresh world seeds fail in the same way (world_seed is one that does).\n"));
+    text
+}

@@ -1,0 +1,159 @@
+//! What a sweep runs, in which order: regressions first, then seed by seed, every scenario.
+
+use super::state::Asked;
+use crate::{Systems, failure::Failure, once::load};
+use sha2::{Digest, Sha256};
+use squall_report::{Record, Selected};
+use squall_scenario::{Expect, Scenario};
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) index: usize,
+    pub(super) path: PathBuf,
+    pub(super) scenario: String,
+    /// `None`: the file is a plan.
+    pub(super) seed: Option<u64>,
+    /// The seed that a plan came from.
+    plan_seed: String,
+    pub(super) canary: bool,
+}
+
+impl Item {
+    pub(super) fn seed_text(&self) -> String {
+        self.seed.map_or(self.plan_seed.clone(), |seed| seed.to_string())
+    }
+
+    pub(super) fn is(&self, record: &Record) -> bool {
+        record.scenario == self.scenario && record.seed == self.seed_text()
+    }
+}
+
+/// The scenarios of a sweep.
+pub(super) struct Selection {
+    scenarios: Vec<(PathBuf, Scenario)>,
+}
+
+/// Where `squall keep` puts what must not happen again, if it is there.
+pub(super) fn regressions() -> Vec<PathBuf> {
+    let dir = PathBuf::from("scenarios/regressions");
+    if dir.is_dir() { vec![dir] } else { vec![] }
+}
+
+/// Every file that these paths name: directories are searched for `.yaml`. Sorted, each once.
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut found = Vec::new();
+        search(path, &mut found)?;
+        found.sort();
+        files.extend(found);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
+    Ok(files)
+}
+
+fn search(dir: &Path, into: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    for entry in fs::read_dir(dir).map_err(Failure::io(dir))? {
+        let path = entry.map_err(Failure::io(dir))?.path();
+        if path.is_dir() {
+            search(&path, into)?;
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The first seed of a text: the same text, the same seeds, wherever.
+pub(super) fn first_seed(text: &str) -> u64 {
+    let hash = Sha256::digest(text.as_bytes());
+    // Room for a sweep behind it, and readable.
+    u64::from_be_bytes(hash[..8].try_into().expect("eight bytes")) >> 24
+}
+
+impl Selection {
+    pub(super) fn new(asked: &Asked, systems: &Systems) -> Result<Selection, Failure> {
+        let mut scenarios: Vec<(PathBuf, Scenario)> = Vec::new();
+        for (path, _) in &asked.files {
+            let scenario = load(path, &asked.bugs, systems)?.scenario;
+            let twin = scenarios
+                .iter()
+                .find(|(_, other)| other.name == scenario.name && (!other.is_plan() || !scenario.is_plan() || other.seed == scenario.seed));
+            if let Some((other, _)) = twin {
+                let text = format!(
+                    "{} and {} are both named `{}`: their runs could not be told apart",
+                    other.display(),
+                    path.display(),
+                    scenario.name
+                );
+                return Err(Failure::Usage(text));
+            }
+            scenarios.push((path.clone(), scenario));
+        }
+        Ok(Selection { scenarios })
+    }
+
+    /// Every run of this part: plans once, then all scenarios seed by seed.
+    pub(super) fn items(&self, seeds: Range<u64>, shard: Option<(u64, u64)>) -> Vec<Item> {
+        let mut items = Vec::new();
+        let item = |(path, scenario): &(PathBuf, Scenario), seed: Option<u64>| Item {
+            index: 0,
+            path: path.clone(),
+            scenario: scenario.name.clone(),
+            seed,
+            plan_seed: scenario.seed.clone().unwrap_or_default(),
+            canary: matches!(scenario.expect, Expect::Violation { .. }),
+        };
+        let (plans, scenarios): (Vec<_>, Vec<_>) = self.scenarios.iter().partition(|(_, s)| s.is_plan());
+        items.extend(plans.into_iter().map(|plan| item(plan, None)));
+        for seed in seeds.clone() {
+            for one in &scenarios {
+                // A canary must fail within so many seeds; more of them prove nothing.
+                if let Expect::Violation { within_seeds, .. } = one.1.expect
+                    && seed - seeds.start >= within_seeds
+                {
+                    continue;
+                }
+                items.push(item(one, Some(seed)));
+            }
+        }
+        if let Some((i, n)) = shard {
+            let mut at = 0;
+            items.retain(|_| {
+                at += 1;
+                (at - 1) % n == i - 1
+            });
+        }
+        items.iter_mut().enumerate().for_each(|(i, item)| item.index = i);
+        items
+    }
+
+    pub(super) fn selected(&self, items: &[Item]) -> Vec<Selected> {
+        let mut all: Vec<Selected> = Vec::new();
+        for (_, s) in &self.scenarios {
+            let seeds = items.iter().filter(|i| i.scenario == s.name).count() as u64;
+            if seeds == 0 || all.iter().any(|other| other.scenario == s.name) {
+                continue;
+            }
+            let canary = if let Expect::Violation { checker, .. } = &s.expect { Some(checker.clone()) } else { None };
+            let sometimes = s.sometimes.iter().map(|e| e.name().to_string()).collect();
+            all.push(Selected { scenario: s.name.clone(), canary, sometimes, seeds });
+        }
+        all
+    }
+
+    pub(super) fn is_canary(&self, scenario: &str) -> bool {
+        self.scenarios.iter().any(|(_, s)| s.name == scenario && matches!(s.expect, Expect::Violation { .. }))
+    }
+}

@@ -1,0 +1,172 @@
+//! Report directories: `reports/<time>/<scenario>/<seed>/`, written whole or not at all.
+
+use crate::{failure::Failure, once::Judged};
+use serde_json::{Map, Value, json};
+use squall_checker::Verdict;
+use squall_history::{NodeId, write_jsonl};
+use squall_report::fingerprint;
+use squall_scenario::Scenario;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// What this binary was made of.
+pub(crate) const SOURCE: &str = env!("SQUALL_SOURCE");
+pub(crate) const LOCK: &str = env!("SQUALL_LOCK");
+pub(crate) const COMMIT: &str = env!("SQUALL_COMMIT");
+
+/// The version of the files in a report directory.
+pub(crate) const FORMAT: u64 = 1;
+
+/// What is found in a report directory. It is written into every directory of runs.
+const PAGE: &str = include_str!("reports_page.md");
+
+/// A directory for the runs of one command, named by the time it began: `2026-11-23T21-07-25Z`, and a
+/// number behind that if that is taken.
+pub(crate) fn new_directory(reports: &Path) -> Result<PathBuf, Failure> {
+    fs::create_dir_all(reports).map_err(Failure::io(reports))?;
+    #[allow(clippy::disallowed_methods, reason = "it names a directory, and decides nothing")]
+    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+    let name = now.format("%Y-%m-%dT%H-%M-%SZ").to_string();
+    for twin in 1..10_000 {
+        let dir = reports.join(if twin == 1 { name.clone() } else { format!("{name}-{twin}") });
+        match fs::create_dir(&dir) {
+            Ok(()) => {
+                fs::write(dir.join("README.md"), PAGE).map_err(Failure::io(&dir))?;
+                link_latest(reports, &dir);
+                return Ok(dir);
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Failure::io(&dir)(e)),
+        }
+    }
+    Err(Failure::Usage(format!("{} is full of reports of this second", reports.display())))
+}
+
+/// `latest` leads to the newest directory; where links cannot be made, there is none.
+fn link_latest(reports: &Path, dir: &Path) {
+    let (link, fresh) = (reports.join("latest"), reports.join(format!(".latest-{}", std::process::id())));
+    #[cfg(unix)]
+    if let Some(name) = dir.file_name() {
+        let _ = fs::remove_file(&fresh);
+        if std::os::unix::fs::symlink(name, &fresh).is_ok() && fs::rename(&fresh, &link).is_err() {
+            let _ = fs::remove_file(&fresh);
+        }
+    }
+}
+
+/// Where a run is kept within the directory of its command.
+pub(crate) fn place(dir: &Path, plan: &Scenario) -> PathBuf {
+    dir.join(&plan.name).join(plan.seed.as_deref().unwrap_or("plan"))
+}
+
+/// How to run it again.
+pub(crate) fn replay_command(dir: &Path) -> String {
+    format!("cargo run --release -- replay {}", dir.display())
+}
+
+fn verdict_json(judged: &Judged) -> Value {
+    let mut checkers = Map::new();
+    for (name, verdict) in &judged.report.verdicts {
+        let mut entry = json!({ "verdict": verdict.word() });
+        match verdict {
+            Verdict::Valid => {}
+            Verdict::Unknown(why) => entry["why"] = why.as_str().into(),
+            Verdict::Invalid(w) => {
+                entry["kind"] = w.kind.into();
+                entry["summary"] = w.summary.as_str().into();
+                entry["details"] = w.details.clone().into();
+                entry["at_ns"] = w.at.0.into();
+                entry["ops"] = w.ops.iter().map(|op| op.0).collect::<Vec<_>>().into();
+            }
+        }
+        checkers.insert((*name).to_string(), entry);
+    }
+    let fingerprint = fingerprint(&judged.report.verdicts);
+    json!({ "format": FORMAT, "verdict": judged.report.verdict(), "fingerprint": fingerprint, "checkers": checkers })
+}
+
+fn run_json(plan: &Scenario, judged: &Judged) -> Value {
+    let command: Vec<String> = std::env::args().collect();
+    json!({
+        "format": FORMAT,
+        "squall": env!("CARGO_PKG_VERSION"),
+        "commit": COMMIT,
+        "source_sha256": SOURCE,
+        "lock_sha256": LOCK,
+        "scenario": plan.name,
+        "seed": plan.seed,
+        "world_seed": plan.world_seed,
+        "digest": judged.run.digest,
+        "entries": judged.run.history.len(),
+        "cpu_s": judged.report.cpu_s,
+        "command": command,
+    })
+}
+
+/// Writes everything about a run into `dir`, atomically: what was there is replaced.
+pub(crate) fn keep(plan: &Scenario, source: Option<&str>, judged: &Judged, dir: &Path) -> Result<(), Failure> {
+    let fresh = dir.with_extension("partial");
+    let write = || -> io::Result<()> {
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh)?;
+        }
+        fs::create_dir_all(fresh.join("nodes"))?;
+        if let Some(source) = source {
+            fs::write(fresh.join("scenario.yaml"), source)?;
+        }
+        fs::write(fresh.join("plan.yaml"), plan.to_yaml_text())?;
+        let mut file = io::BufWriter::new(fs::File::create(fresh.join("history.jsonl"))?);
+        write_jsonl(&judged.run.history, &mut file)?;
+        io::Write::flush(&mut file)?;
+        fs::write(fresh.join("report.txt"), squall_report::text(&judged.report))?;
+        fs::write(fresh.join("timeline.txt"), squall_report::overview(&judged.run.history))?;
+        fs::write(fresh.join("verdict.json"), pretty(&verdict_json(judged)))?;
+        fs::write(fresh.join("run.json"), pretty(&run_json(plan, judged)))?;
+        for id in (1..=plan.cluster.size()).map(NodeId) {
+            fs::write(fresh.join(format!("nodes/{id}.log")), squall_report::node_log(&judged.run.history, id))?;
+        }
+        if dir.exists() {
+            fs::remove_dir_all(dir)?;
+        }
+        fs::rename(&fresh, dir)
+    };
+    write().map_err(Failure::io(dir))
+}
+
+fn pretty(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("a value has a JSON form");
+    text.push('\n');
+    text
+}
+
+/// A sentence when a report directory was written by other code than this, or by a newer one.
+pub(crate) fn differs(dir: &Path) -> Result<Option<String>, Failure> {
+    let path = dir.join("run.json");
+    let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+    let run: Value = serde_json::from_str(&text).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
+    if run["format"].as_u64().is_some_and(|format| format > FORMAT) {
+        let text = format!("{} has format {}, newer than {FORMAT}: use a newer squall", path.display(), run["format"]);
+        return Err(Failure::Usage(text));
+    }
+    let mut other = Vec::new();
+    for (key, ours, what) in [("source_sha256", SOURCE, "sources"), ("lock_sha256", LOCK, "dependencies (Cargo.lock)")] {
+        if run[key].as_str().is_some_and(|theirs| theirs != ours) {
+            other.push(what);
+        }
+    }
+    let commit = run["commit"].as_str().unwrap_or("unknown");
+    Ok((!other.is_empty()).then(|| {
+        format!(
+            "this run was made by other code ({} differ; commit {commit}, this is {COMMIT}): it may go another way",
+            other.join(" and ")
+        )
+    }))
+}
+
+/// The digest that a report directory says, if it is one.
+pub(crate) fn digest_of(dir: &Path) -> Option<String> {
+    let run: Value = serde_json::from_str(&fs::read_to_string(dir.join("run.json")).ok()?).ok()?;
+    run["digest"].as_str().map(str::to_string)
+}

@@ -1,0 +1,192 @@
+//! One run in a few numbers: what a sweep keeps of each seed, and what `--json` prints.
+
+use crate::{Latency, OpCounts, RunReport};
+use serde::{Deserialize, Serialize};
+use squall_checker::Verdict;
+use std::collections::BTreeMap;
+
+/// The version of the record's format.
+pub const FORMAT: u32 = 1;
+
+/// How a run ended, as far as a sweep can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It was judged: valid.
+    Valid,
+    /// It was judged, and some checker could not decide.
+    Unknown,
+    /// It was judged: a promise was broken.
+    Invalid,
+    /// Its process died without a verdict: a bug of the harness.
+    Crashed,
+    /// It took longer than `--timeout`.
+    TimedOut,
+    /// It took more memory than `--memory-limit`.
+    OutOfMemory,
+    /// The same plan gave two different runs.
+    NonDeterministic,
+}
+
+impl Ending {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Ending::Valid => "valid",
+            Ending::Unknown => "unknown",
+            Ending::Invalid => "invalid",
+            Ending::Crashed => "crashed",
+            Ending::TimedOut => "timed-out",
+            Ending::OutOfMemory => "out-of-memory",
+            Ending::NonDeterministic => "non-deterministic",
+        }
+    }
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed that it was planned with; of a plan, the one that it came from.
+    pub seed: String,
+    /// How it ended.
+    pub verdict: Ending,
+    /// Whether that is what the scenario expects (a canary's run that finds nothing does not).
+    pub met: bool,
+    /// Each checker's word.
+    pub checkers: BTreeMap<String, String>,
+    /// Why, of each checker that did not say `valid`.
+    #[serde(default)]
+    pub reasons: BTreeMap<String, String>,
+    /// What makes two failures the same bug: the most telling checker, and its kind of witness.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
+    /// How often each event that the scenario names under `sometimes` happened.
+    pub sometimes: BTreeMap<String, u64>,
+    /// How often each event happened.
+    #[serde(default)]
+    pub events: BTreeMap<String, u64>,
+    /// How many faults of each kind fired.
+    #[serde(default)]
+    pub faults: BTreeMap<String, u64>,
+    /// The history's SHA-256.
+    pub digest: String,
+    /// How many nodes.
+    #[serde(default)]
+    pub nodes: u32,
+    /// Virtual seconds.
+    pub sim_s: f64,
+    /// CPU-seconds, checkers included.
+    pub cpu_s: f64,
+    /// The process' peak memory, in MiB.
+    pub rss_mb: f64,
+    /// How operations ended.
+    pub ops: OpCounts,
+    /// How long they took.
+    #[serde(default)]
+    pub latency_ms: Latency,
+    /// Virtual seconds without a leader.
+    #[serde(default)]
+    pub leaderless_s: f64,
+    /// Where plan, history and verdict were kept, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+}
+
+fn rounded(x: f64) -> f64 {
+    (x * 1000.0).round() / 1000.0
+}
+
+/// The most telling checker first: what breaks inside is nearer to the cause than what clients see of it.
+const TELLING: &[&str] = &["raft", "replicas-equal", "linearizable", "durable", "no-panic", "liveness", "available"];
+
+/// `raft/leader-completeness`.
+pub fn fingerprint(verdicts: &[(&'static str, Verdict)]) -> Option<String> {
+    let rank = |name: &str| TELLING.iter().position(|t| *t == name).unwrap_or(TELLING.len());
+    let broken = verdicts.iter().filter_map(|(name, v)| if let Verdict::Invalid(witness) = v { Some((*name, witness.kind)) } else { None });
+    broken.min_by_key(|(name, _)| rank(name)).map(|(name, kind)| format!("{name}/{kind}"))
+}
+
+impl Record {
+    /// The record of a judged run.
+    pub fn of(r: &RunReport, met: bool) -> Record {
+        let reason = |v: &Verdict| match v {
+            Verdict::Valid => None,
+            Verdict::Unknown(why) => Some(why.clone()),
+            Verdict::Invalid(witness) => Some(witness.summary.clone()),
+        };
+        // `kill-3` is a use of `kill`, whatever its id; effects are written down under the fault's id.
+        let mut faults: BTreeMap<String, u64> = BTreeMap::new();
+        for (id, n) in r.faults.iter().filter(|(id, _)| *id != "heal") {
+            let kind = id.rsplit_once('-').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())).map_or(id.as_str(), |(kind, _)| kind);
+            *faults.entry(kind.to_string()).or_default() += n;
+        }
+        Record {
+            format: FORMAT,
+            scenario: r.scenario.clone(),
+            seed: r.seed.clone(),
+            verdict: match r.verdict() {
+                "valid" => Ending::Valid,
+                "invalid" => Ending::Invalid,
+                _ => Ending::Unknown,
+            },
+            met,
+            checkers: r.verdicts.iter().map(|(name, v)| ((*name).to_string(), v.word().to_string())).collect(),
+            reasons: r.verdicts.iter().filter_map(|(name, v)| Some(((*name).to_string(), reason(v)?))).collect(),
+            fingerprint: fingerprint(&r.verdicts),
+            sometimes: r.sometimes.iter().map(|e| (e.name().to_string(), r.events.get(e).copied().unwrap_or(0))).collect(),
+            events: r.events.iter().map(|(e, n)| (e.name().to_string(), *n)).collect(),
+            faults,
+            digest: r.digest.clone(),
+            nodes: r.nodes,
+            sim_s: rounded(r.sim_s),
+            cpu_s: rounded(r.cpu_s),
+            rss_mb: rounded(r.rss_mb),
+            ops: r.ops,
+            latency_ms: Latency { p50: rounded(r.latency.p50), p99: rounded(r.latency.p99) },
+            leaderless_s: rounded(r.leaderless_s),
+            kept: None,
+        }
+    }
+
+    /// The record of a run that came to no verdict.
+    pub fn of_no_run(scenario: &str, seed: &str, verdict: Ending, why: String) -> Record {
+        Record {
+            format: FORMAT,
+            scenario: scenario.to_string(),
+            seed: seed.to_string(),
+            verdict,
+            met: false,
+            checkers: BTreeMap::new(),
+            reasons: BTreeMap::from([("harness".to_string(), why)]),
+            fingerprint: Some(format!("harness/{}", verdict.word())),
+            sometimes: BTreeMap::new(),
+            events: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            digest: String::new(),
+            nodes: 0,
+            sim_s: 0.0,
+            cpu_s: 0.0,
+            rss_mb: 0.0,
+            ops: OpCounts::default(),
+            latency_ms: Latency::default(),
+            leaderless_s: 0.0,
+            kept: None,
+        }
+    }
+
+    /// Why, as the checker says that the fingerprint names.
+    pub fn main_reason(&self) -> &str {
+        let checker = self.fingerprint.as_ref().and_then(|f| f.split('/').next());
+        let reason = checker.and_then(|checker| self.reasons.get(checker)).or_else(|| self.reasons.values().next());
+        reason.map_or("", String::as_str)
+    }
+
+    /// The record as one line of JSON.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("a record always has a JSON form")
+    }
+}

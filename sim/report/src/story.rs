@@ -1,0 +1,112 @@
+//! One node's own story, and the state of everything at one moment.
+
+use squall_history::{BootData, Entry, NodeId, OpId, Role, Saw, SimTime, What};
+use std::{collections::BTreeMap, fmt::Write as _};
+
+/// What one node was seen to do, and what was done to it, line by line, with virtual time.
+pub fn node_log(history: &[Entry], node: NodeId) -> String {
+    let mut out = String::new();
+    let name = node.to_string();
+    for entry in history {
+        let line = match &entry.what {
+            What::Node { node: of, saw } if *of == node => tell(saw),
+            What::Effect { fault, text, .. } if text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name) => {
+                format!("[{fault}] {text}")
+            }
+            _ => continue,
+        };
+        writeln!(out, "{:>14}  {}", entry.t.to_string(), crate::sweep::printable(&line).replace('\n', " ")).expect("a String takes it");
+    }
+    out
+}
+
+fn tell(saw: &Saw) -> String {
+    match saw {
+        Saw::Booted { incarnation, data: BootData::Empty } => format!("starts for the {incarnation}. time, on an empty disk"),
+        Saw::Booted { incarnation, data: BootData::Kept } => format!("starts for the {incarnation}. time"),
+        Saw::Stopped => "is gone".to_string(),
+        Saw::Refused { why } => format!("refuses to go on: {why}"),
+        Saw::Panicked { message } => format!("panics: {message}"),
+        Saw::Vote { term, voted_for, granted } => {
+            let whom = voted_for.map_or("nobody".to_string(), |n| n.to_string());
+            format!("{} {whom} in term {term}", if *granted { "follows" } else { "votes for" })
+        }
+        Saw::Role { term, role, .. } => format!("is {} of term {term}", role_word(*role)),
+        Saw::Append { entries } => match (entries.first(), entries.last()) {
+            (Some(first), Some(last)) => format!("appends {}..={} (terms {}..={})", first.0, last.0, first.1, last.1),
+            _ => "appends nothing".to_string(),
+        },
+        Saw::Truncate { after } => format!("truncates its log after {}", after.map_or("the beginning".to_string(), |i| i.to_string())),
+        Saw::Purge { upto, term } => format!("purges its log up to {upto} (term {term})"),
+        Saw::Commit { index, term } => format!("commits {index} (term {term})"),
+        Saw::Apply { first, state } => format!("applies {first}..={}", first + (state.len() as u64).max(1) - 1),
+        Saw::SnapshotBuilt { index, term } => format!("has built a snapshot up to {index} (term {term})"),
+        Saw::SnapshotInstalled { index, term, .. } => format!("has installed a snapshot up to {index} (term {term})"),
+        Saw::Restored { index, term, .. } => format!("has restored a snapshot up to {index} (term {term})"),
+        Saw::Final { applied, hash } => format!("holds {hash:016x} at index {applied}"),
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Learner => "learner",
+        Role::Follower => "follower",
+        Role::Candidate => "candidate",
+        Role::Leader => "leader",
+    }
+}
+
+#[derive(Default)]
+struct Node {
+    up: bool,
+    incarnation: u32,
+    role: Option<(u64, Role)>,
+    last: Option<u64>,
+    committed: Option<u64>,
+    applied: Option<u64>,
+}
+
+/// Each node's state, the faults in force and the operations that are open at a moment of the run.
+pub fn state_at(history: &[Entry], at: SimTime) -> String {
+    let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
+    let mut open: BTreeMap<OpId, String> = BTreeMap::new();
+    for entry in history.iter().take_while(|e| e.t <= at) {
+        match &entry.what {
+            What::Invoke { client, op, ask } => _ = open.insert(*op, format!("{op} {client} {ask}, since {}", entry.t)),
+            What::Ok { op, .. } | What::Fail { op, .. } | What::Info { op, .. } => _ = open.remove(op),
+            What::Node { node, saw } => follow(nodes.entry(*node).or_default(), saw),
+            What::Available { .. } | What::Effect { .. } | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => {}
+        }
+    }
+    let mut table = tabled::builder::Builder::default();
+    table.push_record(["node", "", "role", "term", "log ends", "committed", "applied"]);
+    let number = |n: Option<u64>| n.map_or("-".to_string(), |n| n.to_string());
+    for (id, node) in &nodes {
+        let up = if node.up { format!("up, {}. start", node.incarnation) } else { "down".to_string() };
+        let (term, role) = node.role.map_or(("-".to_string(), "-"), |(term, role)| (term.to_string(), role_word(role)));
+        table.push_record([id.to_string(), up, role.to_string(), term, number(node.last), number(node.committed), number(node.applied)]);
+    }
+    let mut out = format!("at {at}\n\n{}\n\n", table.build().with(tabled::settings::Style::blank()));
+    let bands = crate::timeline::bands(history, at, at);
+    let infallible = "a String takes whatever is written";
+    writeln!(out, "faults in force: {}", if bands.is_empty() { "none" } else { "" }).expect(infallible);
+    bands.iter().for_each(|(fault, text, from, to)| writeln!(out, "  {fault}: {text} ({from} to {to})").expect(infallible));
+    writeln!(out, "open operations: {}", if open.is_empty() { "none" } else { "" }).expect(infallible);
+    open.values().for_each(|text| writeln!(out, "  {text}").expect(infallible));
+    crate::sweep::printable(&out)
+}
+
+fn follow(node: &mut Node, saw: &Saw) {
+    match saw {
+        Saw::Booted { incarnation, .. } => *node = Node { up: true, incarnation: *incarnation, ..Default::default() },
+        Saw::Stopped => node.up = false,
+        Saw::Role { term, role, .. } => node.role = Some((*term, *role)),
+        Saw::Append { entries } => node.last = entries.last().map(|mark| mark.0).or(node.last),
+        Saw::Truncate { after } => node.last = *after,
+        Saw::Purge { upto, .. } => node.last = node.last.max(Some(*upto)),
+        Saw::Commit { index, .. } => node.committed = Some(*index),
+        Saw::Apply { first, state } => node.applied = Some(first + (state.len() as u64).max(1) - 1),
+        Saw::SnapshotInstalled { index, .. } | Saw::Restored { index, .. } => node.applied = Some(*index),
+        Saw::Refused { .. } | Saw::Panicked { .. } | Saw::Vote { .. } | Saw::SnapshotBuilt { .. } | Saw::Final { .. } => {}
+    }
+}

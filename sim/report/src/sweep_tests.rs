@@ -1,0 +1,115 @@
+//! Tables, groups, and strings that want to be markup.
+
+use super::*;
+use crate::{github, junit};
+
+fn record(scenario: &str, seed: &str, verdict: Ending, why: &str) -> Record {
+    let mut record = Record::of_no_run(scenario, seed, verdict, why.to_string());
+    record.met = verdict == Ending::Valid;
+    if verdict == Ending::Invalid {
+        record.fingerprint = Some("raft/election-safety".to_string());
+    }
+    if verdict == Ending::Valid {
+        (record.fingerprint, record.reasons) = (None, BTreeMap::new());
+    }
+    record
+}
+
+fn sweep(records: Vec<Record>) -> Sweep {
+    let names: BTreeSet<String> = records.iter().map(|r| r.scenario.clone()).collect();
+    let selected = |scenario: String| Selected { scenario, canary: None, sometimes: vec![], seeds: 10 };
+    Sweep { selected: names.into_iter().map(selected).collect(), records, ..Default::default() }
+}
+
+#[test]
+fn failures_are_grouped_and_the_cheapest_is_shown() {
+    let mut records: Vec<Record> = (0..3).map(|i| record("s", &i.to_string(), Ending::Invalid, "two leaders")).collect();
+    for (record, cpu) in records.iter_mut().zip([3.0, 1.0, 2.0]) {
+        (record.cpu_s, record.kept) = (cpu, Some(format!("reports/s/{}", record.seed)));
+    }
+    records.push(record("s", "9", Ending::TimedOut, "it took longer than 5s"));
+    records.push(record("s", "8", Ending::Valid, ""));
+    let sweep = sweep(records);
+    let text = sweep.text(false);
+    assert!(text.contains("raft/election-safety: 3 runs, the cheapest is s seed 1 (1.00 CPU-s)"), "{text}");
+    assert!(text.contains("squall replay reports/s/1") && text.contains("harness/timed-out: 1 run"), "{text}");
+    assert!(text.contains("5 runs in 6.0 CPU-seconds") && text.contains("4 failed"), "{text}");
+    assert_eq!(sweep.worst(), Some(Ending::TimedOut));
+    assert_eq!(sweep.json()["failures"].as_array().unwrap().len(), 4);
+    assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
+    let table: Vec<&str> = text.lines().take(2).collect();
+    assert_eq!(table[0].split("  ").filter(|c| !c.trim().is_empty()).count(), 8, "{text}");
+    assert!(sweep.text(true).lines().next().unwrap().contains("no leader s"));
+}
+
+#[test]
+fn nothing_failed_gives_the_bound_and_says_what_never_happened() {
+    let mut quiet = sweep((0..300).map(|i| record("s", &i.to_string(), Ending::Valid, "")).collect());
+    quiet.selected[0].sometimes = vec!["leader-changed".into()];
+    let text = quiet.text(false);
+    assert!(text.contains("with 95 % confidence fewer than 1.00 % of seeds do"), "{text}");
+    assert!(text.contains("`leader-changed` never happened"), "{text}");
+    assert_eq!(quiet.worst(), None);
+    quiet.records.truncate(19);
+    assert!(quiet.vacuous().is_empty(), "19 seeds say nothing");
+}
+
+#[test]
+fn a_canary_must_fail_by_its_checker() {
+    let mut canary = sweep(vec![record("c", "0", Ending::Valid, ""), record("c", "1", Ending::Invalid, "x")]);
+    canary.records[0].met = false;
+    canary.selected[0].canary = Some("raft".into());
+    assert_eq!((canary.failures().len(), canary.mute_canaries().len(), canary.worst()), (0, 1, Some(Ending::Invalid)));
+    assert!(canary.text(false).contains("a canary that did not fail by `raft` in 2 seeds"));
+    canary.records[1].met = true;
+    assert_eq!((canary.mute_canaries().len(), canary.worst()), (0, None));
+}
+
+const HOSTILE: &str = "</script><b>|`x` ]]> <!-- & \"q\" 'a'\n::error::owned\r\n::set-output name=x::y %0A \u{1b}[31m\u{0}@everyone";
+
+#[test]
+fn hostile_strings_stay_text_in_every_form() {
+    let mut bad = record(HOSTILE, HOSTILE, Ending::Invalid, HOSTILE);
+    (bad.fingerprint, bad.kept) = (Some(HOSTILE.to_string()), Some(HOSTILE.to_string()));
+    let sweep = sweep(vec![bad]);
+
+    let text = sweep.text(true);
+    assert!(!text.contains('\u{1b}') && !text.contains('\0'), "{text:?}");
+
+    let annotations = github::annotations(&sweep);
+    assert_eq!(annotations.lines().count(), 1, "one command is one line: {annotations}");
+    assert!(annotations.starts_with("::error title=") && !annotations.contains('\u{1b}'));
+    let (title, message) = annotations.strip_prefix("::error title=").unwrap().split_once("::").unwrap();
+    assert!(!title.contains(':') && !title.contains(','), "a title ends where it must: {title}");
+    assert!(message.contains("%0A"));
+
+    let summary = github::summary(&sweep);
+    for markup in ["<b>", "</script>", "<!--", "\u{1b}"] {
+        assert!(!summary.contains(markup), "{markup}: {summary}");
+    }
+    assert!(summary.contains("\\|\\`x\\`"), "{summary}");
+    assert_eq!(summary.lines().filter(|l| l.starts_with("| ")).count(), 3, "one row: {summary}");
+
+    let xml = junit(&sweep);
+    for markup in ["<b>", "</script>", "\u{1b}", "\0"] {
+        assert!(!xml.contains(markup), "{markup}: {xml}");
+    }
+    assert!(xml.contains("]]&gt;") || !xml.contains("]]>") || xml.contains("]]]]><![CDATA[>"), "{xml}");
+    assert_eq!(xml.matches("<testcase").count(), 1);
+
+    let json = sweep.json().to_string();
+    assert_eq!(json.lines().count(), 1);
+    let back: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(back["failures"][0]["reasons"]["harness"], HOSTILE);
+}
+
+#[test]
+fn a_summary_is_bounded() {
+    let many = (0..4_000).map(|i| {
+        let mut r = record("s", &i.to_string(), Ending::Invalid, &"why ".repeat(200));
+        r.fingerprint = Some(format!("raft/kind-{i}"));
+        r
+    });
+    let summary = github::summary(&sweep(many.collect()));
+    assert!(summary.len() < 300 << 10 && summary.contains("more"), "{}", summary.len());
+}

@@ -1,0 +1,477 @@
+//! Shrinking: the smallest plan that still fails, by delta debugging (Zeller and Hildebrandt 2002).
+//!
+//! ```text
+//!   plan + history ─► every operation written down (a script), cut off at the violation
+//!        │  faults ─► operations ─► clients ─► nodes ─► again, until nothing more goes
+//!        ▼  then simpler values: defaults, rounder times, shorter names
+//!   a plan that a person reads
+//! ```
+//!
+//! What fails is the oracle's business: it runs candidates and says which one it takes. So this is pure,
+//! and as fast as what it is given. A fault's start and its stop are one thing here: they go together.
+
+use crate::{
+    model::{Scenario, When},
+    parse,
+    values::format_duration,
+    workloads::{Line, Script, Workload},
+    yaml::emit,
+};
+use serde_yaml::Value;
+use squall_history::{Act, ClientId, Entry, Op, SimTime, What};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Judges candidates.
+pub trait Oracle {
+    /// The first of these, in order of preference, that still fails in the same way; `None` when none
+    /// does, or when nothing more may be tried.
+    fn first(&mut self, candidates: &[Scenario]) -> Option<usize>;
+
+    /// How many candidates it likes to be given at once.
+    fn width(&self) -> usize;
+
+    /// Whether nothing more may be tried.
+    fn is_spent(&self) -> bool;
+}
+
+/// How large a plan is: what a person has to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight {
+    /// Faults.
+    pub faults: usize,
+    /// Operations that are written down; `None`: they are generated.
+    pub ops: Option<usize>,
+    /// Clients.
+    pub clients: u32,
+    /// Nodes.
+    pub nodes: u32,
+    /// Duration.
+    pub duration: Duration,
+}
+
+impl Weight {
+    /// The weight of a plan.
+    pub fn of(plan: &Scenario) -> Weight {
+        let ops = script_of(plan).map(|script| script.ops.len());
+        Weight { faults: plan.faults.len(), ops, clients: plan.clients(), nodes: plan.cluster.size(), duration: plan.duration }
+    }
+}
+
+/// The smallest plan that the oracle takes, from a plan that it would take. `history` is the plan's run,
+/// `violated` when it became certain that it fails.
+pub fn shrink(plan: &Scenario, history: &[Entry], violated: SimTime, oracle: &mut dyn Oracle) -> Scenario {
+    let mut shrinker = Shrinker { best: plan.clone(), oracle };
+    shrinker.write_down(history);
+    shrinker.cut_off(violated);
+    loop {
+        let before = Weight::of(&shrinker.best);
+        shrinker.drop_faults();
+        shrinker.drop_ops();
+        shrinker.merge_clients();
+        shrinker.fewer_nodes();
+        shrinker.shorter();
+        if Weight::of(&shrinker.best) == before || shrinker.oracle.is_spent() {
+            break;
+        }
+    }
+    shrinker.simpler();
+    shrinker.drop_faults();
+    shrinker.drop_ops();
+    shrinker.best
+}
+
+struct Shrinker<'o> {
+    best: Scenario,
+    oracle: &'o mut dyn Oracle,
+}
+
+fn script_of(plan: &Scenario) -> Option<Script> {
+    let [workload] = &plan.workloads[..] else { return None };
+    if workload.kind() != "script" {
+        return None;
+    }
+    script_from(&workload.to_yaml())
+}
+
+fn script_from(yaml: &Value) -> Option<Script> {
+    let source = emit(yaml);
+    let tree = crate::yaml::parse_tree(&source).ok()?;
+    let mut decoder = crate::yaml::Decoder::default();
+    Script::decode(&mut decoder, &tree)
+}
+
+fn with_script(plan: &Scenario, script: Script) -> Scenario {
+    let workloads: Vec<Box<dyn Workload>> = vec![Box::new(script)];
+    Scenario { workloads, ..plan.clone() }
+}
+
+impl Shrinker<'_> {
+    /// Takes a candidate if the oracle does.
+    fn offer(&mut self, candidate: Scenario) -> bool {
+        self.offer_first(vec![candidate])
+    }
+
+    fn offer_first(&mut self, mut candidates: Vec<Scenario>) -> bool {
+        candidates.retain(|c| c.is_plan());
+        match self.oracle.first(&candidates) {
+            Some(at) => {
+                self.best = candidates.swap_remove(at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Every operation of the run, as a script.
+    fn write_down(&mut self, history: &[Entry]) {
+        if script_of(&self.best).is_some() {
+            return;
+        }
+        let mut ops = Vec::new();
+        for entry in history {
+            match &entry.what {
+                What::Invoke { client: ClientId(client), ask, .. } => {
+                    let at = Duration::from_micros(entry.t.0 / 1000);
+                    ops.push(Line { client: *client, at, op: ask.clone() });
+                }
+                What::Healed { .. } => break,
+                _ => {}
+            }
+        }
+        let script = Script { clients: self.best.clients(), ops };
+        let candidate = with_script(&self.best, script);
+        self.offer(candidate);
+    }
+
+    /// What comes after the violation has no part in it.
+    fn cut_off(&mut self, violated: SimTime) {
+        let whole = self.best.duration;
+        let at = Duration::from_nanos(violated.0);
+        let mut ends: Vec<Duration> = [at, at + Duration::from_millis(200), at + Duration::from_secs(1)].into_iter().map(up).collect();
+        ends.extend([whole / 8, whole / 4, whole / 2, whole * 3 / 4].map(up));
+        ends.retain(|end| *end < whole && !end.is_zero());
+        ends.sort_unstable();
+        for end in ends {
+            let candidate = cut(&self.best, end);
+            if self.offer(candidate) {
+                return;
+            }
+        }
+    }
+
+    fn shorter(&mut self) {
+        for parts in [(1, 2), (3, 4), (9, 10)] {
+            let end = up(self.best.duration * parts.0 / parts.1);
+            if end < self.best.duration && !end.is_zero() {
+                let candidate = cut(&self.best, end);
+                self.offer(candidate);
+            }
+        }
+        // And what comes before the first thing that happens.
+        let first_fault = self.best.faults.iter().filter_map(|f| if let When::At(at) = f.when { Some(at) } else { None }).min();
+        let first_op = script_of(&self.best).and_then(|script| script.ops.iter().map(|line| line.at).min());
+        let Some(first) = first_fault.into_iter().chain(first_op).min() else { return };
+        // A second for the first election.
+        for keep in [Duration::from_millis(1_000), Duration::from_millis(2_000)] {
+            if first > keep + Duration::from_millis(100) {
+                let candidate = earlier(&self.best, first - keep);
+                if self.offer(candidate) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Delta debugging of a list: ever smaller pieces are left out, as long as that is taken.
+    fn minimize<T: Clone>(&mut self, all: Vec<T>, build: impl Fn(&Scenario, Vec<T>) -> Scenario) {
+        let mut left = all;
+        if left.is_empty() {
+            return;
+        }
+        let nothing = build(&self.best, vec![]);
+        if self.offer(nothing) {
+            return;
+        }
+        let mut piece = left.len().div_ceil(2);
+        loop {
+            let mut at = 0;
+            let mut any = false;
+            while at < left.len() {
+                // Several pieces side by side: the first whose absence is taken goes.
+                let width = self.oracle.width().max(1);
+                let starts: Vec<usize> = (0..width).map(|i| at + i * piece).take_while(|s| *s < left.len()).collect();
+                let without = |start: usize| {
+                    let mut fewer = left.clone();
+                    fewer.drain(start..(start + piece).min(left.len()));
+                    fewer
+                };
+                let candidates: Vec<Scenario> = starts.iter().map(|s| build(&self.best, without(*s))).collect();
+                match self.oracle.first(&candidates) {
+                    Some(i) => {
+                        self.best = candidates.into_iter().nth(i).expect("the oracle answers with one of them");
+                        left = without(starts[i]);
+                        any = true;
+                        at = starts[i];
+                    }
+                    None => at += piece * starts.len(),
+                }
+                if self.oracle.is_spent() {
+                    return;
+                }
+            }
+            if piece == 1 {
+                if !any {
+                    return;
+                }
+                continue;
+            }
+            piece = piece.div_ceil(2).min(left.len().max(1));
+        }
+    }
+
+    fn drop_faults(&mut self) {
+        let faults = self.best.faults.clone();
+        self.minimize(faults, |best, faults| Scenario { faults, ..best.clone() });
+    }
+
+    fn drop_ops(&mut self) {
+        let Some(script) = script_of(&self.best) else { return };
+        let clients = script.clients;
+        self.minimize(script.ops, |best, ops| with_script(best, Script { clients, ops }));
+    }
+
+    /// The same operations by fewer clients.
+    fn merge_clients(&mut self) {
+        let Some(script) = script_of(&self.best) else { return };
+        for few in 1..script.clients.min(4) {
+            let mut names: BTreeMap<u32, u32> = BTreeMap::new();
+            let mut merged = script.clone();
+            for line in &mut merged.ops {
+                let next = names.len() as u32;
+                line.client = *names.entry(line.client).or_insert(next % few + 1);
+            }
+            merged.clients = few;
+            let candidate = with_script(&self.best, merged);
+            if self.offer(candidate) {
+                return;
+            }
+        }
+    }
+
+    /// A smaller cluster; faults forget the nodes that are gone.
+    fn fewer_nodes(&mut self) {
+        for few in [1, 2, 3, 5] {
+            if few >= self.best.cluster.size() {
+                return;
+            }
+            let mut value = self.best.to_value();
+            forget_nodes(&mut value["faults"], few);
+            let Some(mut candidate) = from_value(&value) else { continue };
+            candidate.cluster.nodes = vec![few];
+            // Read again: a fault may not fit into so few nodes.
+            let Some(candidate) = from_value(&candidate.to_value()) else { continue };
+            if self.offer(candidate) {
+                return;
+            }
+        }
+    }
+
+    /// Values that say less.
+    fn simpler(&mut self) {
+        self.defaults();
+        self.shorter_values();
+        for step in [Duration::from_secs(1), Duration::from_millis(100), Duration::from_millis(10), Duration::from_millis(1)] {
+            let candidate = rounder(&self.best, step);
+            if self.offer(candidate) {
+                break;
+            }
+        }
+        self.optional_arguments();
+        for i in 0..self.best.faults.len() {
+            for step in [Duration::from_secs(1), Duration::from_millis(500), Duration::from_millis(100), Duration::from_millis(10)] {
+                let Some(candidate) = rounder_fault(&self.best, i, step) else { continue };
+                if candidate.to_yaml_text() == self.best.to_yaml_text() || self.offer(candidate) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What is at its default need not be read.
+    fn defaults(&mut self) {
+        let default = crate::Cluster::default();
+        let now = self.best.cluster.clone();
+        let mut candidates = vec![crate::Cluster { nodes: now.nodes.clone(), ..default.clone() }];
+        candidates.push(crate::Cluster { latency: default.latency, loss: default.loss, ..now.clone() });
+        candidates.push(crate::Cluster { sync: default.sync, ..now.clone() });
+        candidates.push(crate::Cluster { snapshot_every: default.snapshot_every, ..now.clone() });
+        for cluster in candidates {
+            let merged = crate::Cluster { nodes: self.best.cluster.nodes.clone(), ..cluster };
+            if merged != self.best.cluster {
+                let candidate = Scenario { cluster: merged, ..self.best.clone() };
+                if self.offer(candidate) && self.best.cluster == (crate::Cluster { nodes: now.nodes.clone(), ..default.clone() }) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// `v1`, `v2` instead of `c3-117~0.1.2`.
+    fn shorter_values(&mut self) {
+        let Some(mut script) = script_of(&self.best) else { return };
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let mut rename = |value: &mut String| {
+            let next = names.len() + 1;
+            *value = names.entry(value.clone()).or_insert_with(|| format!("v{next}")).clone();
+        };
+        for line in &mut script.ops {
+            match &mut line.op {
+                Op::Put { value, .. } => rename(value),
+                Op::Cas { expect, value, .. } => {
+                    expect.as_mut().into_iter().for_each(&mut rename);
+                    rename(value);
+                }
+                Op::Txn { compare, then, otherwise } => {
+                    compare.iter_mut().filter_map(|c| c.holds.as_mut()).for_each(&mut rename);
+                    for act in then.iter_mut().chain(otherwise) {
+                        if let Act::Put { value, .. } = act {
+                            rename(value);
+                        }
+                    }
+                }
+                Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } => {}
+            }
+        }
+        let candidate = with_script(&self.best, script);
+        self.offer(candidate);
+    }
+
+    /// Every argument of a fault that it can do without.
+    fn optional_arguments(&mut self) {
+        for i in 0..self.best.faults.len() {
+            let fault = &self.best.faults[i];
+            let kind = fault.fault.kind();
+            let Value::Mapping(arguments) = fault.fault.to_yaml() else { continue };
+            for key in arguments.keys() {
+                let mut value = self.best.to_value();
+                if let Value::Mapping(left) = &mut value["faults"][i][kind] {
+                    left.remove(key);
+                }
+                if let Some(candidate) = from_value(&value) {
+                    self.offer(candidate);
+                }
+            }
+        }
+    }
+}
+
+fn from_value(value: &Value) -> Option<Scenario> {
+    parse("candidate", &emit(value)).ok()
+}
+
+/// Up to the next tenth of a second.
+fn up(d: Duration) -> Duration {
+    let step = 100_000_000;
+    Duration::from_nanos((d.as_nanos() as u64).div_ceil(step) * step)
+}
+
+/// The plan as if it had ended then.
+fn cut(plan: &Scenario, end: Duration) -> Scenario {
+    let mut plan = plan.clone();
+    plan.duration = end;
+    plan.faults.retain(|f| !matches!(f.when, When::At(at) if at >= end));
+    match script_of(&plan) {
+        None => plan,
+        Some(mut script) => {
+            script.ops.retain(|line| line.at < end);
+            with_script(&plan, script)
+        }
+    }
+}
+
+/// Everything so much earlier.
+fn earlier(plan: &Scenario, by: Duration) -> Scenario {
+    let mut plan = plan.clone();
+    plan.duration = plan.duration.saturating_sub(by);
+    for fault in &mut plan.faults {
+        if let When::At(at) = &mut fault.when {
+            *at = at.saturating_sub(by);
+        }
+    }
+    match script_of(&plan) {
+        None => plan,
+        Some(mut script) => {
+            script.ops.iter_mut().for_each(|line| line.at = line.at.saturating_sub(by));
+            with_script(&plan, script)
+        }
+    }
+}
+
+fn round(d: Duration, step: Duration) -> Duration {
+    let step = step.as_nanos() as u64;
+    Duration::from_nanos((d.as_nanos() as u64 + step / 2) / step * step)
+}
+
+/// Every time of the plan, rounded.
+fn rounder(plan: &Scenario, step: Duration) -> Scenario {
+    let mut plan = plan.clone();
+    for fault in &mut plan.faults {
+        if let When::At(at) = &mut fault.when {
+            *at = round(*at, step);
+        }
+    }
+    plan.faults.sort_by_key(|f| if let When::At(at) = f.when { at } else { Duration::ZERO });
+    match script_of(&plan) {
+        None => plan,
+        Some(mut script) => {
+            script.ops.iter_mut().for_each(|line| line.at = round(line.at, step));
+            with_script(&plan, script)
+        }
+    }
+}
+
+/// The durations among a fault's arguments, rounded.
+fn rounder_fault(plan: &Scenario, i: usize, step: Duration) -> Option<Scenario> {
+    let mut value = plan.to_value();
+    let kind = plan.faults[i].fault.kind();
+    round_all(&mut value["faults"][i][kind], step);
+    from_value(&value)
+}
+
+fn round_all(value: &mut Value, step: Duration) {
+    match value {
+        Value::String(text) => {
+            if let Some(d) = crate::values::parse_duration(text)
+                && d >= step
+            {
+                *text = format_duration(round(d, step));
+            }
+        }
+        Value::Mapping(map) => map.iter_mut().for_each(|(_, v)| round_all(v, step)),
+        Value::Sequence(items) => items.iter_mut().for_each(|v| round_all(v, step)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Tagged(_) => {}
+    }
+}
+
+/// Lists of nodes lose those above `few`; what is left with nobody goes.
+fn forget_nodes(value: &mut Value, few: u32) {
+    let gone = |v: &Value| v.as_str().and_then(crate::target::node_id).is_some_and(|id| id.0 > few);
+    match value {
+        Value::Sequence(items) => {
+            items.retain(|v| !gone(v));
+            items.iter_mut().for_each(|v| forget_nodes(v, few));
+            items.retain(|v| !matches!(v, Value::Sequence(inner) if inner.is_empty()));
+        }
+        Value::Mapping(map) => map.iter_mut().for_each(|(_, v)| {
+            if gone(v) {
+                *v = format!("n{few}").into();
+            }
+            forget_nodes(v, few);
+        }),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Tagged(_) => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "shrink_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! Shrinking, with oracles that know what matters.
+
+use super::*;
+use crate::plan;
+use squall_history::{NodeId, OpId};
+
+const SCENARIO: &str = "
+format: 1
+name: big
+cluster: { nodes: 5, network: { latency: 3ms..30ms } }
+workloads: [ kv: { clients: 5, keys: 4 } ]
+duration: 20s
+faults:
+  - every: 1s..2s
+    kill: { target: one, power_loss: true, restart_after: 100ms..900ms }
+  - every: 2s..3s
+    partition: { isolate: leader, direction: from, for: 1s..2s }
+";
+
+struct Knows<F> {
+    fails: F,
+    asked: usize,
+    most: usize,
+}
+
+impl<F: Fn(&Scenario) -> bool> Oracle for Knows<F> {
+    fn first(&mut self, candidates: &[Scenario]) -> Option<usize> {
+        if self.is_spent() {
+            return None;
+        }
+        self.asked += candidates.len();
+        candidates.iter().position(&self.fails)
+    }
+    fn width(&self) -> usize {
+        2
+    }
+    fn is_spent(&self) -> bool {
+        self.asked >= self.most
+    }
+}
+
+fn history() -> Vec<Entry> {
+    let op = |i: u64| What::Invoke {
+        client: ClientId(i as u32 % 5 + 1),
+        op: OpId(i),
+        ask: if i.is_multiple_of(3) { Op::Get { key: "k".into() } } else { Op::Put { key: "k".into(), value: format!("c-{i}~long") } },
+    };
+    (0..400).map(|i| Entry { t: SimTime(i * 37_123_456 + 100_000_000), what: op(i) }).collect()
+}
+
+fn shrunk(fails: impl Fn(&Scenario) -> bool, most: usize) -> (Scenario, usize) {
+    let plan = plan(&parse("big", SCENARIO).unwrap(), 3);
+    assert!(fails(&plan), "the plan itself fails");
+    let mut oracle = Knows { fails, asked: 0, most };
+    let small = shrink(&plan, &history(), SimTime(9_000_000_000), &mut oracle);
+    let text = small.to_yaml_text();
+    let back = parse("small", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    assert!(back.is_plan() && back.to_yaml_text() == text);
+    (small, oracle.asked)
+}
+
+fn kinds(plan: &Scenario) -> Vec<&'static str> {
+    plan.faults.iter().map(|f| f.fault.kind()).collect()
+}
+
+#[test]
+fn one_fault_and_two_operations_are_found_among_hundreds() {
+    let needs = |plan: &Scenario| {
+        let script = script_of(plan);
+        let enough = script.is_none_or(|s| {
+            let puts = s.ops.iter().filter(|l| matches!(l.op, Op::Put { .. })).count();
+            puts >= 1 && s.ops.iter().any(|l| matches!(l.op, Op::Get { .. }))
+        });
+        enough && kinds(plan).contains(&"partition")
+    };
+    let (small, asked) = shrunk(needs, 10_000);
+    let weight = Weight::of(&small);
+    assert_eq!((weight.faults, weight.ops, weight.clients), (1, Some(2), 1), "{}", small.to_yaml_text());
+    assert!(asked < 200, "{asked} candidates");
+    let text = small.to_yaml_text();
+    assert!(text.contains("value: v1"), "{text}");
+    assert!(!text.contains("power_loss") && !text.contains("direction"), "{text}");
+    assert!(text.contains("latency: 1ms..10ms"), "defaults: {text}");
+    assert!(small.duration < Duration::from_secs(10), "{text}");
+}
+
+#[test]
+fn a_fault_that_names_a_node_lives_in_a_smaller_cluster() {
+    let needs = |plan: &Scenario| kinds(plan).iter().filter(|k| **k == "kill").count() >= 2 && plan.cluster.size() >= 3;
+    let (small, _) = shrunk(needs, 10_000);
+    assert_eq!(kinds(&small), ["kill", "kill"]);
+    assert_eq!(small.cluster.size(), 3);
+    let names = |f: &crate::ScheduledFault| f.fault.named();
+    assert!(small.faults.iter().flat_map(names).all(|p| p <= crate::Party::Node(NodeId(3))), "{}", small.to_yaml_text());
+}
+
+#[test]
+fn a_spent_oracle_ends_it_with_the_best_so_far() {
+    let needs = |plan: &Scenario| !plan.faults.is_empty();
+    let (small, asked) = shrunk(needs, 12);
+    assert!(asked <= 14, "{asked}");
+    assert!(!small.faults.is_empty());
+}
+
+#[test]
+fn what_is_generated_and_cannot_be_written_down_stays_generated() {
+    let needs = |plan: &Scenario| script_of(plan).is_none() && !plan.faults.is_empty();
+    let (small, _) = shrunk(needs, 10_000);
+    assert_eq!((Weight::of(&small).ops, Weight::of(&small).faults), (None, 1));
+}
