@@ -1,7 +1,8 @@
 //! `squall shrink`: the smallest plan that still fails in the same way.
 //!
 //! A candidate is taken when the same checker fails with the same kind of witness, and not by the luck of
-//! one world seed: once a plan fails under two of three world seeds, whatever is taken after must too.
+//! one world seed: the plan is made steadier on the way, and whatever is taken then must fail under as many
+//! of eight world seeds, less one.
 
 use crate::{
     Exit, Systems,
@@ -43,6 +44,9 @@ impl Args {
     }
 }
 
+/// How many world seeds candidates are held against.
+const TRIALS: usize = 8;
+
 /// How many world seeds say how lucky a plan has to be.
 const FRESH: u64 = 20;
 
@@ -69,63 +73,68 @@ struct Runner<'s> {
     systems: &'s Systems,
     wanted: Wanted,
     /// The plan's own world seed first.
-    worlds: [u64; 3],
-    /// How many of them must fail.
+    worlds: Vec<u64>,
+    /// Under how many of them a candidate must fail. While one is enough, only the plan's own counts.
     need: usize,
-    /// What was tried: a candidate's text, and under how many world seeds it failed.
-    tried: BTreeMap<String, usize>,
+    /// What was tried: a candidate's text and what was needed of it; and under how many it failed.
+    tried: BTreeMap<(String, usize), usize>,
     runs: u64,
     spent: f64,
     budget: f64,
     jobs: usize,
 }
 
+/// What a candidate came to: under how many world seeds it failed, after how many runs, at what cost.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    failed: usize,
+    runs: u64,
+    cpu: f64,
+}
+
 impl Runner<'_> {
-    /// Under how many world seeds a candidate fails, as far as that matters; how many runs that took, and
-    /// what they cost.
-    fn judge(&self, candidate: &Scenario) -> (usize, u64, f64) {
-        let (mut failed, mut runs, mut cpu) = (0, 0, 0.0);
-        for (i, world) in self.worlds.iter().enumerate() {
-            let left = self.worlds.len() - i;
-            let enough = failed >= self.need.max(2) || (self.need == 1 && i > 0 && failed == 0);
-            if enough || failed + left < self.need {
+    /// Runs a candidate under one world seed after the other, until it is clear whether it fails under
+    /// `need` of `of`; or under all of them, if `count` is asked for.
+    fn judge(&self, candidate: &Scenario, need: usize, of: usize, count: bool) -> Tally {
+        let mut judged = Tally::default();
+        for (i, world) in self.worlds.iter().take(of).enumerate() {
+            if judged.failed + (of - i) < need || (judged.failed >= need && !count) {
                 break;
             }
             let (yes, cost) = fails(candidate, *world, &self.wanted, self.systems);
-            failed += usize::from(yes);
-            runs += 1;
-            cpu += cost;
+            judged = Tally { failed: judged.failed + usize::from(yes), runs: judged.runs + 1, cpu: judged.cpu + cost };
         }
-        (failed, runs, cpu)
+        judged
+    }
+
+    fn judge_all(&mut self, candidates: &[Scenario], need: usize, of: usize, count: bool) -> Vec<usize> {
+        let texts: Vec<String> = candidates.iter().map(Scenario::to_yaml_text).collect();
+        let me = &*self;
+        let judged = in_parallel(&candidates.iter().zip(&texts).collect::<Vec<_>>(), self.jobs, |(candidate, text)| {
+            let key = ((*text).clone(), need + 100 * usize::from(count));
+            match me.tried.get(&key) {
+                Some(failed) => Tally { failed: *failed, ..Tally::default() },
+                None => me.judge(candidate, need, of, count),
+            }
+        });
+        for (text, judged) in texts.into_iter().zip(&judged) {
+            self.tried.insert((text, need + 100 * usize::from(count)), judged.failed);
+            self.runs += judged.runs;
+            self.spent += judged.cpu;
+        }
+        judged.into_iter().map(|j| j.failed).collect()
     }
 }
 
 impl Oracle for Runner<'_> {
     fn first(&mut self, candidates: &[Scenario]) -> Option<usize> {
+        let of = if self.need == 1 { 1 } else { self.worlds.len() };
         for (piece, chunk) in candidates.chunks(self.jobs).enumerate() {
             if self.is_spent() {
                 return None;
             }
-            let texts: Vec<String> = chunk.iter().map(Scenario::to_yaml_text).collect();
-            let judged: Vec<(usize, u64, f64)> = std::thread::scope(|scope| {
-                let me = &*self;
-                let judging: Vec<_> = chunk
-                    .iter()
-                    .zip(&texts)
-                    .map(|(candidate, text)| match me.tried.get(text) {
-                        Some(failed) => Err((*failed, 0, 0.0)),
-                        None => Ok(scope.spawn(move || me.judge(candidate))),
-                    })
-                    .collect();
-                judging.into_iter().map(|j| j.map_or_else(|known| known, |running| running.join().unwrap_or((0, 1, 0.0)))).collect()
-            });
-            for (text, (failed, runs, cpu)) in texts.into_iter().zip(&judged) {
-                self.tried.insert(text, *failed);
-                self.runs += runs;
-                self.spent += cpu;
-            }
-            if let Some(at) = judged.iter().position(|(failed, ..)| *failed >= self.need) {
-                self.need = self.need.max(judged[at].0.min(2));
+            let failed = self.judge_all(chunk, self.need, of, false);
+            if let Some(at) = failed.iter().position(|failed| *failed >= self.need) {
                 return Some(piece * self.jobs + at);
             }
         }
@@ -138,6 +147,25 @@ impl Oracle for Runner<'_> {
 
     fn is_spent(&self) -> bool {
         self.spent >= self.budget
+    }
+
+    fn scores(&mut self, candidates: &[Scenario], beat: usize) -> Vec<usize> {
+        let mut scores = Vec::new();
+        for chunk in candidates.chunks(self.jobs) {
+            match self.is_spent() {
+                true => scores.extend(chunk.iter().map(|_| 0)),
+                false => scores.extend(self.judge_all(chunk, beat + 1, self.worlds.len(), true)),
+            }
+        }
+        scores
+    }
+
+    fn trials(&self) -> usize {
+        self.worlds.len()
+    }
+
+    fn demand(&mut self, score: usize) {
+        self.need = score;
     }
 }
 
@@ -179,7 +207,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let mut runner = Runner {
         systems,
         wanted: wanted.clone(),
-        worlds: [own, fresh(1_001), fresh(1_002)],
+        worlds: std::iter::once(own).chain((1_001..).take(TRIALS - 1).map(fresh)).collect(),
         need: 1,
         tried: BTreeMap::new(),
         runs: 1,
@@ -190,7 +218,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let mut small = shrink(&plan, &judged.run.history, at, &mut runner);
     let (runs, spent, stopped) = (runner.runs, runner.spent, runner.is_spent());
     // Its own world seed must be one under which it fails.
-    let worlds = runner.worlds;
+    let worlds = runner.worlds.clone();
     let seeds = worlds.into_iter().find(|world| fails(&small, *world, &wanted, systems).0);
     small.world_seed = Some(seeds.unwrap_or(own));
     let luck: Vec<bool> =

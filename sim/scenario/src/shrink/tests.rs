@@ -37,6 +37,14 @@ impl<F: Fn(&Scenario) -> bool> Oracle for Knows<F> {
     fn is_spent(&self) -> bool {
         self.asked >= self.most
     }
+    fn scores(&mut self, candidates: &[Scenario], _beat: usize) -> Vec<usize> {
+        self.asked += candidates.len();
+        candidates.iter().map(|c| if (self.fails)(c) { self.trials() } else { 0 }).collect()
+    }
+    fn trials(&self) -> usize {
+        4
+    }
+    fn demand(&mut self, _score: usize) {}
 }
 
 fn history() -> Vec<Entry> {
@@ -107,4 +115,47 @@ fn what_is_generated_and_cannot_be_written_down_stays_generated() {
     let needs = |plan: &Scenario| script_of(plan).is_none() && !plan.faults.is_empty();
     let (small, _) = shrunk(needs, 10_000);
     assert_eq!((Weight::of(&small).ops, Weight::of(&small).faults), (None, 1));
+}
+
+#[test]
+fn whom_a_fault_hits_is_said_by_role_if_that_is_steadier() {
+    struct Roles;
+    impl Oracle for Roles {
+        fn first(&mut self, candidates: &[Scenario]) -> Option<usize> {
+            candidates.iter().position(|c| self.score(c) > 0)
+        }
+        fn width(&self) -> usize {
+            1
+        }
+        fn is_spent(&self) -> bool {
+            false
+        }
+        fn scores(&mut self, candidates: &[Scenario], _beat: usize) -> Vec<usize> {
+            candidates.iter().map(|c| self.score(c)).collect()
+        }
+        fn trials(&self) -> usize {
+            8
+        }
+        fn demand(&mut self, _score: usize) {}
+    }
+    impl Roles {
+        /// A kill matters; that of the leader does always.
+        fn score(&self, plan: &Scenario) -> usize {
+            let text = plan.to_yaml_text();
+            let kills = kinds(plan).iter().filter(|k| **k == "kill").count();
+            if kills == 0 {
+                0
+            } else if text.contains("target: leader") {
+                8
+            } else {
+                2
+            }
+        }
+    }
+    let plan = plan(&parse("big", SCENARIO).unwrap(), 3);
+    let small = shrink(&plan, &history(), SimTime(9_000_000_000), &mut Roles);
+    let text = small.to_yaml_text();
+    assert_eq!(kinds(&small), ["kill"]);
+    assert!(text.contains("target: leader"), "{text}");
+    assert!(!text.contains("sometimes") && !text.contains("about"), "{text}");
 }
