@@ -64,7 +64,7 @@ pub(crate) fn run(command: &mut Command, limits: Limits, interrupted: &AtomicBoo
             if let Some(status) = locked(&child).try_wait()? {
                 break status;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::park_timeout(Duration::from_millis(1));
         };
         finished.store(true, Ordering::Relaxed);
         watching.thread().unpark();

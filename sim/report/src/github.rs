@@ -73,7 +73,7 @@ pub fn summary(sweep: &Sweep) -> String {
         let r = group.cheapest;
         let why = r.main_reason();
         let replay = r.kept.as_deref().map_or(String::new(), |kept| format!("squall replay {kept}"));
-        let cells = [&group.fingerprint, &group.count.to_string(), &r.scenario, &r.seed, why, &replay].map(|text| cell(text));
+        let cells = [&group.fingerprint, &group.count.to_string(), &r.scenario, &r.seed, why, &replay].map(cell);
         let row = format!("| {} |\n", cells.join(" | "));
         if out.len() + row.len() > SUMMARY_MAX {
             out.push_str(&format!("\nand {} more\n", groups.len() - i));

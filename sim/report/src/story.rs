@@ -99,7 +99,7 @@ pub fn state_at(history: &[Entry], at: SimTime) -> String {
 fn follow(node: &mut Node, saw: &Saw) {
     match saw {
         Saw::Booted { incarnation, .. } => *node = Node { up: true, incarnation: *incarnation, ..Default::default() },
-        Saw::Stopped => node.up = false,
+        Saw::Stopped => (node.up, node.role) = (false, None),
         Saw::Role { term, role, .. } => node.role = Some((*term, *role)),
         Saw::Append { entries } => node.last = entries.last().map(|mark| mark.0).or(node.last),
         Saw::Truncate { after } => node.last = *after,

@@ -133,6 +133,14 @@ impl Sweep {
                 out.push_str(&format!("  squall replay {kept}\n"));
             }
         }
+        for s in self.selected.iter().filter(|s| s.canary.is_some()) {
+            let Some((n, r)) = self.of(&s.scenario).enumerate().find(|(_, r)| r.met) else { continue };
+            let checker = s.canary.as_deref().unwrap_or_default();
+            out.push_str(&format!("\n{}: failed by `{checker}`, as it must, at seed {} (run {})\n", s.scenario, r.seed, n + 1));
+            if let Some(kept) = &r.kept {
+                out.push_str(&format!("  squall replay {kept}\n"));
+            }
+        }
         for s in self.mute_canaries() {
             let checker = s.canary.as_deref().unwrap_or_default();
             out.push_str(&format!(

@@ -32,7 +32,14 @@ enum What {
 fn print(rows: Vec<[String; 2]>) {
     let mut table = Builder::default();
     rows.into_iter().for_each(|row| table.push_record(row));
-    println!("{}", table.build().with(Style::blank()).modify(Columns::last(), Width::wrap(60).keep_words(true)));
+    println!(
+        "{}",
+        table
+            .build()
+            .with(Style::blank())
+            .modify(Columns::first(), Width::wrap(36).keep_words(true))
+            .modify(Columns::last(), Width::wrap(60).keep_words(true))
+    );
 }
 
 fn row(name: &str, about: &str) -> [String; 2] {

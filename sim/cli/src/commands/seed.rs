@@ -37,11 +37,12 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
     let mut record = Record::of(&judged.report, met(&plan.expect, &judged) == Exit::Ok);
-    let failed = match plan.expect {
+    let worth_keeping = match plan.expect {
         Expect::Valid => record.verdict != Ending::Valid,
-        Expect::Violation { .. } => false,
+        // What a canary is for.
+        Expect::Violation { .. } => record.met,
     };
-    if let Some(dir) = args.keep.as_ref().filter(|_| failed) {
+    if let Some(dir) = args.keep.as_ref().filter(|_| worth_keeping) {
         let dir = place(dir, &plan);
         keep(&plan, Some(&source), &judged, &dir)?;
         record.kept = Some(dir.display().to_string());

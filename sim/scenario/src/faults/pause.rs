@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) const KIND: FaultKind = FaultKind {
     name: "pause",
     family: Family::Process,
-    about: "Stops processes, of nodes or of clients; their clocks run on, packets and timers queue up until they go on.",
+    about: "Stops nodes or clients; their clocks run on, packets and timers queue up until they go on.",
     args: &[
         Arg { name: "target", form: "a target", about: "whom: nodes or clients" },
         Arg { name: "for", form: "a duration or a range", about: "how long" },

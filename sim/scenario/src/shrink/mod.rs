@@ -83,6 +83,9 @@ pub fn shrink(plan: &Scenario, history: &[Entry], violated: SimTime, oracle: &mu
     shrinker.cut_off(violated);
     shrinker.drop_faults();
     shrinker.fewer_nodes();
+    // Under its own world seed only, since long scripts are dear: what is lucky is made steadier then.
+    shrinker.drop_most_ops();
+    shrinker.shorter();
     shrinker.steady();
     loop {
         let before = Weight::of(&shrinker.best);
@@ -100,8 +103,12 @@ pub fn shrink(plan: &Scenario, history: &[Entry], violated: SimTime, oracle: &mu
     shrinker.drop_faults();
     shrinker.drop_ops();
     shrinker.merge_clients();
+    shrinker.steady();
     shrinker.best
 }
+
+/// A script of more operations is too dear to be held against many world seeds.
+const OPS_MANY: usize = 40;
 
 struct Shrinker<'o> {
     best: Scenario,
@@ -165,7 +172,7 @@ impl Shrinker<'_> {
             self.best = candidates[at].clone();
             score = better;
         }
-        self.oracle.demand(score.saturating_sub(1).max(1));
+        self.oracle.demand(score.clamp(1, trials - 1));
     }
 
     /// Every operation of the run, as a script.
@@ -229,7 +236,8 @@ impl Shrinker<'_> {
     }
 
     /// Delta debugging of a list: ever smaller pieces are left out, as long as that is taken.
-    fn minimize<T: Clone>(&mut self, all: Vec<T>, build: impl Fn(&Scenario, Vec<T>) -> Scenario) {
+    /// It ends once no more than `enough` are left.
+    fn minimize<T: Clone>(&mut self, all: Vec<T>, enough: usize, build: impl Fn(&Scenario, Vec<T>) -> Scenario) {
         let mut left = all;
         if left.is_empty() {
             return;
@@ -261,7 +269,7 @@ impl Shrinker<'_> {
                     }
                     None => at += piece * starts.len(),
                 }
-                if self.oracle.is_spent() {
+                if self.oracle.is_spent() || left.len() <= enough {
                     return;
                 }
             }
@@ -277,13 +285,20 @@ impl Shrinker<'_> {
 
     fn drop_faults(&mut self) {
         let faults = self.best.faults.clone();
-        self.minimize(faults, |best, faults| Scenario { faults, ..best.clone() });
+        self.minimize(faults, 0, |best, faults| Scenario { faults, ..best.clone() });
     }
 
     fn drop_ops(&mut self) {
         let Some(script) = script_of(&self.best) else { return };
         let clients = script.clients;
-        self.minimize(script.ops, |best, ops| with_script(best, Script { clients, ops }));
+        self.minimize(script.ops, 0, |best, ops| with_script(best, Script { clients, ops }));
+    }
+
+    /// Until a few dozen are left.
+    fn drop_most_ops(&mut self) {
+        let Some(script) = script_of(&self.best).filter(|script| script.ops.len() > OPS_MANY) else { return };
+        let clients = script.clients;
+        self.minimize(script.ops, OPS_MANY, |best, ops| with_script(best, Script { clients, ops }));
     }
 
     /// The same operations by fewer clients.

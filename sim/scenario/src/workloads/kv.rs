@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 pub(super) const KIND: WorkloadKind = WorkloadKind {
     name: "kv",
-    about: "Gets, puts, deletes, transactions over several keys, prefix ranges and reads of the past; every value is unique.",
+    about: "Gets, puts, deletes, transactions, prefix ranges and reads of the past; every value is unique.",
     args: &[
         CLIENTS_ARG,
         KEYS_ARG,

@@ -36,7 +36,8 @@ fn block(value: &Value, indent: usize, out: &mut String) {
         Value::Sequence(items) if !items.is_empty() => {
             for item in items {
                 let line = flow(item);
-                let is_fault = item.as_mapping().is_some_and(|m| m.len() > 1 && m.values().any(Value::is_mapping));
+                // A fault stands over several lines; an operation of a script on one.
+                let is_fault = indent <= 2 && item.as_mapping().is_some_and(|m| m.len() > 1 && m.values().any(Value::is_mapping));
                 if line.len() + indent + 2 <= COLUMNS && !is_fault {
                     out.push_str(&format!("{pad}- {line}\n"));
                     continue;

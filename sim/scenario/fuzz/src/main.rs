@@ -1,0 +1,29 @@
+//! Whatever is read is refused with a diagnostic or planned; and a plan prints, is read back, and is
+//! planned into itself.
+//!
+//! With `cargo install cargo-fuzz`: `cd sim/scenario && cargo +nightly fuzz run parse_and_plan ../../scenarios`.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use squall_scenario::{parse, plan};
+
+fuzz_target!(|data: &[u8]| {
+    let source = String::from_utf8_lossy(data);
+    let scenario = match parse("fuzz", &source) {
+        Ok(scenario) => scenario,
+        Err(diagnostics) => {
+            assert!(!diagnostics.all.is_empty(), "refused without a reason");
+            drop(diagnostics.to_string());
+            return;
+        }
+    };
+    for seed in 0..2 {
+        let planned = plan(&scenario, seed);
+        assert!(planned.is_plan());
+        let text = planned.to_yaml_text();
+        let back = parse("plan", &text).unwrap_or_else(|e| panic!("a plan is refused:\n{e}\n{text}"));
+        assert!(back.is_plan(), "{text}");
+        assert_eq!(back.to_yaml_text(), text);
+    }
+});
