@@ -32,7 +32,7 @@ fn a_sweep_says_what_it_did_in_a_table_in_json_and_in_files() {
     let broken = scenario("tutorial/00-broken-store.yaml");
     let out = squall(dir.path(), &["sweep", "quick.yaml", &broken, "--count", "4", "--junit", "junit.xml", "--github"]);
     let shown = ends(&out, 0);
-    for expect in ["4/4", "00-broken-store (canary)", "failed by `linearizable`, as it must, at seed 0", "5 runs in", "95 % confidence"] {
+    for expect in ["4/4", "00-broken-store (canary)", "failed by `linearizable`, as it must, at seed 0", "5 runs in", "95 % bound"] {
         assert!(shown.contains(expect), "missing {expect:?}:\n{shown}");
     }
     assert!(shown.lines().all(|l| l.chars().count() <= 100), "{shown}");

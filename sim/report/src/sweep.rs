@@ -160,13 +160,11 @@ impl Sweep {
     pub fn summary(&self) -> String {
         let (n, failed) = (self.records.len(), self.failures().len());
         let cpu: f64 = self.records.iter().map(|r| r.cpu_s).sum();
-        let mut text = format!("{n} runs in {cpu:.1} CPU-seconds, {} of them made twice; ", self.rechecked);
+        let mut text = format!("{n} runs in {cpu:.1} CPU-seconds, {} made twice; ", self.rechecked);
         // The rule of three (Hanley and Lippman-Hand 1983).
         match (failed, n) {
             (0, 0) => text.push_str("nothing was run"),
-            (0, n) => {
-                text.push_str(&format!("none failed: with 95 % confidence fewer than {:.2} % of seeds do", (300.0 / n as f64).min(100.0)))
-            }
+            (0, n) => text.push_str(&format!("none failed: under {:.2} % of seeds do (95 % bound)", (300.0 / n as f64).min(100.0))),
             (failed, _) => text.push_str(&format!("{failed} failed")),
         }
         if let Some(why) = &self.cut_short {

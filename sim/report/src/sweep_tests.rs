@@ -47,7 +47,7 @@ fn nothing_failed_gives_the_bound_and_says_what_never_happened() {
     let mut quiet = sweep((0..300).map(|i| record("s", &i.to_string(), Ending::Valid, "")).collect());
     quiet.selected[0].sometimes = vec!["leader-changed".into()];
     let text = quiet.text(false);
-    assert!(text.contains("with 95 % confidence fewer than 1.00 % of seeds do"), "{text}");
+    assert!(text.contains("none failed: under 1.00 % of seeds do (95 % bound)"), "{text}");
     assert!(text.contains("`leader-changed` never happened"), "{text}");
     assert_eq!(quiet.worst(), None);
     quiet.records.truncate(19);

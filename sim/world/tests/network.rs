@@ -3,13 +3,14 @@
 mod support;
 
 use squall_env::{Env, Listener, Net};
-use squall_world::{Machine, SimEnv, SimNet, SimStream, USER_TIMEOUT};
+use squall_scenario::{LinkChange, Probability, Span};
+use squall_world::{HostId, Machine, SimEnv, SimNet, SimStream, USER_TIMEOUT};
 use std::{
     io,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use support::{n, on_machine, sleep};
+use support::{n, on_machine, run_on, sleep};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What happened at both ends, with the virtual millisecond.
@@ -349,4 +350,106 @@ fn a_listener_that_closes_refuses() {
         sleep(&machine, 100).await;
         log.expect(&format!("connect: {:?}", io::ErrorKind::ConnectionRefused));
     });
+}
+
+fn between(machine: &Machine) -> [(HostId, HostId); 2] {
+    let (a, b) = (n(machine, 1), n(machine, 2));
+    [(a, b), (b, a)]
+}
+
+fn shape_both(machine: &Machine, change: LinkChange, on: bool) {
+    for (from, to) in between(machine) {
+        if on { machine.shape(from, to, change) } else { machine.unshape(from, to, change) }
+    }
+}
+
+/// How many milliseconds a byte was on its way.
+fn took(log: &Log, i: u8) -> u64 {
+    log.expect(&format!("got {i}")) - log.expect(&format!("wrote {i}"))
+}
+
+#[test]
+fn a_delay_makes_each_byte_late_by_as_much_and_ends_with_the_fault() {
+    let delay = LinkChange::Delay(Span::millis(300, 320));
+    let log = story(21, 100, 30, move |machine| async move {
+        sleep(&machine, 550).await;
+        shape_both(&machine, delay, true);
+        sleep(&machine, 1000).await;
+        shape_both(&machine, delay, false);
+        sleep(&machine, 3000).await;
+    });
+    assert!(took(&log, 3) <= 11, "before");
+    for i in 8..=14 {
+        assert!((300..=332).contains(&took(&log, i)), "byte {i} took {} ms", took(&log, i));
+    }
+    // What is sent after may wait for what was sent before, and no longer.
+    assert!(took(&log, 25) <= 11, "after");
+}
+
+#[test]
+fn delays_of_two_faults_add_up() {
+    let log = story(22, 100, 12, |machine| async move {
+        shape_both(&machine, LinkChange::Delay(Span::millis(100, 100)), true);
+        shape_both(&machine, LinkChange::Delay(Span::millis(50, 50)), true);
+        sleep(&machine, 3000).await;
+    });
+    assert!((150..=162).contains(&took(&log, 9)), "{} ms", took(&log, 9));
+}
+
+#[test]
+fn losses_are_retransmissions_nothing_is_missing_and_the_order_stands() {
+    let rate = Probability { numerator: 30, denominator: 100 };
+    let log = story(23, 50, 60, move |machine| async move {
+        shape_both(&machine, LinkChange::Loss(rate), true);
+        sleep(&machine, 20_000).await;
+    });
+    let late = (1..=60).filter(|i| took(&log, *i) >= 190).count();
+    assert!((5..=55).contains(&late), "{late} of 60 were late");
+    assert!((2..=60).all(|i| log.expect(&format!("got {i}")) >= log.expect(&format!("got {}", i - 1))));
+}
+
+#[test]
+fn a_narrow_link_makes_bytes_queue_up() {
+    let log = story(24, 1, 20, |machine| async move {
+        shape_both(&machine, LinkChange::Bandwidth(10), true);
+        sleep(&machine, 6_000).await;
+    });
+    let last = log.expect("got 20");
+    assert!((1_900..=2_300).contains(&last), "20 bytes at 10 B/s take 2 s: {last} ms");
+}
+
+#[test]
+fn a_reset_kills_the_connection_at_both_ends_at_once() {
+    let log = story(25, 100, 50, |machine| async move {
+        sleep(&machine, 1000).await;
+        let [(a, b), _] = between(&machine);
+        assert_eq!(machine.reset_connections(b, a), 1, "whichever end is named first");
+        assert_eq!(machine.reset_connections(a, b), 0, "it is gone");
+        sleep(&machine, 1000).await;
+    });
+    for end in ["reader: ConnectionReset", "writer: ConnectionReset"] {
+        assert!((1_000..=1_110).contains(&log.expect(end)), "{end} at {}", log.expect(end));
+    }
+}
+
+#[test]
+fn a_host_that_refuses_answers_at_once_and_lets_what_stands_go_on() {
+    let log = on_machine(26, |machine| async move {
+        let log = Log::default();
+        boot_reader(&machine, &log);
+        sleep(&machine, 1).await;
+        boot_writer(&machine, &log, 100, 20);
+        sleep(&machine, 500).await;
+        // Refused by two faults: it accepts once both are over.
+        machine.refuse(n(&machine, 2), true);
+        machine.refuse(n(&machine, 2), true);
+        machine.refuse(n(&machine, 2), false);
+        let addr = machine.addr(n(&machine, 2), 80);
+        let kinds = run_on(&machine, 3, move || async move { SimNet::current().connect(addr).await.map(drop).map_err(|e| e.kind()) });
+        assert_eq!(kinds.await, Err(std::io::ErrorKind::ConnectionRefused));
+        machine.refuse(n(&machine, 2), false);
+        sleep(&machine, 3000).await;
+        log
+    });
+    assert!(log.at("got 20").is_some(), "the connection that stood goes on");
 }

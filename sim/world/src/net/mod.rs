@@ -149,7 +149,9 @@ impl crate::Machine {
     /// Every connection between two hosts dies with a reset at both ends. Answers how many there were.
     pub fn reset_connections(&self, a: crate::HostId, b: crate::HostId) -> usize {
         let (_, mut state) = self.lock();
-        let between = |conn: &Conn| [[a.0, b.0], [b.0, a.0]].contains(&[conn.ends[0].host, conn.ends[1].host]);
+        let ends = [[a.0, b.0], [b.0, a.0]];
+        // One that is dead already may wait for its handles to be dropped.
+        let between = |conn: &Conn| ends.contains(&[conn.ends[0].host, conn.ends[1].host]) && conn.ends.iter().any(|e| e.error.is_none());
         let ids: Vec<ConnId> = state.net.conns.iter().filter(|(_, conn)| between(conn)).map(|(id, _)| *id).collect();
         for id in &ids {
             state.reset(*id);
