@@ -49,6 +49,9 @@ const STDERR_MAX: usize = 8 << 10;
 
 /// Runs a command to its end, or to its limits.
 pub(crate) fn run(command: &mut Command, limits: Limits, interrupted: &AtomicBool) -> io::Result<Output> {
+    // A Ctrl-C on the terminal is for the sweep: it ends its children itself, and knows why they ended.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let child = Arc::new(Mutex::new(child));
@@ -70,7 +73,12 @@ pub(crate) fn run(command: &mut Command, limits: Limits, interrupted: &AtomicBoo
         watching.thread().unpark();
         let killed = watching.join().unwrap_or(None);
         read?;
-        let ended = killed.unwrap_or_else(|| status.code().map_or(Ended::Signal, Ended::Exit));
+        let by_itself = || match status.code() {
+            Some(code) => Ended::Exit(code),
+            None if interrupted.load(Ordering::Relaxed) => Ended::Interrupted,
+            None => Ended::Signal,
+        };
+        let ended = killed.unwrap_or_else(by_itself);
         Ok(Output { ended, stdout, stderr })
     })
 }

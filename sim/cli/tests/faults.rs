@@ -114,7 +114,7 @@ fn a_rolling_restart_takes_one_node_at_a_time_and_a_crash_loop_the_same_one() {
         What::Node { node, saw: Saw::Role { role: Role::Leader, .. } } if e.t < SimTime(1_000_000_000) => Some(node),
         _ => None,
     };
-    let leader = history.iter().filter_map(leads).last().unwrap();
+    let leader = history.iter().filter_map(leads).next_back().unwrap();
     assert_eq!((order.len(), order[2].as_str()), (3, leader.to_string().as_str()), "the leader goes last: {order:?}");
     let kills =
         effects(&history, "loop").iter().filter(|(_, phase, text)| *phase == EffectPhase::Start && text.starts_with("kill n2")).count();

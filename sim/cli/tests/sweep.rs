@@ -202,6 +202,10 @@ fn parts_make_a_whole_and_what_cannot_be_is_refused() {
         ends(&out, code);
         assert!(text(&out.stderr).contains(expect), "{args:?}: {}", text(&out.stderr));
     }
+    write(dir.path(), "quiet.yaml", &quick("quiet", "sometimes: [snapshot-installed]\n"));
+    let shown = ends(&squall(dir.path(), &["sweep", "quiet.yaml", "--count", "20", "--strict"]), 4);
+    assert!(shown.contains("quiet: `snapshot-installed` never happened, although the scenario says sometimes"), "{shown}");
+    ends(&squall(dir.path(), &["sweep", "quiet.yaml", "--count", "20"]), 0);
     let shown = ends(&squall(dir.path(), &["sweep", "long.yaml", "--count", "10000", "--jobs", "1", "--time-budget", "1s"]), 0);
     assert!(shown.contains("cut short: the time budget is spent"), "{shown}");
 }
@@ -228,4 +232,54 @@ fn what_is_kept_is_run_first_by_every_sweep() {
     let first = &records(&dir.path().join("reports/latest"))[0];
     assert_eq!((first["scenario"].as_str(), first["verdict"].as_str()), (Some("two-primaries"), Some("invalid")), "{shown}");
     ends(&squall(dir.path(), &["sweep", "quick.yaml", "--count", "2", "--no-regressions"]), 0);
+}
+
+#[test]
+fn a_canary_gets_all_its_seeds_and_is_undecided_without_them() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "mute.yaml", &quick("mute", "expect: { violation: raft, within_seeds: 3 }\n"));
+    let shown = ends(&squall(dir.path(), &["sweep", "mute.yaml", "--count", "1"]), 1);
+    assert!(shown.contains("mute: a canary that did not fail by `raft` in 3 seeds"), "{shown}");
+    // It belongs to one part, whole.
+    ends(&squall(dir.path(), &["sweep", "mute.yaml", "--shard", "2/2"]), 3);
+    write(dir.path(), "long.yaml", &quick("long", "expect: { violation: raft, within_seeds: 10000 }\n"));
+    let shown = ends(&squall(dir.path(), &["sweep", "long.yaml", "--jobs", "1", "--time-budget", "1s"]), 4);
+    assert!(shown.contains("of its 10000 seeds: undecided"), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_told_apart_or_done_is_refused_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    // Two plans of one name, of which different things are expected.
+    for (file, seed, extra) in [("a.yaml", 0, "expect: { violation: raft }\n"), ("b.yaml", 1, "")] {
+        write(dir.path(), "source.yaml", &quick("same", extra));
+        let plan = ends(&squall(dir.path(), &["plan", "source.yaml", "--seed", &seed.to_string()]), 0);
+        write(dir.path(), file, &plan);
+    }
+    let out = squall(dir.path(), &["sweep", "a.yaml", "b.yaml"]);
+    ends(&out, 2);
+    assert!(text(&out.stderr).contains("are both named `same`"), "{}", text(&out.stderr));
+    write(dir.path(), "asks.yaml", &quick("asks", "").replace("register: { clients: 2, think: 50ms }", "kv: {}"));
+    ends(&squall(dir.path(), &["sweep", "asks.yaml"]), 65);
+    // A fixed world seed leaves the rest to the seed: each run has a name of its own.
+    write(dir.path(), "fixed.yaml", &quick("fixed", "world_seed: 5\n"));
+    ends(&squall(dir.path(), &["sweep", "fixed.yaml", "--count", "3"]), 0);
+    let seeds: Vec<String> = records(&dir.path().join("reports/latest")).iter().map(|r| r["seed"].to_string()).collect();
+    assert_eq!(seeds.iter().collect::<BTreeSet<_>>().len(), 3, "{seeds:?}");
+    ends(&squall(dir.path(), &["shrink", "a.yaml"]), 2);
+    ends(&squall(dir.path(), &["run", "source.yaml", "--seeds", "0..2", "--keep"]), 2);
+}
+
+#[test]
+fn a_planted_bug_that_is_kept_must_go_on_failing() {
+    let dir = tempfile::tempdir().unwrap();
+    ends(&squall(dir.path(), &["run", &scenario("tutorial/02-partition.yaml"), "--bug", "stale-read", "--seeds", "0..60"]), 1);
+    let failed = fs::read_dir(dir.path().join("reports/latest/02-partition")).unwrap().next().unwrap().unwrap().path();
+    ends(&squall(dir.path(), &["keep", failed.to_str().unwrap(), "--name", "stale"]), 0);
+    let shown = ends(&squall(dir.path(), &["sweep", "scenarios/regressions"]), 0);
+    assert!(shown.contains("stale: failed by `linearizable`, as it must"), "{shown}");
+    // What does not fail is nothing to keep.
+    write(dir.path(), "quick.yaml", &quick("quick", ""));
+    ends(&squall(dir.path(), &["run", "quick.yaml", "--keep"]), 0);
+    ends(&squall(dir.path(), &["keep", "reports/latest/quick/0"]), 2);
 }

@@ -73,6 +73,8 @@ pub struct RunReport {
     pub latency: Latency,
     /// For how many virtual seconds no running node led, before the heal.
     pub leaderless_s: f64,
+    /// Whether that is what the scenario expects, once somebody has said so.
+    pub met: Option<bool>,
     /// Pictures of the violations, one for each checker that found one.
     pub pictures: Vec<String>,
 }
@@ -122,6 +124,7 @@ impl RunReport {
             cpu_s: 0.0,
             rss_mb: 0.0,
             replay: None,
+            met: None,
             latency: latency(took),
             leaderless_s: leaderless(history).as_secs_f64(),
             pictures,

@@ -72,8 +72,16 @@ impl Sweep {
 
     /// The canaries that did not fail by their checker.
     pub fn mute_canaries(&self) -> Vec<&Selected> {
-        let mute = |s: &&Selected| s.canary.is_some() && self.of(&s.scenario).next().is_some() && !self.of(&s.scenario).any(|r| r.met);
-        self.selected.iter().filter(mute).collect()
+        self.silent_canaries().filter(|s| self.of(&s.scenario).count() as u64 >= s.seeds).collect()
+    }
+
+    /// The canaries that did not fail yet, and were not given all of their seeds.
+    pub fn undecided_canaries(&self) -> Vec<&Selected> {
+        self.silent_canaries().filter(|s| (self.of(&s.scenario).count() as u64) < s.seeds).collect()
+    }
+
+    fn silent_canaries(&self) -> impl Iterator<Item = &Selected> {
+        self.selected.iter().filter(|s| s.canary.is_some() && !self.of(&s.scenario).any(|r| r.met))
     }
 
     /// The events that never happened, although a scenario says that they do sometimes: (scenario, event).
@@ -112,8 +120,9 @@ impl Sweep {
 
     /// The worst that happened.
     pub fn worst(&self) -> Option<Ending> {
-        let mute = !self.mute_canaries().is_empty();
-        self.failures().iter().map(|r| r.verdict).max().max(mute.then_some(Ending::Invalid))
+        let mute = (!self.mute_canaries().is_empty()).then_some(Ending::Invalid);
+        let undecided = (!self.undecided_canaries().is_empty()).then_some(Ending::Unknown);
+        self.failures().iter().map(|r| r.verdict).max().max(mute).max(undecided)
     }
 
     /// For people.
@@ -148,6 +157,10 @@ impl Sweep {
                 s.scenario,
                 self.of(&s.scenario).count()
             ));
+        }
+        for s in self.undecided_canaries() {
+            let runs = self.of(&s.scenario).count();
+            out.push_str(&format!("\n{}: a canary that was given {runs} of its {} seeds: undecided\n", s.scenario, s.seeds));
         }
         for (scenario, event) in self.vacuous() {
             out.push_str(&format!("\n{scenario}: `{event}` never happened, although the scenario says sometimes\n"));

@@ -59,6 +59,9 @@ fn a_canary_must_fail_by_its_checker() {
     let mut canary = sweep(vec![record("c", "0", Ending::Valid, ""), record("c", "1", Ending::Invalid, "x")]);
     canary.records[0].met = false;
     canary.selected[0].canary = Some("raft".into());
+    assert_eq!((canary.mute_canaries().len(), canary.worst()), (0, Some(Ending::Unknown)), "it was not given all its seeds");
+    assert!(canary.text(false).contains("given 2 of its 10 seeds: undecided"));
+    canary.selected[0].seeds = 2;
     assert_eq!((canary.failures().len(), canary.mute_canaries().len(), canary.worst()), (0, 1, Some(Ending::Invalid)));
     assert!(canary.text(false).contains("a canary that did not fail by `raft` in 2 seeds"));
     canary.records[1].met = true;

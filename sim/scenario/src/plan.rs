@@ -19,7 +19,7 @@ const FAULTS_MAX: usize = 10_000;
 pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
     let mut plan = scenario.clone();
     // A plan keeps its provenance; a scenario gets it here.
-    if scenario.world_seed.is_none() {
+    if !scenario.is_plan() {
         plan.seed = Some(seed.to_string());
     }
     plan.world_seed.get_or_insert_with(|| stream(seed, "world").bits() >> 1);

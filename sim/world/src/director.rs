@@ -74,20 +74,26 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
+/// Whether a system can do what a plan asks of it.
+pub fn check(plan: &Scenario, system: &dyn System) -> Result<(), RunError> {
+    for workload in &plan.workloads {
+        if let Some(op) = workload.asks().into_iter().find(|op| !system.takes(op)) {
+            return Err(RunError::NotTaken { system: system.name(), workload: workload.kind(), op: op.to_string() });
+        }
+    }
+    Ok(())
+}
+
 /// Runs a plan on a fresh machine.
 ///
 /// # Panics
 /// When the scenario is not a plan.
 pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
     assert!(plan.is_plan(), "only a plan can be run");
+    check(plan, &*system)?;
     let mut bugs = 0;
     for name in &plan.bugs {
         bugs |= Bug::from_name(name).ok_or_else(|| RunError::NoSuchBug(name.clone()))?.bit();
-    }
-    for workload in &plan.workloads {
-        if let Some(op) = workload.asks().into_iter().find(|op| !system.takes(op)) {
-            return Err(RunError::NotTaken { system: system.name(), workload: workload.kind(), op: op.to_string() });
-        }
     }
     let c = &plan.cluster;
     let config = MachineConfig {

@@ -22,7 +22,7 @@ mod queue;
 mod system;
 
 pub use clock::{ClockChange, PERFECT_RATE_PPM, SimSleep};
-pub use director::{Run, RunError, run};
+pub use director::{Run, RunError, check, run};
 pub use disk::{DiskProfile, SECTOR, SimDisk, SimFile};
 pub use env::SimEnv;
 pub use machine::{HISTORY_MAX, HostId, Machine, MachineConfig, cpu_clock};

@@ -1,6 +1,12 @@
 //! `squall keep`: a failing plan becomes a regression, which every sweep runs first.
 
-use crate::{Exit, Systems, commands::shrink::load_plan, failure::Failure, keep::COMMIT};
+use crate::{
+    Exit, Systems,
+    commands::shrink::{load_plan, wanted},
+    failure::Failure,
+    keep::COMMIT,
+    once::run_once,
+};
 use squall_scenario::Expect;
 use std::{fs, path::PathBuf};
 
@@ -32,10 +38,14 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     }
     let (old, seed) = (plan.name.clone(), plan.seed.clone().unwrap_or_default());
     plan.name.clone_from(&name);
+    let Some((wanted, _)) = wanted(&plan, &run_once(&plan, systems)?) else {
+        return Err(Failure::Usage(format!("{} does not fail: there is nothing to keep", path.display())));
+    };
     // With a planted bug it must go on failing; without one it must not fail again.
-    if plan.bugs.is_empty() {
-        plan.expect = Expect::Valid;
-    }
+    plan.expect = match plan.bugs.is_empty() {
+        true => Expect::Valid,
+        false => Expect::Violation { checker: wanted.checker.to_string(), within_seeds: 1 },
+    };
     let source = fs::read_to_string(&path).map_err(Failure::io(&path))?;
     let comments: String = source.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     let text = format!("{comments}# Kept from `{old}`, seed {seed}, found at commit {COMMIT}.\n{}", plan.to_yaml_text());

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         for d in &diagnostics.all {
             let (line, column) = d.position();
             let entry = json!({
-                "format": 1, "file": file, "line": line, "column": column, "length": d.length(), "message": d.message, "help": d.help,
+                "format": 1, "file": file.display().to_string(), "line": line, "column": column, "length": d.length(), "message": d.message, "help": d.help,
             });
             println!("{entry}");
         }

@@ -23,10 +23,10 @@ pub(crate) struct Args {
     /// The plan, or the report directory that holds it
     plan: PathBuf,
     /// Stop there, and show each node's state and the open operations: 12.3s
-    #[arg(long, value_parser = moment, conflicts_with = "diff")]
+    #[arg(long, value_parser = moment, conflicts_with_all = ["diff", "json", "history", "recheck", "keep"])]
     until: Option<Duration>,
     /// Another run (a report directory, a history, or a plan): show the first entry at which the two part
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["json", "history", "recheck", "keep"])]
     diff: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
@@ -39,9 +39,8 @@ fn moment(text: &str) -> Result<Duration, String> {
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let path = plan_path(&args.plan);
     let plan = load_plan(&path, systems)?;
-    if args.plan.is_dir()
-        && let Some(warning) = differs(&args.plan)?
-    {
+    let other_code = if args.plan.is_dir() { differs(&args.plan)? } else { None };
+    if let Some(warning) = &other_code {
         eprintln!("warning: {warning}");
     }
     if let Some(until) = args.until {
@@ -65,7 +64,11 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     }
     let (exit, again) = finish_one(&plan, None, systems, &args.output, Some(format!("squall replay {}", path.display())))?;
     if let Some(digest) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten().filter(|digest| *digest != again) {
-        eprintln!("warning: this is not the run of {}: its digest was {digest}", args.plan.display());
+        let text = format!("this is not the run of {}: its digest was {digest}", args.plan.display());
+        match other_code {
+            Some(_) => eprintln!("warning: {text}"),
+            None => return Err(Failure::NonDeterminism(format!("{text}, and the code is the same"))),
+        }
     }
     Ok(exit)
 }

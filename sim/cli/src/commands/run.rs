@@ -71,6 +71,9 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         let text = format!("{} is a plan: nothing in it is left to a seed. Run it without one", args.scenario.display());
         return Err(Failure::Usage(text));
     }
+    if args.seeds.is_some() && (args.output.history.is_some() || args.output.keep) {
+        return Err(Failure::Usage("--history and --keep are about one run: give --seed".to_string()));
+    }
     match &args.seeds {
         Some(seeds) => many(&scenario, &source, seeds.clone(), args, systems),
         None => finish_one(&plan(&scenario, args.seed.unwrap_or(0)), Some(&source), systems, &args.output, None).map(|(exit, _)| exit),
@@ -87,9 +90,7 @@ pub(crate) fn finish_one(
     replay: Option<String>,
 ) -> Result<(Exit, String), Failure> {
     let mut judged = run_once(plan, systems)?;
-    if output.recheck {
-        recheck(plan, &judged, systems)?;
-    }
+    judged.report.met = Some(met(&plan.expect, &judged) == Exit::Ok);
     if let Some(path) = &output.history {
         let mut file = BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
@@ -104,6 +105,9 @@ pub(crate) fn finish_one(
         // The verdict is out already: a full disk does not take it back.
         let line = format!("replay      {}", kept(plan, source, &judged, &output.reports));
         if output.json { eprintln!("{line}") } else { println!("{line}") }
+    }
+    if output.recheck {
+        recheck(plan, &judged, systems)?;
     }
     Ok((met(&plan.expect, &judged), judged.run.digest))
 }

@@ -44,8 +44,11 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     };
     if let Some(dir) = args.keep.as_ref().filter(|_| worth_keeping) {
         let dir = place(dir, &plan);
-        keep(&plan, Some(&source), &judged, &dir)?;
-        record.kept = Some(dir.display().to_string());
+        // The verdict stands, whether it can be kept or not.
+        match keep(&plan, Some(&source), &judged, &dir) {
+            Ok(()) => record.kept = Some(dir.display().to_string()),
+            Err(failure) => _ = record.reasons.insert("harness".to_string(), format!("not kept: {}", failure.to_string().trim())),
+        }
     }
     println!("{}", record.to_line());
     Ok(Exit::Ok)

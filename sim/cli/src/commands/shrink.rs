@@ -20,6 +20,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 #[derive(clap::Args)]
@@ -52,8 +53,8 @@ const FRESH: u64 = 20;
 
 /// What a plan fails by: the checker, and its kind of witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
-    checker: &'static str,
+pub(crate) struct Wanted {
+    pub(crate) checker: &'static str,
     kind: &'static str,
 }
 
@@ -82,6 +83,7 @@ struct Runner<'s> {
     spent: f64,
     budget: f64,
     jobs: usize,
+    interrupted: &'s AtomicBool,
 }
 
 /// What a candidate came to: under how many world seeds it failed, after how many runs, at what cost.
@@ -146,7 +148,7 @@ impl Oracle for Runner<'_> {
     }
 
     fn is_spent(&self) -> bool {
-        self.spent >= self.budget
+        self.spent >= self.budget || self.interrupted.load(Ordering::Relaxed)
     }
 
     fn scores(&mut self, candidates: &[Scenario], beat: usize) -> Vec<usize> {
@@ -185,7 +187,7 @@ pub(crate) fn load_plan(path: &Path, systems: &Systems) -> Result<Scenario, Fail
 }
 
 /// What the run fails by: what its scenario expects if that is among it, else the most telling.
-fn wanted(plan: &Scenario, judged: &Judged) -> Option<(Wanted, squall_history::SimTime)> {
+pub(crate) fn wanted(plan: &Scenario, judged: &Judged) -> Option<(Wanted, squall_history::SimTime)> {
     let broken = || judged.report.verdicts.iter().filter_map(|(name, v)| if let Verdict::Invalid(w) = v { Some((*name, w)) } else { None });
     let expected = if let Expect::Violation { checker, .. } = &plan.expect { Some(checker.as_str()) } else { None };
     let telling = fingerprint(&judged.report.verdicts);
@@ -196,6 +198,15 @@ fn wanted(plan: &Scenario, judged: &Judged) -> Option<(Wanted, squall_history::S
 }
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    shrink_until(args, systems, &AtomicBool::new(false))
+}
+
+/// The same, until somebody interrupts it: what was found so far is written then.
+pub(crate) fn shrink_until(args: &Args, systems: &Systems, interrupted: &AtomicBool) -> Result<Exit, Failure> {
+    if args.out.is_none() && !args.plan.is_dir() && args.plan.file_name().is_none_or(|name| name != "plan.yaml") {
+        // Beside a scenario it would be found by sweeps, under the same name.
+        return Err(Failure::Usage(format!("{} is not in a report directory: say --out where the small plan goes", args.plan.display())));
+    }
     let path = plan_path(&args.plan);
     let plan = load_plan(&path, systems)?;
     let judged = run_once(&plan, systems)?;
@@ -214,6 +225,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         spent: judged.report.cpu_s,
         budget: args.budget as f64,
         jobs: args.jobs as usize,
+        interrupted,
     };
     let mut small = shrink(&plan, &judged.run.history, at, &mut runner);
     let (runs, spent, stopped) = (runner.runs, runner.spent, runner.is_spent());
@@ -252,15 +264,16 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> 
 }
 
 fn say(w: &Weight) -> String {
-    let ops = w.ops.map_or("generated operations".to_string(), |n| format!("{n} operations"));
     let s = |n: usize| if n == 1 { "" } else { "s" };
+    let ops = w.ops.map_or("generated operations".to_string(), |n| format!("{n} operation{}", s(n)));
     format!(
-        "{} fault{}, {} client{}, {ops}, {} nodes, {}",
+        "{} fault{}, {} client{}, {ops}, {} node{}, {}",
         w.faults,
         s(w.faults),
         w.clients,
         s(w.clients as usize),
         w.nodes,
+        s(w.nodes as usize),
         squall_scenario::format_duration(w.duration)
     )
 }

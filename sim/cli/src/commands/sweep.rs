@@ -17,6 +17,7 @@ use squall_history::read_jsonl;
 use squall_report::{Ending, Record, Sweep};
 use state::{Asked, State};
 use std::{
+    collections::BTreeMap,
     fs,
     io::IsTerminal,
     ops::Range,
@@ -120,6 +121,9 @@ fn memory(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| format!("`{text}` is not an amount of memory such as 2GiB or 500MiB (at least 16MiB)"))
 }
 
+/// Each run is planned ahead, in memory.
+const SEEDS_MAX: u64 = 2_000_000;
+
 /// How many seeds, when nobody says.
 const COUNT: u64 = 20;
 
@@ -129,6 +133,8 @@ enum Stop {
     Failures,
     Time,
     Interrupt,
+    /// Something went wrong that is no run's fault.
+    Failed,
 }
 
 struct Running<'s> {
@@ -145,6 +151,7 @@ struct Running<'s> {
     time_budget: Option<Duration>,
     dir: PathBuf,
     bugs: Vec<String>,
+    own: PathBuf,
     bar: ProgressBar,
     plain: bool,
 }
@@ -157,7 +164,7 @@ fn wall_s() -> u64 {
 }
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
-    let (asked, dir, state) = match &args.resume {
+    let (asked, dir, mut state) = match &args.resume {
         Some(dir) => resume(dir, args)?,
         None => {
             let asked = ask(args)?;
@@ -167,6 +174,10 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         }
     };
     let selection = Selection::new(&asked, systems)?;
+    state.count(&selection);
+    if asked.seeds.1 - asked.seeds.0 > SEEDS_MAX {
+        return Err(Failure::Usage(format!("a sweep has at most {SEEDS_MAX} seeds: give it parts")));
+    }
     let items = selection.items(asked.seeds.0..asked.seeds.1, asked.shard);
     if items.is_empty() {
         eprintln!("nothing is selected: no scenario, no seed, or an empty part");
@@ -196,23 +207,43 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         time_budget: args.time_budget,
         dir: dir.clone(),
         bugs: asked.bugs.clone(),
+        own: own_binary()?,
         bar,
         plain,
     };
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u64));
     let worked: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| running.work())).collect();
-        workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err(Failure::Usage("a worker panicked".to_string())))).collect()
+        // What stops one stops all; what is done is reported all the same.
+        let work = || running.work().inspect_err(|_| running.halt(Stop::Failed));
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        let panicked = || Err(Failure::Run(squall_world::RunError::Harness("a worker of the sweep panicked".to_string())));
+        workers.into_iter().map(|w| w.join().unwrap_or_else(|_| panicked())).collect()
     });
     running.bar.finish_and_clear();
-    worked.into_iter().collect::<Result<(), Failure>>()?;
-    let stop = *running.stop.lock().expect("no panic under this lock");
+    let stop = *running.stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let interrupted = running.interrupted.clone();
     let sweep = running.swept(stop);
-    report(args, &sweep, &dir)?;
-    if args.shrink {
-        shrink_each(&sweep, systems);
+    let reported = report(args, &sweep, &dir);
+    worked.into_iter().collect::<Result<(), Failure>>()?;
+    if args.shrink && stop != Some(Stop::Interrupt) {
+        shrink_each(&sweep, systems, &interrupted);
     }
-    Ok(exit(&sweep, stop, args.strict))
+    let exit = exit(&sweep, stop, args.strict);
+    // A verdict outranks a file that could not be written.
+    match reported {
+        Err(failure) if exit == Exit::Ok => Err(failure),
+        Err(failure) => {
+            eprint!("{failure}");
+            Ok(exit)
+        }
+        Ok(()) => Ok(exit),
+    }
+}
+
+/// This very program, even when the file that it was started from is replaced while the sweep goes on.
+fn own_binary() -> Result<PathBuf, Failure> {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() { Ok(link) } else { std::env::current_exe().map_err(Failure::io(Path::new("squall"))) }
 }
 
 fn ask(args: &Args) -> Result<Asked, Failure> {
@@ -229,7 +260,14 @@ fn ask(args: &Args) -> Result<Asked, Failure> {
 }
 
 fn resume(dir: &str, args: &Args) -> Result<(Asked, PathBuf, State), Failure> {
-    if !args.paths.is_empty() || args.seeds.is_some() || args.count.is_some() || args.shard.is_some() || !args.bug.is_empty() {
+    if !args.paths.is_empty()
+        || args.seeds.is_some()
+        || args.count.is_some()
+        || args.seeds_from.is_some()
+        || args.shard.is_some()
+        || args.no_regressions
+        || !args.bug.is_empty()
+    {
         let text = "--resume goes on with what was asked for then: give no scenarios, seeds, part or bugs beside it";
         return Err(Failure::Usage(text.to_string()));
     }
@@ -276,24 +314,23 @@ impl Running<'_> {
 
     /// Runs one seed; `None` when the sweep was interrupted in the middle of it.
     fn one(&self, item: &Item) -> Result<Option<Record>, Failure> {
-        let twice = self.recheck > 0 && (item.index as u64).is_multiple_of((100 / self.recheck).max(1));
+        // By a hash, so that no scenario is left out; and the first one always.
+        let luck = select::first_seed(&format!("recheck {} {}", item.scenario, item.seed_text())) % 100;
+        let twice = self.recheck > 0 && (item.index == 0 || luck < self.recheck);
         let (first, second) = (self.dir.join(format!(".a-{}.jsonl", item.index)), self.dir.join(format!(".b-{}.jsonl", item.index)));
         let Some(mut record) = self.child(item, twice.then_some(&first))? else { return Ok(None) };
         if twice && !record.digest.is_empty() {
             let again = self.child(item, Some(&second))?;
             match again {
                 Some(again) if again.digest == record.digest => {}
-                Some(again) => {
-                    let kept = self.dir.join(&item.scenario).join(format!("{}-twice", item.seed_text()));
-                    let moved = fs::create_dir_all(&kept)
-                        .and_then(|()| fs::rename(&first, kept.join("a.jsonl")))
-                        .and_then(|()| fs::rename(&second, kept.join("b.jsonl")));
-                    moved.map_err(Failure::io(&kept))?;
-                    let parting = two_traces(&kept).unwrap_or_else(|e| e);
-                    let why = format!("the same plan gave two runs, {} and {}; {parting}", record.digest, again.digest);
-                    record = Record::of_no_run(&item.scenario, &item.seed_text(), Ending::NonDeterministic, why);
-                    record.kept = Some(kept.display().to_string());
+                // It came to no verdict the second time: what it says of itself counts, unless the first
+                // run has found something worse.
+                Some(again) if again.digest.is_empty() => {
+                    if record.verdict == Ending::Valid {
+                        record = again;
+                    }
                 }
+                Some(again) => record = self.differ(item, record, &again, [&first, &second]),
                 None => {
                     let _ = (fs::remove_file(&first), fs::remove_file(&second));
                     return Ok(None);
@@ -305,9 +342,25 @@ impl Running<'_> {
         Ok(Some(record))
     }
 
+    /// The record of a plan that gave two runs: both traces are kept, and what the first one found.
+    fn differ(&self, item: &Item, first: Record, again: &Record, traces: [&PathBuf; 2]) -> Record {
+        let kept = self.dir.join(&item.scenario).join(format!("{}-twice", item.seed_text()));
+        let moved = fs::create_dir_all(&kept)
+            .and_then(|()| fs::rename(traces[0], kept.join("a.jsonl")))
+            .and_then(|()| fs::rename(traces[1], kept.join("b.jsonl")));
+        let parting = match moved {
+            Ok(()) => two_traces(&kept).unwrap_or_else(|e| e),
+            Err(e) => format!("the traces could not be kept: {e}"),
+        };
+        let why = format!("the same plan gave two runs, {} and {}; {parting}", first.digest, again.digest);
+        let mut record = Record::of_no_run(&item.scenario, &item.seed_text(), Ending::NonDeterministic, why);
+        record.reasons.extend(first.reasons);
+        record.kept = Some(kept.display().to_string());
+        record
+    }
+
     fn child(&self, item: &Item, history: Option<&PathBuf>) -> Result<Option<Record>, Failure> {
-        let own = std::env::current_exe().map_err(Failure::io(Path::new("squall")))?;
-        let mut command = Command::new(own);
+        let mut command = Command::new(&self.own);
         command.arg("seed").arg(&item.path).arg("--keep").arg(&self.dir);
         if let Some(seed) = item.seed {
             command.arg("--seed").arg(seed.to_string());
@@ -344,8 +397,8 @@ impl Running<'_> {
             );
             if self.plain { eprintln!("{text}") } else { self.bar.println(text) }
         }
-        state.add(record)?;
-        let (done, failures) = (state.records.len(), state.failures(self.selection));
+        state.add(record, self.selection)?;
+        let (done, failures) = (state.records.len(), state.failures);
         self.bar.set_position(done as u64);
         self.bar.set_message(format!("{failures} failed"));
         // A line for every twentieth part of the work is enough for a log.
@@ -366,11 +419,14 @@ impl Running<'_> {
                 Stop::Failures => "as many failures as --max-fail allows",
                 Stop::Time => "the time budget is spent",
                 Stop::Interrupt => "interrupted; --resume goes on",
+                Stop::Failed => "something went wrong with the sweep itself",
             }
             .to_string()
         });
         let mut records = state.records;
-        records.sort_by_key(|r| self.items.iter().position(|item| item.is(r)).unwrap_or(usize::MAX));
+        let places: BTreeMap<(String, String), usize> =
+            self.items.iter().map(|item| ((item.scenario.clone(), item.seed_text()), item.index)).collect();
+        records.sort_by_cached_key(|r| places.get(&(r.scenario.clone(), r.seed.clone())).copied().unwrap_or(usize::MAX));
         Sweep { selected: self.selection.selected(&self.items), records, cut_short, rechecked: state.rechecked }
     }
 }
@@ -420,12 +476,15 @@ fn report(args: &Args, sweep: &Sweep, dir: &Path) -> Result<(), Failure> {
 }
 
 /// Shrinks the cheapest failure of each kind, where there is one to shrink.
-fn shrink_each(sweep: &Sweep, systems: &Systems) {
+fn shrink_each(sweep: &Sweep, systems: &Systems, interrupted: &Arc<AtomicBool>) {
     for group in sweep.groups() {
+        if interrupted.load(Ordering::Relaxed) {
+            return;
+        }
         let Some(kept) = group.cheapest.kept.as_ref().filter(|_| group.cheapest.verdict == Ending::Invalid) else { continue };
         eprintln!("shrinking {kept}");
         let args = crate::commands::shrink::Args::of(PathBuf::from(kept));
-        if let Err(failure) = crate::commands::shrink::run(&args, systems) {
+        if let Err(failure) = crate::commands::shrink::shrink_until(&args, systems, interrupted) {
             eprint!("{failure}");
         }
     }
@@ -434,6 +493,9 @@ fn shrink_each(sweep: &Sweep, systems: &Systems) {
 fn exit(sweep: &Sweep, stop: Option<Stop>, strict: bool) -> Exit {
     if stop == Some(Stop::Interrupt) {
         return Exit::Interrupted;
+    }
+    if sweep.records.is_empty() {
+        return Exit::Nothing;
     }
     match sweep.worst() {
         Some(Ending::NonDeterministic) => Exit::NonDeterminism,

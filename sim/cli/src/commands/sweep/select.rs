@@ -3,8 +3,8 @@
 use super::state::Asked;
 use crate::{Systems, failure::Failure, once::load};
 use sha2::{Digest, Sha256};
-use squall_report::{Record, Selected};
-use squall_scenario::{Expect, Scenario};
+use squall_report::Selected;
+use squall_scenario::{Expect, Scenario, plan};
 use std::{
     fs,
     ops::Range,
@@ -27,10 +27,6 @@ pub(super) struct Item {
 impl Item {
     pub(super) fn seed_text(&self) -> String {
         self.seed.map_or(self.plan_seed.clone(), |seed| seed.to_string())
-    }
-
-    pub(super) fn is(&self, record: &Record) -> bool {
-        record.scenario == self.scenario && record.seed == self.seed_text()
     }
 }
 
@@ -87,9 +83,18 @@ impl Selection {
         let mut scenarios: Vec<(PathBuf, Scenario)> = Vec::new();
         for (path, _) in &asked.files {
             let scenario = load(path, &asked.bugs, systems)?.scenario;
-            let twin = scenarios
-                .iter()
-                .find(|(_, other)| other.name == scenario.name && (!other.is_plan() || !scenario.is_plan() || other.seed == scenario.seed));
+            // What its system cannot do is the scenario's mistake, not each seed's.
+            squall_world::check(&plan(&scenario, asked.seeds.0), &*systems.get(&scenario.system)?)?;
+            // Several plans of one scenario may stand side by side, if the same is expected of them.
+            let alike = |other: &Scenario| {
+                other.is_plan()
+                    && scenario.is_plan()
+                    && other.seed != scenario.seed
+                    && other.expect == Expect::Valid
+                    && scenario.expect == Expect::Valid
+                    && other.sometimes == scenario.sometimes
+            };
+            let twin = scenarios.iter().find(|(_, other)| other.name == scenario.name && !alike(other));
             if let Some((other, _)) = twin {
                 let text = format!(
                     "{} and {} are both named `{}`: their runs could not be told apart",
@@ -118,15 +123,7 @@ impl Selection {
         let (plans, scenarios): (Vec<_>, Vec<_>) = self.scenarios.iter().partition(|(_, s)| s.is_plan());
         items.extend(plans.into_iter().map(|plan| item(plan, None)));
         for seed in seeds.clone() {
-            for one in &scenarios {
-                // A canary must fail within so many seeds; more of them prove nothing.
-                if let Expect::Violation { within_seeds, .. } = one.1.expect
-                    && seed - seeds.start >= within_seeds
-                {
-                    continue;
-                }
-                items.push(item(one, Some(seed)));
-            }
+            items.extend(scenarios.iter().filter(|(_, s)| s.expect == Expect::Valid).map(|one| item(one, Some(seed))));
         }
         if let Some((i, n)) = shard {
             let mut at = 0;
@@ -134,6 +131,17 @@ impl Selection {
                 at += 1;
                 (at - 1) % n == i - 1
             });
+        }
+        // A canary has as many seeds as it says, however many others have, and it belongs to one part
+        // whole: it ends with its first failure.
+        let canaries = scenarios.iter().filter_map(|one| match one.1.expect {
+            Expect::Violation { within_seeds, .. } => Some((one, within_seeds)),
+            Expect::Valid => None,
+        });
+        for (ordinal, (one, within)) in canaries.enumerate() {
+            if shard.is_none_or(|(i, n)| ordinal as u64 % n == i - 1) {
+                items.extend((0..within).map(|k| item(one, Some(seeds.start.saturating_add(k)))));
+            }
         }
         items.iter_mut().enumerate().for_each(|(i, item)| item.index = i);
         items

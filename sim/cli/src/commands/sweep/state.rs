@@ -38,6 +38,9 @@ fn hash_of(path: &Path) -> Result<String, Failure> {
 
 impl Asked {
     pub(super) fn new(files: &[PathBuf], seeds: Range<u64>, shard: Option<(u64, u64)>, bugs: &[String]) -> Result<Asked, Failure> {
+        if let Some(strange) = files.iter().find(|path| path.to_str().is_none()) {
+            return Err(Failure::Usage(format!("{}: a name that is not UTF-8", strange.display())));
+        }
         let files: Result<Vec<_>, Failure> = files.iter().map(|path| Ok((path.clone(), hash_of(path)?))).collect();
         Ok(Asked {
             format: FORMAT,
@@ -60,10 +63,12 @@ impl Asked {
     pub(super) fn load(dir: &Path) -> Result<Asked, Failure> {
         let path = dir.join("sweep.json");
         let text = fs::read_to_string(&path).map_err(Failure::io(&path))?;
-        let asked: Asked = serde_json::from_str(&text).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
-        if asked.format > FORMAT {
+        let bad = |e: serde_json::Error| Failure::Usage(format!("{}: {e}", path.display()));
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(bad)?;
+        if value["format"].as_u64().is_some_and(|format| format > u64::from(FORMAT)) {
             return Err(Failure::Usage(format!("{} is of a newer squall: use that one", path.display())));
         }
+        let asked: Asked = serde_json::from_value(value).map_err(bad)?;
         if asked.source_sha256 != SOURCE {
             let text = format!("{} was begun by other code: its records and new ones cannot be mixed. Begin a new sweep", dir.display());
             return Err(Failure::Usage(text));
@@ -84,6 +89,10 @@ pub(super) struct State {
     path: PathBuf,
     pub(super) records: Vec<Record>,
     done: BTreeSet<(String, String)>,
+    /// The canaries that have failed, as they must.
+    bitten: BTreeSet<String>,
+    /// How many records are failures.
+    pub(super) failures: usize,
     pub(super) rechecked: u64,
 }
 
@@ -91,7 +100,8 @@ impl State {
     pub(super) fn new(dir: &Path) -> Result<State, Failure> {
         let path = dir.join("records.jsonl");
         let file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(Failure::io(&path))?;
-        Ok(State { file, path, records: Vec::new(), done: BTreeSet::new(), rechecked: 0 })
+        let (records, done, bitten) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        Ok(State { file, path, records, done, bitten, failures: 0, rechecked: 0 })
     }
 
     /// What an earlier process has done; a torn last line is cut off.
@@ -102,8 +112,17 @@ impl State {
         let mut state = State::new(dir)?;
         state.file.set_len(whole as u64).map_err(Failure::io(&path))?;
         for (i, line) in text[..whole].split(|b| *b == b'\n').filter(|line| !line.is_empty()).enumerate() {
-            let record: Record = serde_json::from_slice(line)
-                .map_err(|e| Failure::Usage(format!("{}: line {} is no record: {e}", path.display(), i + 1)))?;
+            let record: Record = match serde_json::from_slice(line) {
+                Ok(record) => record,
+                // A write that a full disk cut short: that run was not done.
+                Err(e) => {
+                    eprintln!("warning: {}: line {} is no record, its run is made again: {e}", path.display(), i + 1);
+                    continue;
+                }
+            };
+            if record.format > squall_report::RECORD_FORMAT {
+                return Err(Failure::Usage(format!("{} is of a newer squall: use that one", path.display())));
+            }
             state.done.insert((record.scenario.clone(), record.seed.clone()));
             state.records.push(record);
         }
@@ -115,18 +134,34 @@ impl State {
     }
 
     pub(super) fn canary_has_failed(&self, scenario: &str) -> bool {
-        self.records.iter().any(|r| r.scenario == scenario && r.met)
+        self.bitten.contains(scenario)
     }
 
-    pub(super) fn failures(&self, selection: &Selection) -> usize {
-        self.records.iter().filter(|r| r.verdict != Ending::Valid && !selection.is_canary(&r.scenario)).count()
+    /// Counts what an earlier process has done.
+    pub(super) fn count(&mut self, selection: &Selection) {
+        let records = std::mem::take(&mut self.records);
+        records.iter().for_each(|record| self.note(record, selection));
+        self.records = records;
     }
 
-    pub(super) fn add(&mut self, record: Record) -> Result<(), Failure> {
+    fn note(&mut self, record: &Record, selection: &Selection) {
+        let canary = selection.is_canary(&record.scenario);
+        if canary && record.met {
+            self.bitten.insert(record.scenario.clone());
+        }
+        self.failures += usize::from(record.verdict != Ending::Valid && !canary);
+    }
+
+    pub(super) fn add(&mut self, record: Record, selection: &Selection) -> Result<(), Failure> {
         let mut line = record.to_line();
         line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(Failure::io(&self.path))?;
+        if let Err(e) = self.file.write_all(line.as_bytes()) {
+            // Whatever of the line was written must not be joined by the next one.
+            let _ = self.file.write_all(b"\n");
+            return Err(Failure::io(&self.path)(e));
+        }
         self.done.insert((record.scenario.clone(), record.seed.clone()));
+        self.note(&record, selection);
         self.records.push(record);
         Ok(())
     }
