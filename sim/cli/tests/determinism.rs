@@ -7,9 +7,9 @@ use squall_world::run;
 use std::{path::Path, process::Command, sync::Arc};
 
 fn scenario() -> Scenario {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/nightly/mix.yaml");
-    let source = std::fs::read_to_string(path).unwrap().replace("duration: 30s", "duration: 6s");
-    parse("mix.yaml", &source).unwrap()
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/nightly/swarm-kv.yaml");
+    let source = std::fs::read_to_string(path).unwrap().replace("duration: 15s", "duration: 6s");
+    parse("swarm-kv.yaml", &source).unwrap()
 }
 
 fn digest(plan: &Scenario) -> String {

@@ -286,7 +286,8 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
     let faults = fields.take("faults").map_or(Some(vec![]), |n| {
         let items = d.list(n, "`faults`")?;
         let clients = workloads.as_ref().map(|w| w.iter().map(|w| w.clients()).sum());
-        let all: Vec<Option<ScheduledFault>> = items.iter().map(|item| decode_fault(d, item, cluster.as_ref(), clients)).collect();
+        let all: Vec<Option<ScheduledFault>> =
+            items.iter().map(|item| decode_fault(d, item, cluster.as_ref(), clients, duration)).collect();
         let mut seen = std::collections::BTreeSet::new();
         for (item, fault) in items.iter().zip(&all) {
             if let Some(ScheduledFault { id: Some(id), .. }) = fault
@@ -297,6 +298,12 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         }
         all.into_iter().collect::<Option<Vec<_>>>()
     });
+    if let (Some(workloads), Some(duration)) = (&workloads, duration)
+        && let Some(last) = workloads.iter().filter_map(|w| w.last_at()).max().filter(|last| *last >= duration)
+    {
+        let message = format!("a script asks at {}, but faults and load end at {}", text(last), text(duration));
+        d.mistakes.push(Diagnostic::new(fields.place, message));
+    }
     let swarm = match fields.take("swarm") {
         None => Some(None),
         Some(n) => decode_swarm(d, n, cluster.as_ref()).map(Some),
@@ -386,6 +393,10 @@ fn names(d: &mut Decoder, node: &Node, list: &'static str, what: &str, known_nam
     Some(all)
 }
 
+fn text(d: Duration) -> String {
+    values::format_duration(d)
+}
+
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.len() <= 80 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
@@ -408,17 +419,24 @@ fn decode_cluster(d: &mut Decoder, node: &Node) -> Option<Cluster> {
     if let Some(on) = fields.take("pre_vote").and_then(|n| d.flag(n)) {
         cluster.pre_vote = on;
     }
-    if let Some(heartbeat) = fields.take("heartbeat").and_then(|n| values::duration(d, n)) {
+    let mut timing = fields.take("heartbeat");
+    if let Some(heartbeat) = timing.and_then(|n| values::duration(d, n)) {
         cluster.heartbeat = heartbeat;
     }
     if let Some(node) = fields.take("election_timeout")
         && let Some(span) = values::span(d, node)
     {
         cluster.election_timeout = span;
-        if span.min <= cluster.heartbeat || span.is_fixed() {
-            let text = "the election timeout must be a range that begins above the heartbeat";
-            d.mistakes.push(Diagnostic::new(node.place, text).help("for example 300ms..600ms with a heartbeat of 100ms"));
-        }
+        timing = Some(node);
+    }
+    // Raft's clocks count whole milliseconds.
+    let ms = |d: Duration| d.as_millis();
+    let (low, high) = (ms(cluster.election_timeout.min), ms(cluster.election_timeout.max));
+    if let Some(node) = timing
+        && !(1 <= ms(cluster.heartbeat) && ms(cluster.heartbeat) < low && low < high)
+    {
+        let text = "the election timeout must be a range that begins above the heartbeat, in whole milliseconds";
+        d.mistakes.push(Diagnostic::new(node.place, text).help("for example 300ms..600ms with a heartbeat of 100ms"));
     }
     if let Some(every) = fields.take("snapshot_every").and_then(|n| values::number(d, n, 1, 1_000_000)) {
         cluster.snapshot_every = every;
@@ -457,11 +475,26 @@ fn decode_workload(d: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
     workload
 }
 
-fn decode_fault(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>, clients: Option<u32>) -> Option<ScheduledFault> {
+fn decode_fault(
+    d: &mut Decoder,
+    node: &Node,
+    cluster: Option<&Cluster>,
+    clients: Option<u32>,
+    duration: Option<Duration>,
+) -> Option<ScheduledFault> {
     let mut fields = d.fields(node, "a fault")?;
     let id = match fields.take("id") {
         None => Some(None),
-        Some(n) => d.scalar(n, "an id of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())).map(Some),
+        // A plan may put a number behind it.
+        Some(n) => d.scalar(n, "an id of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())).and_then(|id| {
+            let room = 60;
+            match id.len() > room && fields.peek("every").is_some() {
+                true => {
+                    d.wrong(Diagnostic::new(n.place, format!("an id of more than {room} characters, for what happens again and again")))
+                }
+                false => Some(Some(id)),
+            }
+        }),
     };
     let repeat_node = fields.take("repeat");
     let repeat = match repeat_node {
@@ -490,6 +523,22 @@ fn decode_fault(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>, clients
     let place = fields.place;
     fields.done(d);
     let (fault, when) = (fault?, when?);
+    let earliest = match when {
+        When::At(at) => at,
+        When::Between(span) | When::Every { gap: span, .. } => span.min,
+        When::On(trigger) => trigger.after.min,
+    };
+    if let Some(duration) = duration.filter(|duration| earliest >= *duration) {
+        let text = format!("this never happens: it is due at {} at the earliest, and faults end at {}", text(earliest), text(duration));
+        return d.wrong(Diagnostic::new(place, text));
+    }
+    for target in fault.targets() {
+        if let (Target::SomeClients(n), Some(clients)) = (target, clients)
+            && *n > clients
+        {
+            return d.wrong(Diagnostic::new(place, format!("this fault needs {n} clients, but the workloads have only {clients}")));
+        }
+    }
     let smallest = cluster.and_then(|c| c.nodes.iter().min().copied()).unwrap_or(u32::MAX);
     for party in fault.named() {
         let (there, of) = match party {

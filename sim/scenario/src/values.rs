@@ -74,8 +74,12 @@ impl Span {
         if self.is_fixed() {
             return self.min;
         }
-        let (low, high) = (self.min.as_micros() as u64, self.max.as_micros() as u64);
-        Duration::from_micros(draws.in_range(low..=high.max(low)))
+        let (low, high) = (self.min.as_nanos().div_ceil(1_000) as u64, self.max.as_micros() as u64);
+        // A range within one microsecond.
+        if low > high {
+            return self.min;
+        }
+        Duration::from_micros(draws.in_range(low..=high))
     }
 
     pub(crate) fn to_text(self) -> String {

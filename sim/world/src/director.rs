@@ -146,6 +146,8 @@ struct Waiting {
     seen: u32,
     /// How many firings are left.
     left: u32,
+    /// A start that would overlap its own fault waits until then.
+    free_at: SimTime,
 }
 
 /// What is to come, in order of time.
@@ -233,7 +235,7 @@ impl Director {
         for fault in self.plan.planned_faults() {
             match fault.start {
                 Start::At(at) => agenda.put(SimTime(0) + at, Action::Fire(fault, None)),
-                Start::On(trigger) => waiting.push(Waiting { fault, trigger, seen: 0, left: trigger.repeat }),
+                Start::On(trigger) => waiting.push(Waiting { fault, trigger, seen: 0, left: trigger.repeat, free_at: SimTime(0) }),
             }
         }
         self.machine.await_events(waiting.iter().map(|w| w.trigger.event).collect());
@@ -245,7 +247,9 @@ impl Director {
                     waiting.seen += 1;
                     if waiting.seen == waiting.trigger.count {
                         (waiting.seen, waiting.left) = (0, waiting.left - 1);
-                        agenda.put(happening.at + waiting.trigger.after.max, Action::Fire(waiting.fault.clone(), happening.node));
+                        let start = (happening.at + waiting.trigger.after.max).max(waiting.free_at);
+                        waiting.free_at = start + waiting.fault.fault.lasts() + Duration::from_millis(1);
+                        agenda.put(start, Action::Fire(waiting.fault.clone(), happening.node));
                     }
                 }
                 continue;
@@ -374,7 +378,7 @@ impl Director {
     /// Mends everything, or everything but a minority of dead nodes.
     fn heal(&self) -> SimTime {
         self.machine.heal_all_links();
-        (1..=self.plan.clients()).for_each(|id| _ = self.machine.resume(self.machine.client_host(id)));
+        (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
         let mut may_stay_dead = match self.plan.liveness.heal {
             Heal::All => 0,
             Heal::Quorum => (self.members.len() - 1) / 2,
@@ -382,7 +386,7 @@ impl Director {
         let mut running = Vec::new();
         for &id in self.members.keys() {
             let host = self.machine.node(id);
-            self.machine.resume(host);
+            self.machine.resume_entirely(host);
             if !self.machine.is_running(host) && may_stay_dead > 0 {
                 may_stay_dead -= 1;
                 continue;

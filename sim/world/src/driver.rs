@@ -29,8 +29,8 @@ const PROBE: Duration = Duration::from_millis(100);
 #[derive(Default)]
 struct Progress {
     stop: bool,
-    /// The faults are over: a client that has nothing more to ask is to show whether it is served.
-    healed: bool,
+    /// Since when the faults are over: every client is to show whether it is served, at once.
+    healed: Option<SimTime>,
     running: u32,
     keys: BTreeSet<String>,
     next_op: u64,
@@ -75,13 +75,17 @@ impl Load {
                         let (pace, op) = match source.next() {
                             Some(next) => next,
                             None => {
-                                if !session.lock().healed {
+                                if session.lock().healed.is_none() {
                                     hurry.notified().await;
                                 }
                                 (Pace::AfterLast(PROBE), source.probe())
                             }
                         };
-                        pause(due(pace, begun, started, ended), &hurry).await;
+                        let mut until = due(pace, begun, started, ended);
+                        if session.is_waited_for() {
+                            until = until.min(ended + PROBE);
+                        }
+                        pause(until, &hurry).await;
                         if session.lock().stop {
                             break;
                         }
@@ -127,7 +131,7 @@ impl Load {
     /// Waits until every client was served after the heal, or the deadline. Every client asks at once,
     /// however slow its pace is.
     pub(crate) async fn served_again(&self, healed: SimTime, deadline: SimTime) {
-        self.lock().healed = true;
+        self.lock().healed = Some(healed);
         self.hurry.notify_waiters();
         let clients = self.clients as usize;
         self.until(deadline, |p| p.served.values().filter(|at| **at >= healed).count() == clients).await;
@@ -176,6 +180,13 @@ struct Session {
 impl Session {
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().expect("no panic under this lock")
+    }
+
+    /// Whether the run waits for this client to be served, or to end.
+    fn is_waited_for(&self) -> bool {
+        let progress = self.lock();
+        let unserved = |healed: SimTime| progress.served.get(&self.id).is_none_or(|at| *at < healed);
+        progress.stop || progress.healed.is_some_and(unserved)
     }
 
     /// Asks, and writes down question and answer. The output when it happened.

@@ -48,7 +48,8 @@ pub(crate) struct Host {
     pub(crate) label: String,
     pub(crate) ip: IpAddr,
     pub(crate) powered: bool,
-    pub(crate) paused: bool,
+    /// How many faults hold it still.
+    pub(crate) pauses: u32,
     pub(crate) clock: Clock,
     pub(crate) disk: DiskState,
     pub(crate) process: Option<Arc<Process>>,
@@ -148,7 +149,7 @@ impl Machine {
                 hosts.push(Host {
                     ip: IpAddr::V4(Ipv4Addr::new(10, 0, subnet, u8::try_from(i).expect("at most 255 hosts of a kind"))),
                     powered: true,
-                    paused: false,
+                    pauses: 0,
                     clock: Clock::new(start),
                     disk: DiskState::new(config.disk.clone(), stream(seed, &format!("disk {label}"))),
                     process: None,

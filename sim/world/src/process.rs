@@ -248,8 +248,7 @@ impl Machine {
                 }
                 return false;
             };
-            if entry.paused {
-                entry.paused = false;
+            if std::mem::take(&mut entry.pauses) > 0 {
                 self.madsim.resume(process.node.id());
             }
             process.alive.store(false, Ordering::Relaxed);
@@ -261,29 +260,36 @@ impl Machine {
         true
     }
 
-    /// SIGSTOP: tasks stop, timers and packets queue up. False when nothing runs, or it is paused already.
+    /// SIGSTOP, once more than before: tasks stop, timers and packets queue up. False when nothing runs.
     pub fn pause(&self, host: HostId) -> bool {
-        self.set_paused(host, true)
-    }
-
-    /// SIGCONT. False when the process was not paused.
-    pub fn resume(&self, host: HostId) -> bool {
-        self.set_paused(host, false)
-    }
-
-    fn set_paused(&self, host: HostId, paused: bool) -> bool {
         let (_, mut state) = self.lock();
         let entry = &mut state.hosts[host.0];
         let Some(process) = &entry.process else { return false };
-        if entry.paused == paused {
-            return false;
-        }
-        entry.paused = paused;
-        match paused {
-            true => self.madsim.pause(process.node.id()),
-            false => self.madsim.resume(process.node.id()),
+        entry.pauses += 1;
+        if entry.pauses == 1 {
+            self.madsim.pause(process.node.id());
         }
         true
+    }
+
+    /// Takes one pause back: SIGCONT with the last. False when the process was not paused.
+    pub fn resume(&self, host: HostId) -> bool {
+        let (_, mut state) = self.lock();
+        let entry = &mut state.hosts[host.0];
+        let Some(process) = &entry.process else { return false };
+        if entry.pauses == 0 {
+            return false;
+        }
+        entry.pauses -= 1;
+        if entry.pauses == 0 {
+            self.madsim.resume(process.node.id());
+        }
+        true
+    }
+
+    /// SIGCONT, however often it was paused.
+    pub fn resume_entirely(&self, host: HostId) {
+        while self.resume(host) {}
     }
 
     /// A process ended by itself, or panicked.

@@ -419,6 +419,20 @@ fn a_narrow_link_makes_bytes_queue_up() {
 }
 
 #[test]
+fn what_queued_up_at_a_narrow_place_flows_once_it_is_wide_again() {
+    let narrow = LinkChange::Bandwidth(1);
+    let log = story(27, 10, 40, move |machine| async move {
+        shape_both(&machine, narrow, true);
+        sleep(&machine, 1_000).await;
+        shape_both(&machine, narrow, false);
+        shape_both(&machine, LinkChange::Bandwidth(1 << 30), true);
+        sleep(&machine, 2_000).await;
+    });
+    let last = log.expect("got 40");
+    assert!((1_000..=1_040).contains(&last), "40 bytes at 1 B/s would take 40 s: {last} ms");
+}
+
+#[test]
 fn a_reset_kills_the_connection_at_both_ends_at_once() {
     let log = story(25, 100, 50, |machine| async move {
         sleep(&machine, 1000).await;

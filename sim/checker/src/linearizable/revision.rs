@@ -29,6 +29,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// No more revisions are replayed, over all the choices that are tried.
 const STEPS_MAX: u64 = 3_000_000;
 
+/// No more stores are remembered as tried: each is a whole one.
+const STORES_MAX: usize = 20_000;
+
 /// One store that is possible: and how many of each class of unanswered operations it took.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Possible {
@@ -114,7 +117,7 @@ impl<'o> Engine<'o> {
         };
         engine.file_answers()?;
         engine.real_time()?;
-        engine.file_unanswered();
+        engine.file_unanswered()?;
         Ok(engine)
     }
 
@@ -191,7 +194,7 @@ impl<'o> Engine<'o> {
         Ok(())
     }
 
-    fn file_unanswered(&mut self) {
+    fn file_unanswered(&mut self) -> Result<(), Box<Verdict>> {
         let open: Vec<usize> = (0..self.ops.len()).filter(|i| self.ops[*i].end == OpEnd::Open && self.ops[*i].ask.may_write()).collect();
         // A value that several wrote pins none of them.
         let mut writers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
@@ -205,6 +208,14 @@ impl<'o> Engine<'o> {
                 self.pinned.insert(*revision, i);
             }
         }
+        let mut once: BTreeMap<usize, u64> = BTreeMap::new();
+        for (&revision, &i) in &self.pinned {
+            if let Some(first) = once.insert(i, revision) {
+                let op = &self.ops[i];
+                let summary = format!("{} was written at revision {first} and again at revision {revision}", told(op));
+                return Err(violation("written-twice", op.invoked, summary, vec![], vec![op.id]));
+            }
+        }
         let pinned: BTreeSet<usize> = self.pinned.values().copied().collect();
         let mut classes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for i in open.into_iter().filter(|i| !pinned.contains(i)) {
@@ -215,6 +226,7 @@ impl<'o> Engine<'o> {
         for class in &mut self.classes {
             class.sort_by_key(|i| self.ops[*i].invoked_at);
         }
+        Ok(())
     }
 
     /// The operation, with every value that nobody ever saw replaced by one that stands for all of them.
@@ -244,7 +256,7 @@ impl<'o> Engine<'o> {
         let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
         let overwritten = |key: &str| {
             let next_read = self.last_written.get(key).and_then(|reads| reads.range(revision..).next());
-            next_read.is_none_or(|(_, written)| *written > revision || self.pinned.get(&revision) == Some(&op))
+            next_read.is_none_or(|(_, written)| *written >= revision)
         };
         // A transaction may change less than it could.
         let is_txn = matches!(self.ops[op].ask, Op::Txn { .. });
@@ -263,10 +275,10 @@ impl<'o> Engine<'o> {
         'attempts: while let Some(mut store) = untried.pop() {
             while store.state.revision < last {
                 steps += 1;
-                if steps > STEPS_MAX {
+                if steps > STEPS_MAX || tried.len() > STORES_MAX {
                     return Err(Box::new(Verdict::Unknown(format!(
-                        "more than {STEPS_MAX} steps, up to revision {}",
-                        store.state.revision
+                        "too many writes of unknown outcome: {} choices and {steps} steps were tried",
+                        tried.len()
                     ))));
                 }
                 let revision = store.state.revision + 1;
@@ -357,9 +369,15 @@ impl<'o> Engine<'o> {
             if is_past != past {
                 continue;
             }
-            let mut after = store.state.clone();
-            let says = after.apply(&op.ask);
-            if !agrees(&says, op.output().expect("a reader was answered")) || (!past && after.revision != revision) {
+            // What changes nothing here would change nothing in a copy; most only look.
+            let (says, reached) = match store.state.look(&op.ask) {
+                Some(says) => (says, store.state.revision),
+                None => {
+                    let mut after = store.state.clone();
+                    (after.apply(&op.ask), after.revision)
+                }
+            };
+            if !agrees(&says, op.output().expect("a reader was answered")) || (!past && reached != revision) {
                 return Err(self.wrong(if past { "wrong-past" } else { "wrong-answer" }, op, revision, &says));
             }
         }

@@ -167,6 +167,24 @@ fn each_kind_of_violation_is_named() {
 }
 
 #[test]
+fn the_same_value_twice_is_no_violation_and_one_write_twice_is() {
+    let open = |id: u64, at: usize| {
+        let ask = Op::Put { key: "a".into(), value: "x".into() };
+        let (client, invoked) = (ClientId(9), SimTime(at as u64));
+        CompletedOp { id: OpId(id), client, ask, invoked, invoked_at: at, ended_at: usize::MAX, end: OpEnd::Open, revision: None }
+    };
+    let range = |id, written, revision, at| {
+        let kvs = vec![KeyValue { key: "a".into(), value: "x".into(), revision: Some(written) }];
+        answered(id, Op::Range { prefix: "a".into(), at: None }, Output::Ranged { kvs }, revision, at)
+    };
+    let again = answered(3, Op::Put { key: "a".into(), value: "x".into() }, Output::Done, 3, (4, 5));
+    assert_eq!(judge(&[open(1, 0), range(2, 2, 2, (2, 3)), again]), Verdict::Valid);
+    let other = answered(3, Op::Put { key: "b".into(), value: "y".into() }, Output::Done, 3, (4, 5));
+    let twice = [open(1, 0), range(2, 2, 2, (2, 3)), other, range(4, 4, 4, (6, 7))];
+    assert!(matches!(judge(&twice), Verdict::Invalid(w) if w.kind == "written-twice"));
+}
+
+#[test]
 fn many_writes_of_unknown_outcome_that_nobody_saw_are_no_explosion() {
     let mut ops: Vec<CompletedOp> = (1..=200)
         .map(|id| {

@@ -45,6 +45,15 @@ impl State {
         from.map(|(key, (value, revision))| KeyValue { key: key.clone(), value: value.clone(), revision: Some(*revision) }).collect()
     }
 
+    /// What a plain read answers; `None` for what may change something.
+    pub(super) fn look(&self, op: &Op) -> Option<Output> {
+        match op {
+            Op::Get { key } => Some(Output::Got { value: self.get(key).map(str::to_string) }),
+            Op::Range { prefix, .. } => Some(Output::Ranged { kvs: self.range(prefix) }),
+            Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Txn { .. } => None,
+        }
+    }
+
     /// Does it, and answers what the specification answers.
     pub(super) fn apply(&mut self, op: &Op) -> Output {
         let next = self.revision + 1;

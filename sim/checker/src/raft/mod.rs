@@ -73,7 +73,7 @@ impl Raft {
             Saw::Commit { index, term } => self.commit(id, *index, *term),
             Saw::Apply { first, state } => node.apply(id, *first, state.len() as u64),
             Saw::SnapshotInstalled { index, term, .. } | Saw::Restored { index, term, .. } => {
-                node.jump(*index);
+                node.jump(id, *index)?;
                 self.agree(id, *index, *term)
             }
             Saw::Role { role: Role::Follower | Role::Candidate | Role::Learner, .. }

@@ -130,8 +130,12 @@ impl NodeState {
     }
 
     /// A snapshot replaced the state.
-    pub(super) fn jump(&mut self, index: u64) {
+    pub(super) fn jump(&mut self, id: NodeId, index: u64) -> Result<(), Broken> {
+        if let Some(applied) = self.applied.filter(|applied| *applied > index) {
+            return Err(("monotonic-applied", format!("{id} went back from index {applied} to a snapshot that ends at index {index}")));
+        }
         self.applied = Some(index);
         self.committed = self.committed.max(Some(index));
+        Ok(())
     }
 }

@@ -91,7 +91,10 @@ struct Partition {
 fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
     let mut fields = decoder.fields(node, "a partition")?;
     let shape = fields.one_of(decoder, &["isolate", "shape", "groups", "cut"]).and_then(|(key, node)| match key {
-        "isolate" => Target::decode(decoder, node, Whom::Nodes).map(Shape::Isolate),
+        "isolate" => match Target::decode(decoder, node, Whom::Nodes)? {
+            Target::All => decoder.wrong(Diagnostic::new(node.place, "everybody on one side is no partition")),
+            target => Some(Shape::Isolate(target)),
+        },
         "shape" => {
             let words: Vec<(&str, usize)> = SHAPES.iter().enumerate().map(|(i, (word, _))| (*word, i)).collect();
             Some(SHAPES[decoder.word(node, "a shape of partitions", &words)?].1.clone())
@@ -305,8 +308,8 @@ impl Fault for Partition {
     fn least_nodes(&self) -> u32 {
         match &self.shape {
             Shape::Isolate(target) => target.least_nodes(),
-            Shape::Halves | Shape::Random(_) => 2,
-            Shape::Bridge => 3,
+            Shape::Halves | Shape::Random(Side::Half | Side::Third) => 2,
+            Shape::Bridge | Shape::Random(Side::Majority) => 3,
             // In a ring of three everybody is everybody's neighbour.
             Shape::MajoritiesRing => 4,
             Shape::Groups(_) => 1,

@@ -154,6 +154,9 @@ impl Shrinker<'_> {
 
     /// Makes it fail under more world seeds, then holds it there.
     fn steady(&mut self) {
+        if self.oracle.is_spent() {
+            return;
+        }
         let trials = self.oracle.trials();
         let mut score = self.oracle.scores(std::slice::from_ref(&self.best), 0)[0];
         for _ in 0..3 {
@@ -453,7 +456,7 @@ fn cut(plan: &Scenario, end: Duration) -> Scenario {
 /// Everything so much earlier.
 fn earlier(plan: &Scenario, by: Duration) -> Scenario {
     let mut plan = plan.clone();
-    plan.duration = plan.duration.saturating_sub(by);
+    plan.duration = up(plan.duration.saturating_sub(by));
     for fault in &mut plan.faults {
         if let When::At(at) = &mut fault.when {
             *at = at.saturating_sub(by);
@@ -482,7 +485,11 @@ fn rounder(plan: &Scenario, step: Duration) -> Scenario {
         }
     }
     plan.faults.sort_by_key(|f| if let When::At(at) = f.when { at } else { Duration::ZERO });
-    plan.duration = up(plan.duration);
+    // What is rounded up must still lie before the end.
+    let faults = plan.faults.iter().filter_map(|f| if let When::At(at) = f.when { Some(at) } else { None });
+    let ops = script_of(&plan).into_iter().flat_map(|script| script.ops).map(|line| round(line.at, step));
+    let last = faults.chain(ops).max().unwrap_or_default();
+    plan.duration = up(plan.duration.max(last + Duration::from_millis(1)));
     match script_of(&plan) {
         None => plan,
         Some(mut script) => {

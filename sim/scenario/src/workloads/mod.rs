@@ -38,6 +38,11 @@ pub trait Workload: Debug + Send + Sync {
     /// An operation of each kind that it may ask, so that a system can say whether it takes them.
     fn asks(&self) -> Vec<Op>;
 
+    /// When its last operation is due, if that is written down.
+    fn last_at(&self) -> Option<Duration> {
+        None
+    }
+
     /// Draws what is random: its seed.
     fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload>;
 

@@ -237,6 +237,10 @@ impl Workload for Script {
         self.ops.iter().map(|line| line.op.clone()).chain([Op::Get { key: "k1".to_string() }]).collect()
     }
 
+    fn last_at(&self) -> Option<Duration> {
+        self.ops.iter().map(|line| line.at).max()
+    }
+
     fn fix(&self, _draws: &mut SeededStream) -> Box<dyn Workload> {
         self.boxed()
     }

@@ -398,6 +398,22 @@ impl State {
         self.abort(id, end, io::ErrorKind::ConnectionReset);
     }
 
+    /// Segments on their way over these links arrive no later than the links as they are now would have
+    /// them: the fault that held them up is over.
+    pub(super) fn hurry(&mut self, now: SimTime, over: impl Fn(usize, usize) -> bool) {
+        let ids: Vec<ConnId> = self.net.conns.keys().copied().collect();
+        for (id, end) in ids.into_iter().flat_map(|id| [(id, 0), (id, 1)]) {
+            let Some((from, to)) = self.route(id, end).filter(|(from, to)| over(*from, *to)) else { continue };
+            let latest = now + self.net.link(from, to).latency_max();
+            let pipe = &mut self.net.conns.get_mut(&id).expect("routed").ends[end].pipe;
+            let late = |s: &&mut Segment| s.arrives != SimTime::MAX && s.arrives > latest;
+            if pipe.queue.iter_mut().filter(late).map(|s| s.arrives = latest).count() > 0 {
+                pipe.last_arrival = latest;
+                self.queue.push(latest, Due::Arrival { conn: id, end });
+            }
+        }
+    }
+
     /// Somebody in between resets the connection at both ends.
     pub(super) fn reset(&mut self, id: ConnId) {
         self.abort(id, 0, io::ErrorKind::ConnectionReset);

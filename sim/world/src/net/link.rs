@@ -72,15 +72,25 @@ impl Link {
     pub(crate) fn heal_entirely(&mut self) {
         self.cuts = 0;
         self.changes.clear();
+        self.free_at = SimTime(0);
+    }
+
+    /// The longest that a segment takes now which neither waits for its turn nor is lost.
+    pub(crate) fn latency_max(&self) -> Duration {
+        let more = |change: &LinkChange| if let LinkChange::Delay(by) = change { by.max } else { Duration::ZERO };
+        self.profile.latency_max + self.changes.iter().map(more).sum::<Duration>()
     }
 
     pub(crate) fn shape(&mut self, change: LinkChange) {
         self.changes.push(change);
+        self.free_at = SimTime(0);
     }
 
     pub(crate) fn unshape(&mut self, change: LinkChange) {
         let at = self.changes.iter().position(|c| *c == change);
         self.changes.remove(at.expect("a change is taken back as often as it was made, not oftener"));
+        // What waited for a narrow link does not wait for what it is now.
+        self.free_at = SimTime(0);
     }
 
     pub(crate) fn set_profile(&mut self, profile: LinkProfile) {
@@ -89,9 +99,7 @@ impl Link {
 
     /// The first retransmission timeout on this link: twice its longest round trip, or the floor.
     pub(crate) fn rto(&self) -> Duration {
-        let more = |change: &LinkChange| if let LinkChange::Delay(by) = change { by.max } else { Duration::ZERO };
-        let longest: Duration = self.profile.latency_max + self.changes.iter().map(more).sum::<Duration>();
-        (longest * 4).max(super::RTO_MIN)
+        (self.latency_max() * 4).max(super::RTO_MIN)
     }
 
     /// When `bytes` sent now arrive. Three draws a segment, always, so that no profile and no fault

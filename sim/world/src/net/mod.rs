@@ -123,10 +123,11 @@ impl crate::Machine {
 
     /// Takes every cut, every change of a link and every refusal back.
     pub fn heal_all_links(&self) {
-        let (_, mut state) = self.lock();
+        let (now, mut state) = self.lock();
         state.net.cuts = 0;
         state.net.links.iter_mut().for_each(Link::heal_entirely);
         state.net.refusing.clear();
+        state.hurry(now, |_, _| true);
     }
 
     /// Makes one directed link worse, on top of what other faults do to it.
@@ -136,7 +137,12 @@ impl crate::Machine {
 
     /// Takes such a change back.
     pub fn unshape(&self, from: crate::HostId, to: crate::HostId, change: LinkChange) {
-        self.lock().1.net.link(from.0, to.0).unshape(change);
+        let (now, mut state) = self.lock();
+        state.net.link(from.0, to.0).unshape(change);
+        // What is under way stays so; what queued up at a narrow place flows now.
+        if matches!(change, LinkChange::Bandwidth(_)) {
+            state.hurry(now, |a, b| (a, b) == (from.0, to.0));
+        }
     }
 
     /// The host answers new connections with a reset, once more (or once less).
