@@ -43,7 +43,7 @@ fn ms(from: SimTime, to: SimTime) -> u64 {
 fn a_trigger_waits_for_its_event_counts_it_and_hits_its_subject() {
     let history = history(
         3,
-        "  - { at: 1s, partition: { isolate: leader, for: 4s } }\n\
+        "  - { every: 1s, repeat: 4, partition: { isolate: leader, for: 950ms } }\n\
          \x20 - { id: hit, when: { event: election-started, count: 2, after: 50ms }, repeat: 2, kill: { target: subject, restart_after: 300ms } }\n",
     );
     let elections = events(&history, Event::ElectionStarted);

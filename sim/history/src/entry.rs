@@ -31,7 +31,7 @@ pub enum Until {
 pub enum Event {
     /// A node became leader of a term, other than the first leader of the run.
     LeaderChanged,
-    /// A node became a candidate.
+    /// A node became a candidate, after the run had its first leader.
     ElectionStarted,
     /// A process started again.
     NodeRestarted,
@@ -96,7 +96,7 @@ impl Event {
     pub fn about(self) -> &'static str {
         match self {
             Event::LeaderChanged => "a node became leader of a term, other than the first leader of the run",
-            Event::ElectionStarted => "a node became a candidate",
+            Event::ElectionStarted => "a node became a candidate, after the run had its first leader",
             Event::NodeRestarted => "a process started again",
             Event::SnapshotBuilt => "a node wrote a snapshot",
             Event::SnapshotInstalled => "a snapshot from a peer replaced a node's state",

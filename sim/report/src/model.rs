@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use squall_checker::{Verdict, check_all, merge};
 use squall_history::{Entry, Event, NodeId, OpEnd, Role, Saw, SimTime, View, What};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// How operations ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,9 @@ pub struct Latency {
     /// Of a hundred, ninety-nine took no longer.
     pub p99: f64,
 }
+
+/// How the world says that a fault fired and hit nobody.
+const NOBODY: &str = ": nobody to do it to";
 
 /// What a report says of the plan that was run.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +61,10 @@ pub struct RunReport {
     pub events: BTreeMap<Event, u64>,
     /// The events that the scenario says must happen sometimes.
     pub sometimes: Vec<Event>,
-    /// How often each fault began.
+    /// The faults that did something, by id, and how many effects began.
     pub faults: BTreeMap<String, u64>,
+    /// The faults that fired and found nobody to do it to.
+    pub missed: BTreeSet<String>,
     /// How operations ended.
     pub ops: OpCounts,
     /// The run's digest.
@@ -96,10 +104,11 @@ impl RunReport {
                 OpEnd::Open => ops.info += 1,
             }
         }
-        let (mut events, mut faults) = (BTreeMap::new(), BTreeMap::new());
+        let (mut events, mut faults, mut missed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         for entry in history {
             match &entry.what {
                 What::Event { event, .. } => *events.entry(*event).or_default() += 1,
+                What::Effect { fault, text, .. } if text.ends_with(NOBODY) => _ = missed.insert(fault.clone()),
                 What::Effect { fault, phase, .. } if *phase != squall_history::EffectPhase::Stop => {
                     *faults.entry(fault.clone()).or_default() += 1;
                 }
@@ -117,6 +126,7 @@ impl RunReport {
             verdicts,
             events,
             sometimes: plan.sometimes.to_vec(),
+            missed: missed.into_iter().filter(|id| !faults.contains_key(id)).collect(),
             faults,
             ops,
             digest: digest.to_string(),

@@ -69,9 +69,12 @@ pub struct Record {
     /// How often each event happened.
     #[serde(default)]
     pub events: BTreeMap<String, u64>,
-    /// How many faults of each kind fired.
+    /// How many faults of each kind did something.
     #[serde(default)]
     pub faults: BTreeMap<String, u64>,
+    /// The faults that fired and found nobody to do it to.
+    #[serde(default)]
+    pub missed: Vec<String>,
     /// The history's SHA-256.
     pub digest: String,
     /// How many nodes.
@@ -120,9 +123,9 @@ impl Record {
         };
         // `kill-3` is a use of `kill`, whatever its id; effects are written down under the fault's id.
         let mut faults: BTreeMap<String, u64> = BTreeMap::new();
-        for (id, n) in r.faults.iter().filter(|(id, _)| *id != "heal") {
+        for id in r.faults.keys().filter(|id| *id != "heal") {
             let kind = id.rsplit_once('-').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())).map_or(id.as_str(), |(kind, _)| kind);
-            *faults.entry(kind.to_string()).or_default() += n;
+            *faults.entry(kind.to_string()).or_default() += 1;
         }
         Record {
             format: FORMAT,
@@ -140,6 +143,7 @@ impl Record {
             sometimes: r.sometimes.iter().map(|e| (e.name().to_string(), r.events.get(e).copied().unwrap_or(0))).collect(),
             events: r.events.iter().map(|(e, n)| (e.name().to_string(), *n)).collect(),
             faults,
+            missed: r.missed.iter().cloned().collect(),
             digest: r.digest.clone(),
             nodes: r.nodes,
             sim_s: rounded(r.sim_s),
@@ -166,6 +170,7 @@ impl Record {
             sometimes: BTreeMap::new(),
             events: BTreeMap::new(),
             faults: BTreeMap::new(),
+            missed: vec![],
             digest: String::new(),
             nodes: 0,
             sim_s: 0.0,

@@ -98,6 +98,16 @@ impl Sweep {
         never
     }
 
+    /// The faults that fired in some run and did nothing in any: (scenario, fault).
+    pub fn idle_faults(&self) -> BTreeSet<(&str, &str)> {
+        let missed = self.records.iter().flat_map(|r| r.missed.iter().map(move |id| (r.scenario.as_str(), id.as_str())));
+        let kind = |id: &str| {
+            id.rsplit_once('-').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())).map_or(id.to_string(), |(k, _)| k.to_string())
+        };
+        let did = |scenario: &str, id: &str| self.of(scenario).any(|r| r.faults.contains_key(&kind(id)));
+        missed.filter(|(scenario, id)| !did(scenario, id)).collect()
+    }
+
     /// The failures, grouped; the most frequent first.
     pub fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
@@ -161,6 +171,9 @@ impl Sweep {
         for s in self.undecided_canaries() {
             let runs = self.of(&s.scenario).count();
             out.push_str(&format!("\n{}: a canary that was given {runs} of its {} seeds: undecided\n", s.scenario, s.seeds));
+        }
+        for (scenario, fault) in self.idle_faults() {
+            out.push_str(&format!("\n{scenario}: the fault {fault} never found anybody to do it to\n"));
         }
         for (scenario, event) in self.vacuous() {
             out.push_str(&format!("\n{scenario}: `{event}` never happened, although the scenario says sometimes\n"));

@@ -42,8 +42,10 @@ fn write(r: &RunReport) -> String {
     let total = r.ops.ok + r.ops.fail + r.ops.info;
     writeln!(out, "operations  {total}: {} ok, {} failed for certain, {} of unknown outcome", r.ops.ok, r.ops.fail, r.ops.info)
         .expect(infallible);
-    let fired: u64 = r.faults.iter().filter(|(id, _)| *id != "heal").map(|(_, n)| n).sum();
-    writeln!(out, "faults      {fired} fired").expect(infallible);
+    let fired = r.faults.keys().filter(|id| *id != "heal").count();
+    let missed: Vec<&str> = r.missed.iter().map(String::as_str).collect();
+    let idle = if missed.is_empty() { String::new() } else { format!("; these found nobody to do it to: {}", missed.join(", ")) };
+    writeln!(out, "faults      {fired} fired{idle}").expect(infallible);
     let events: Vec<String> = r.events.iter().map(|(event, n)| format!("{} {n}", event.name())).collect();
     writeln!(out, "events      {}", if events.is_empty() { "none".to_string() } else { events.join(", ") }).expect(infallible);
     writeln!(out, "cost        {:.2} CPU-seconds ({:.0} simulated seconds each), {:.0} MB", r.cpu_s, r.sim_s / r.cpu_s.max(1e-9), r.rss_mb)

@@ -4,6 +4,7 @@ use crate::{
     FORMAT,
     effect::{Party, Size},
     faults::{self, Family, Fault},
+    plan::FAULTS_MAX,
     target::Target,
     values::{self, Probability, Span},
     workloads::{self, Workload},
@@ -531,6 +532,12 @@ fn decode_fault(
     if let Some(duration) = duration.filter(|duration| earliest >= *duration) {
         let text = format!("this never happens: it is due at {} at the earliest, and faults end at {}", text(earliest), text(duration));
         return d.wrong(Diagnostic::new(place, text));
+    }
+    if let (When::Every { gap, repeat }, Some(duration)) = (when, duration) {
+        let most = (duration.as_nanos() / gap.min.as_nanos().max(1)).min(u128::from(repeat.unwrap_or(u32::MAX)));
+        if most > FAULTS_MAX as u128 {
+            return d.wrong(Diagnostic::new(place, format!("up to {most} of this fault; a plan has at most {FAULTS_MAX}")));
+        }
     }
     for target in fault.targets() {
         if let (Target::SomeClients(n), Some(clients)) = (target, clients)

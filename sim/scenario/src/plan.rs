@@ -12,8 +12,8 @@ use crate::{
 use squall_history::{SeededStream, stream};
 use std::{collections::BTreeMap, time::Duration};
 
-/// No plan has more faults; a scenario that asks for more is cut off there.
-const FAULTS_MAX: usize = 10_000;
+/// No plan has more faults. A scenario that could ask for more is refused; a swarm ends there.
+pub(crate) const FAULTS_MAX: usize = 10_000;
 
 /// The plan of a scenario under a seed.
 pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
@@ -283,6 +283,20 @@ faults:
         assert!(partitions.len() > 5);
         let at = |f: &PlannedFault| if let Start::At(at) = f.start { at } else { panic!("{f:?}") };
         assert!(partitions.windows(2).all(|w| at(w[0]) + w[0].fault.lasts() < at(w[1])));
+    }
+
+    /// A fuzzer found this: the plan was longer than what is read.
+    #[test]
+    fn the_longest_plan_can_be_read_back() {
+        let head = SCENARIO[..SCENARIO.find("duration:").unwrap()].replace("nodes: [3, 5]", "nodes: 9");
+        let text = head + "duration: 999s\nfaults:\n  - every: 100ms\n    partition: { shape: majorities-ring, for: 99ms }\n";
+        let planned = plan(&parse("x", &text).unwrap_or_else(|e| panic!("{e}")), 1);
+        assert!(planned.faults.len() > 9_000);
+        let text = planned.to_yaml_text();
+        assert!(parse("plan", &text).unwrap_or_else(|e| panic!("{}", e.all[0].message)).is_plan());
+        let too_many = SCENARIO.replace("every: 2s..4s", "every: 1ms");
+        let refused = parse("x", &too_many).unwrap_err().to_string();
+        assert!(refused.contains("up to 20000 of this fault; a plan has at most 10000"), "{refused}");
     }
 
     #[test]

@@ -155,6 +155,7 @@ const CASES: &[(&str, &str)] = &[
     ("at: 3s", "at: -3s"),
     ("at: 3s", "at: 30s"),
     ("every: 2s..3s", "every: 60s"),
+    ("every: 2s..3s", "every: 1us"),
     ("event: leader-changed, count: 2", "event: leader-changed, after: 60s"),
     ("at: 2s, get: k", "at: 1h, get: k"),
     ("every: 2s..3s", "id: a123456789012345678901234567890123456789012345678901234567890\n    every: 2s..3s"),
@@ -275,7 +276,7 @@ fn corpus() -> String {
         text.push_str(&format!("## {from:?} -> {to:?}\n{shown}\n"));
     }
     let deep = format!("format: {}1{}", "[".repeat(60), "]".repeat(60));
-    let long = format!("format: 1 # {}", "x".repeat(5 << 20));
+    let long = format!("format: 1 # {}", "x".repeat(17 << 20));
     let text_of = |source: &str| shown(source).lines().take(2).map(|l| format!("{l}\n")).collect::<String>();
     for (name, source) in [("an empty file", ""), ("too deep", &deep), ("too long", &long), ("not closed", "a: [")] {
         text.push_str(&format!("## {name}\n{}\n", text_of(source)));

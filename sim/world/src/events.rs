@@ -48,7 +48,8 @@ impl Deriver {
                 self.leaders += 1;
                 (self.leaders > 1).then_some(Event::LeaderChanged)
             }
-            Saw::Role { role: Role::Candidate, .. } => Some(Event::ElectionStarted),
+            // Before the first leader everybody stands for election: nobody who waits for an election means that.
+            Saw::Role { role: Role::Candidate, .. } => (self.leaders > 0).then_some(Event::ElectionStarted),
             Saw::Role { role: Role::Follower | Role::Learner, .. } => None,
             Saw::Truncate { .. } => Some(Event::LogTruncated),
             Saw::Purge { .. } => Some(Event::LogPurged),

@@ -29,6 +29,17 @@ enum What {
     Formats,
 }
 
+/// What every fault has, whatever its kind.
+const WHEN: &str = "\
+Each fault of `faults` has one kind and one time:
+  at: 3s            once, so long after the start
+  between: 3s..9s   once, at a random moment
+  every: 2s..6s     again and again, from one start to the next; `repeat: 3`: at most so often
+  when: { event: leader-changed, count: 2, after: 5ms }
+                    after something happened for the second time; `repeat: 3`: that often again
+and may have an `id`, which names it in reports and keeps its random choices when others change.
+";
+
 fn print(rows: Vec<[String; 2]>) {
     let mut table = Builder::default();
     rows.into_iter().for_each(|row| table.push_record(row));
@@ -50,6 +61,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     match args.what {
         What::Systems => print(systems.all().iter().map(|s| row(s.name(), s.about())).collect()),
         What::Faults => {
+            println!("{WHEN}");
             for kind in faults::REGISTRY {
                 documented(kind.name, kind.about, kind.args, kind.example);
             }

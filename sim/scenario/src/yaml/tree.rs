@@ -7,10 +7,10 @@ use saphyr_parser::{Event, Parser, Span as ParserSpan};
 const DEPTH_MAX: usize = 32;
 
 /// No scenario has more values.
-const NODES_MAX: usize = 100_000;
+const NODES_MAX: usize = 4_000_000;
 
 /// No scenario is longer, in bytes.
-const SOURCE_MAX: usize = 4 << 20;
+const SOURCE_MAX: usize = 16 << 20;
 
 /// Where a value stands: line and column count from 1; length in characters, on that line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
