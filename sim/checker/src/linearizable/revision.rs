@@ -29,8 +29,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// No more revisions are replayed, over all the choices that are tried.
 const STEPS_MAX: u64 = 3_000_000;
 
-/// No more stores are remembered as tried: each is a whole one.
-const STORES_MAX: usize = 20_000;
+/// The stores that are remembered as tried take no more bytes, roughly.
+const TRIED_BYTES_MAX: usize = 200 << 20;
+
+impl Possible {
+    /// About how many bytes it takes.
+    fn bytes(&self) -> usize {
+        self.state.keys.len() * 64 + self.used.len() * 24 + 160
+    }
+}
 
 /// One store that is possible: and how many of each class of unanswered operations it took.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -201,6 +208,27 @@ impl<'o> Engine<'o> {
         for (i, op) in self.ops.iter().enumerate() {
             op.changes().into_iter().filter_map(|c| c.value).for_each(|value| _ = writers.entry(value).or_default().insert(i));
         }
+        // A read of one key tells when the key was last written, too, if that write was answered.
+        for op in self.ops {
+            let (Some(revision), Some(output)) = (op.revision, op.output()) else { continue };
+            let gets: Vec<(&'o str, &'o Output)> = match (&op.ask, output) {
+                (Op::Get { key }, output) => vec![(key, output)],
+                // Reads after writes of the same transaction tell of itself.
+                (Op::Txn { then, otherwise, .. }, Output::Txn { succeeded, results }) if !modified(&op.ask, output) => {
+                    let acts = if *succeeded { then } else { otherwise };
+                    acts.iter().zip(results).map(|(act, result)| (act.key(), result)).collect()
+                }
+                _ => vec![],
+            };
+            for (key, output) in gets {
+                let Output::Got { value: Some(value) } = output else { continue };
+                let writer = writers.get(value.as_str()).filter(|w| w.len() == 1).and_then(|w| w.first());
+                let written = writer.and_then(|i| self.ops[*i].revision).filter(|written| *written <= revision);
+                if let Some(written) = written {
+                    self.last_written.entry(key).or_default().entry(revision).or_insert(written);
+                }
+            }
+        }
         let only = |value: &str| writers.get(value).filter(|w| w.len() == 1).and_then(|w| w.first().copied());
         let ranges = self.ops.iter().filter_map(|op| if let Some(Output::Ranged { kvs }) = op.output() { Some(kvs) } else { None });
         for KeyValue { value, revision, .. } in ranges.flatten() {
@@ -271,11 +299,11 @@ impl<'o> Engine<'o> {
         let mut tried: BTreeSet<Possible> = BTreeSet::new();
         // Why the attempt that came furthest came no further.
         let mut furthest: Option<(u64, Box<Verdict>)> = None;
-        let mut steps = 0;
+        let (mut steps, mut tried_bytes) = (0, 0);
         'attempts: while let Some(mut store) = untried.pop() {
             while store.state.revision < last {
                 steps += 1;
-                if steps > STEPS_MAX || tried.len() > STORES_MAX {
+                if steps > STEPS_MAX || tried_bytes > TRIED_BYTES_MAX {
                     return Err(Box::new(Verdict::Unknown(format!(
                         "too many writes of unknown outcome: {} choices and {steps} steps were tried",
                         tried.len()
@@ -289,7 +317,10 @@ impl<'o> Engine<'o> {
                         let mut wrong = choices.is_empty().then(|| self.unexplained(revision));
                         for choice in choices.into_iter().rev() {
                             match self.hold_reads(revision, &choice) {
-                                Ok(()) if tried.insert(choice.clone()) => untried.push(choice),
+                                Ok(()) if tried.insert(choice.clone()) => {
+                                    tried_bytes += 2 * choice.bytes();
+                                    untried.push(choice);
+                                }
                                 Ok(()) => {}
                                 Err(why) => wrong = Some(why),
                             }
@@ -333,7 +364,7 @@ impl<'o> Engine<'o> {
             let mut next = store.clone();
             next.state.apply(&self.blur(&self.ops[op].ask));
             // When it was written is no more seen than what was.
-            next.state.keys.values_mut().filter(|(value, _)| value == UNSEEN).for_each(|(_, revision)| *revision = 0);
+            next.state.keys.values_mut().filter(|(value, _)| &**value == UNSEEN).for_each(|(_, revision)| *revision = 0);
             if let Some(class) = class {
                 *next.used.entry(class).or_default() += 1;
             }

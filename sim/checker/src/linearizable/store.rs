@@ -16,15 +16,15 @@
 
 use super::Model;
 use squall_history::{Act, Answer, KeyValue, Op, Output};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
-/// The store at one revision.
+/// The store at one revision. Copies share keys and values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
     /// The revision of the last change; 1 before the first.
     pub revision: u64,
     /// Every key that is there.
-    pub keys: BTreeMap<String, (String, u64)>,
+    pub keys: BTreeMap<Arc<str>, (Arc<str>, u64)>,
 }
 
 impl Default for State {
@@ -36,13 +36,14 @@ impl Default for State {
 impl State {
     /// What a read of one key answers.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.keys.get(key).map(|(value, _)| value.as_str())
+        self.keys.get(key).map(|(value, _)| &**value)
     }
 
     /// What a range answers.
     pub(super) fn range(&self, prefix: &str) -> Vec<KeyValue> {
-        let from = self.keys.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
-        from.map(|(key, (value, revision))| KeyValue { key: key.clone(), value: value.clone(), revision: Some(*revision) }).collect()
+        let from = self.keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
+        from.map(|(key, (value, revision))| KeyValue { key: key.to_string(), value: value.to_string(), revision: Some(*revision) })
+            .collect()
     }
 
     /// What a plain read answers; `None` for what may change something.
@@ -86,12 +87,12 @@ impl State {
         match act {
             Act::Get { key } => Output::Got { value: self.get(key).map(str::to_string) },
             Act::Put { key, value } => {
-                self.keys.insert(key.clone(), (value.clone(), revision));
+                self.keys.insert(key.as_str().into(), (value.as_str().into(), revision));
                 *changed = true;
                 Output::Done
             }
             Act::Delete { key } => {
-                let gone = self.keys.remove(key).is_some();
+                let gone = self.keys.remove(key.as_str()).is_some();
                 *changed |= gone;
                 Output::Deleted { count: u64::from(gone) }
             }

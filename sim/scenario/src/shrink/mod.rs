@@ -307,7 +307,7 @@ impl Shrinker<'_> {
     /// The same operations by fewer clients.
     fn merge_clients(&mut self) {
         let Some(script) = script_of(&self.best) else { return };
-        for few in 1..script.clients.min(4) {
+        for few in 1..script.clients {
             let mut names: BTreeMap<u32, u32> = BTreeMap::new();
             let mut merged = script.clone();
             for line in &mut merged.ops {
