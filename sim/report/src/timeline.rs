@@ -94,28 +94,60 @@ impl Scale {
 
 /// The faults that were in force within the window: name, text, from, to.
 pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(String, String, SimTime, SimTime)> {
-    let mut open: BTreeMap<&str, (SimTime, &str)> = BTreeMap::new();
+    // A fault may hit several: its band names all of them, and ends with the last.
+    struct Open {
+        from: SimTime,
+        texts: Vec<String>,
+        left: usize,
+    }
+    let mut open: BTreeMap<&str, Open> = BTreeMap::new();
     let mut bands = Vec::new();
     for entry in history {
         let What::Effect { fault, phase, text } = &entry.what else { continue };
         match phase {
-            EffectPhase::Start => _ = open.entry(fault).or_insert((entry.t, text)),
+            EffectPhase::Start => {
+                let band = open.entry(fault).or_insert(Open { from: entry.t, texts: vec![], left: 0 });
+                band.left += 1;
+                band.texts.push(text.clone());
+            }
             EffectPhase::Stop => {
-                if let Some((from, text)) = open.remove(fault.as_str()) {
-                    bands.push((fault.clone(), text.to_string(), from, entry.t));
+                let Some(band) = open.get_mut(fault.as_str()) else { continue };
+                band.left -= 1;
+                if band.left == 0
+                    && let Some(band) = open.remove(fault.as_str())
+                {
+                    bands.push((fault.clone(), band.texts.join("; "), band.from, entry.t));
                 }
             }
             EffectPhase::Once => {
                 // The heal ends whatever is still in force.
                 if fault == "heal" {
                     let left = std::mem::take(&mut open);
-                    bands.extend(left.into_iter().map(|(fault, (from, text))| (fault.to_string(), text.to_string(), from, entry.t)));
+                    bands.extend(left.into_iter().map(|(fault, band)| (fault.to_string(), band.texts.join("; "), band.from, entry.t)));
                 }
             }
         }
     }
-    bands.extend(open.into_iter().map(|(fault, (from, text))| (fault.to_string(), text.to_string(), from, last)));
+    bands.extend(open.into_iter().map(|(fault, band)| (fault.to_string(), band.texts.join("; "), band.from, last)));
     bands.retain(|(_, _, from, to)| *from <= last && *to >= first);
     bands.sort_by_key(|(_, _, from, _)| *from);
     bands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_band_names_everybody_whom_its_fault_hits_and_ends_with_the_last() {
+        let effect = |t, phase, text: &str| Entry { t: SimTime(t), what: What::Effect { fault: "sleep".into(), phase, text: text.into() } };
+        let history = [
+            effect(1, EffectPhase::Start, "pause c3"),
+            effect(1, EffectPhase::Start, "pause c5"),
+            effect(4, EffectPhase::Stop, "resume c3"),
+            effect(6, EffectPhase::Stop, "resume c5"),
+        ];
+        let bands = bands(&history, SimTime(0), SimTime(9));
+        assert_eq!(bands, [("sleep".to_string(), "pause c3; pause c5".to_string(), SimTime(1), SimTime(6))]);
+    }
 }
