@@ -7,6 +7,7 @@
 //! anything about keys that nobody read.
 
 mod explain;
+mod foresight;
 mod frontier;
 #[cfg(test)]
 mod oracle;
@@ -50,19 +51,7 @@ fn check(view: &View<'_>) -> Verdict {
 
 /// Operations on several keys at once, without revisions: the whole store is one object.
 fn check_store(ops: &[CompletedOp]) -> Verdict {
-    let may_matter = |op: &&CompletedOp| match op.end {
-        OpEnd::Ok(..) => true,
-        OpEnd::Fail(_) => false,
-        OpEnd::Open => op.ask.may_write(),
-    };
-    let call = |op: &CompletedOp| Call {
-        id: op.id,
-        input: op.ask.clone(),
-        output: op.output().map(|output| Answer { output: output.clone(), revision: op.revision }),
-        invoked: op.invoked_at,
-        returned: op.ended_at,
-    };
-    let calls: Vec<_> = ops.iter().filter(may_matter).map(call).collect();
+    let calls = calls(ops, |op| (op.ask.clone(), op.output().map(|output| Answer { output: output.clone(), revision: op.revision })));
     match decide(&Store, &calls, VISITS_MAX) {
         Decision::Linearizable => Verdict::Valid,
         Decision::OutOfBudget => Verdict::Unknown(format!("more than {VISITS_MAX} configurations")),
@@ -92,7 +81,7 @@ fn check_keys(ops: Vec<CompletedOp>) -> Verdict {
     }
     let mut unknown = None;
     for (key, ops) in &keys {
-        let calls = calls(ops);
+        let calls = calls(ops, |op| (Ask::of(&op.ask), op.output().cloned()));
         match decide(&Register, &calls, VISITS_MAX) {
             Decision::Linearizable => {}
             Decision::OutOfBudget => unknown = Some(format!("key {key}: more than {VISITS_MAX} configurations")),
@@ -103,19 +92,16 @@ fn check_keys(ops: Vec<CompletedOp>) -> Verdict {
 }
 
 /// What the engine needs to know of each operation that may have happened.
-fn calls(ops: &[CompletedOp]) -> Vec<Call<Ask, Output>> {
+fn calls<I, O>(ops: &[CompletedOp], asked: impl Fn(&CompletedOp) -> (I, Option<O>)) -> Vec<Call<I, O>> {
     let may_matter = |op: &&CompletedOp| match op.end {
         OpEnd::Ok(..) => true,
         OpEnd::Fail(_) => false,
         // A read that nobody got the answer of says nothing.
         OpEnd::Open => op.ask.may_write(),
     };
-    let call = |op: &CompletedOp| Call {
-        id: op.id,
-        input: Ask::of(&op.ask),
-        output: if let OpEnd::Ok(_, output) = &op.end { Some(output.clone()) } else { None },
-        invoked: op.invoked_at,
-        returned: op.ended_at,
+    let call = |op: &CompletedOp| {
+        let (input, output) = asked(op);
+        Call { id: op.id, input, output, invoked: op.invoked_at, returned: op.ended_at }
     };
     ops.iter().filter(may_matter).map(call).collect()
 }

@@ -18,16 +18,36 @@
 //! that do the same, with values that nobody ever saw, are used in order of their invocation. (If a later
 //! one could fill a hole, so could an earlier one, and what is left can fill what the other would have.)
 //!
-//! A choice is not tried where the next read of the key tells that it was last written before. Without
-//! holes, time is linear in the history; the number of steps is bounded, and passing the bound is `unknown`.
+//! A choice is not tried where later answers exclude it ([`super::foresight`]). Without holes, time is
+//! linear in the history; the number of steps is bounded, and passing the bound is `unknown`.
 
-use super::store::{State, agrees, modified};
+use super::{
+    foresight::{Foresight, Leaves},
+    store::{State, agrees, modified},
+};
 use crate::{Verdict, Witness};
-use squall_history::{CompletedOp, KeyValue, Op, OpEnd, OpId, Output, SimTime};
+use squall_history::{CompletedOp, KeyValue, Op, OpEnd, OpId, Output, SimTime, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// No more revisions are replayed, over all the choices that are tried.
+/// No more revisions are replayed in one search, over all the choices that are tried.
 const STEPS_MAX: u64 = 3_000_000;
+
+/// In the searches before the last, no more choices are tried than this, times the holes that there are.
+const CHOICES_A_HOLE: usize = 50;
+
+/// So many searches in a random order are made before the last.
+const SHUFFLES: u64 = 6;
+
+/// Which of several possible writers of a revision is tried first. None is left out.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// A leader writes in the order in which it is asked: the next one after the last, then the last before it.
+    AsAsked,
+    /// The last that was asked: a request that is lost seldom comes late.
+    LatestFirst,
+    /// At random.
+    Shuffled(u64),
+}
 
 /// The stores that are remembered as tried take no more bytes, roughly.
 const TRIED_BYTES_MAX: usize = 200 << 20;
@@ -66,6 +86,23 @@ struct Engine<'o> {
     values_seen: BTreeSet<&'o str>,
     /// For each key: the revisions at which a range read saw it, and which one had written it last.
     last_written: BTreeMap<&'o str, BTreeMap<u64, u64>>,
+    /// For each key: the unanswered writes that may change it.
+    may_change: BTreeMap<&'o str, Vec<MayChange<'o>>>,
+}
+
+/// An unanswered write that may change a key.
+struct MayChange<'o> {
+    op: usize,
+    place: Place,
+    /// What it leaves: the value, or nothing.
+    value: Option<&'o str>,
+}
+
+/// An unanswered write: pinned to a revision, or the so-manyth of a class.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Pinned(u64),
+    Member(usize, usize),
 }
 
 /// Judges operations of which every answered one carries a revision.
@@ -74,6 +111,10 @@ pub(super) fn judge(ops: &[CompletedOp]) -> Verdict {
         Ok(()) => Verdict::Valid,
         Err(verdict) => *verdict,
     }
+}
+
+fn is_unknown(verdict: &Result<(), Box<Verdict>>) -> bool {
+    verdict.as_ref().is_err_and(|v| matches!(**v, Verdict::Unknown(_)))
 }
 
 fn violation(kind: &'static str, at: SimTime, summary: String, details: Vec<String>, ops: Vec<OpId>) -> Box<Verdict> {
@@ -121,6 +162,7 @@ impl<'o> Engine<'o> {
             seen_by: BTreeMap::new(),
             values_seen: BTreeSet::new(),
             last_written: BTreeMap::new(),
+            may_change: BTreeMap::new(),
         };
         engine.file_answers()?;
         engine.real_time()?;
@@ -254,6 +296,14 @@ impl<'o> Engine<'o> {
         for class in &mut self.classes {
             class.sort_by_key(|i| self.ops[*i].invoked_at);
         }
+        let pinned = self.pinned.iter().map(|(revision, i)| (*i, Place::Pinned(*revision)));
+        let members = self.classes.iter().enumerate();
+        let members = members.flat_map(|(class, m)| m.iter().enumerate().map(move |(nth, i)| (*i, Place::Member(class, nth))));
+        for (i, place) in pinned.chain(members) {
+            for change in self.ops[i].changes() {
+                self.may_change.entry(change.key).or_default().push(MayChange { op: i, place, value: change.value });
+            }
+        }
         Ok(())
     }
 
@@ -291,19 +341,38 @@ impl<'o> Engine<'o> {
         self.ops[op].invoked_at < first_seen && (is_txn || self.ops[op].ask.changes(None).iter().all(|c| overwritten(c.key)))
     }
 
+    /// A search that begins badly may take for ever where another order finds its way at once, so several
+    /// are made (Gomes, Selman and Kautz 1998). Whichever comes to its end decides.
     fn replay(&self) -> Result<(), Box<Verdict>> {
         let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
+        let foresight = Foresight::new(self.ops, |revision| self.claims.contains_key(&revision), last);
+        let limit = CHOICES_A_HOLE * (last as usize).saturating_sub(self.claims.len());
+        let search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max);
+        let orders = [Order::AsAsked, Order::LatestFirst].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
+        let decided = orders.map(|order| search(order, limit)).find(|verdict| !is_unknown(verdict));
+        let verdict = decided.unwrap_or_else(|| search(Order::AsAsked, usize::MAX));
+        if verdict.is_ok() || is_unknown(&verdict) {
+            return verdict;
+        }
+        // Foresight gives up before the answer that tells why: where it can be reached, it says more.
+        let explained = self.search(last, None, Order::AsAsked, limit);
+        if is_unknown(&explained) { verdict } else { explained }
+    }
+
+    fn search(&self, last: u64, foresight: Option<&Foresight<'_>>, order: Order, choices_max: usize) -> Result<(), Box<Verdict>> {
+        let mut draws = stream(if let Order::Shuffled(n) = order { n } else { 0 }, "choices");
         let start = Possible { state: State::default(), used: BTreeMap::new() };
         self.hold_reads(1, &start)?;
-        let mut untried = vec![start];
+        // With each, when its last write was asked for.
+        let mut untried = vec![(start, 0)];
         let mut tried: BTreeSet<Possible> = BTreeSet::new();
         // Why the attempt that came furthest came no further.
         let mut furthest: Option<(u64, Box<Verdict>)> = None;
         let (mut steps, mut tried_bytes) = (0, 0);
-        'attempts: while let Some(mut store) = untried.pop() {
+        'attempts: while let Some((mut store, mut asked)) = untried.pop() {
             while store.state.revision < last {
                 steps += 1;
-                if steps > STEPS_MAX || tried_bytes > TRIED_BYTES_MAX {
+                if steps > STEPS_MAX || tried_bytes > TRIED_BYTES_MAX || tried.len() > choices_max {
                     return Err(Box::new(Verdict::Unknown(format!(
                         "too many writes of unknown outcome: {} choices and {steps} steps were tried",
                         tried.len()
@@ -311,15 +380,26 @@ impl<'o> Engine<'o> {
                 }
                 let revision = store.state.revision + 1;
                 let wrong = match self.claims.get(&revision) {
-                    Some(&claim) => self.claimed(revision, claim, &mut store).and_then(|()| self.hold_reads(revision, &store)).err(),
+                    Some(&claim) => {
+                        asked = self.ops[claim].invoked_at;
+                        self.claimed(revision, claim, &mut store).and_then(|()| self.hold_reads(revision, &store)).err()
+                    }
                     None => {
-                        let choices = self.fill(revision, &store);
+                        let mut choices = self.fill(revision, &store, asked);
+                        match order {
+                            Order::AsAsked => choices.sort_by_key(|(_, a)| (*a < asked, a.abs_diff(asked))),
+                            Order::LatestFirst => choices.sort_by_key(|(_, a)| std::cmp::Reverse(*a)),
+                            Order::Shuffled(_) => draws.shuffle(&mut choices),
+                        }
                         let mut wrong = choices.is_empty().then(|| self.unexplained(revision));
-                        for choice in choices.into_iter().rev() {
+                        for (choice, asked) in choices.into_iter().rev() {
                             match self.hold_reads(revision, &choice) {
+                                Ok(()) if foresight.is_some_and(|f| !self.has_future(f, &choice)) => {
+                                    wrong.get_or_insert_with(|| self.unexplained(revision));
+                                }
                                 Ok(()) if tried.insert(choice.clone()) => {
                                     tried_bytes += 2 * choice.bytes();
-                                    untried.push(choice);
+                                    untried.push((choice, asked));
                                 }
                                 Ok(()) => {}
                                 Err(why) => wrong = Some(why),
@@ -359,7 +439,8 @@ impl<'o> Engine<'o> {
     }
 
     /// Nobody claims this revision: the stores that one of those that never returned may have made.
-    fn fill(&self, revision: u64, store: &Possible) -> Vec<Possible> {
+    /// With each, when its write was asked for.
+    fn fill(&self, revision: u64, store: &Possible, last_asked: usize) -> Vec<(Possible, usize)> {
         let take = |op: usize, class: Option<usize>| {
             let mut next = store.clone();
             next.state.apply(&self.blur(&self.ops[op].ask));
@@ -371,16 +452,38 @@ impl<'o> Engine<'o> {
             (next.state.revision == revision).then_some(next)
         };
         if let Some(&op) = self.pinned.get(&revision) {
-            return if self.may_write(op, revision) { take(op, None).into_iter().collect() } else { vec![] };
+            let choice = if self.may_write(op, revision) { take(op, None) } else { None };
+            return choice.map(|choice| (choice, self.ops[op].invoked_at)).into_iter().collect();
         }
         let unused = self.classes.iter().enumerate().filter_map(|(class, members)| {
-            let op = *members.get(store.used.get(&class).copied().unwrap_or(0))?;
-            self.may_write(op, revision).then_some((op, class))
+            let left = &members[store.used.get(&class).copied().unwrap_or(0).min(members.len())..];
+            let op = *left.first()?;
+            // Whichever of them it was, they do the same.
+            let nearest =
+                left.iter().map(|i| self.ops[*i].invoked_at).min_by_key(|asked| (*asked < last_asked, asked.abs_diff(last_asked)))?;
+            self.may_write(op, revision).then_some((op, class, nearest))
         });
-        // Those that were asked last are the likeliest: a request that is lost seldom comes late.
-        let mut unused: Vec<(usize, usize)> = unused.collect();
-        unused.sort_by_key(|(op, _)| std::cmp::Reverse(self.ops[*op].invoked_at));
-        unused.into_iter().filter_map(|(op, class)| take(op, Some(class))).collect()
+        unused.filter_map(|(op, class, asked)| Some((take(op, Some(class))?, asked))).collect()
+    }
+
+    /// Whether what will be seen can come about from this store.
+    fn has_future(&self, foresight: &Foresight<'_>, store: &Possible) -> bool {
+        foresight.allows(&store.state, |key, revision, leaves| {
+            self.may_change.get(key).into_iter().flatten().any(|MayChange { op, place, value }| {
+                let fits = match leaves {
+                    Leaves::Nothing => value.is_none(),
+                    Leaves::Something => value.is_some(),
+                    Leaves::Value(asked) => *value == Some(asked),
+                };
+                let left = match place {
+                    Place::Pinned(at) => *at == revision,
+                    Place::Member(class, nth) => {
+                        store.used.get(class).is_none_or(|used| nth >= used) && !self.pinned.contains_key(&revision)
+                    }
+                };
+                fits && left && self.may_write(*op, revision)
+            })
+        })
     }
 
     fn unexplained(&self, revision: u64) -> Box<Verdict> {

@@ -209,3 +209,53 @@ fn many_writes_of_unknown_outcome_that_nobody_saw_are_no_explosion() {
     }
     assert_eq!(judge(&ops), Verdict::Valid);
 }
+
+/// A leader that cannot commit for a while: everything that it is asked in that time is given up by its
+/// client, and most of it happens in the end, in order, before the first answer that tells of it.
+fn stall(draws: &mut SeededStream) -> Vec<CompletedOp> {
+    let (mut state, mut ops, mut line): (State, Vec<CompletedOp>, usize) = Default::default();
+    let mut values: Vec<String> = Vec::new();
+    let key = |draws: &mut SeededStream| format!("k{}", draws.in_range(1..=6));
+    for round in 0..3 {
+        for n in 0..60 {
+            let id = ops.len();
+            let stalled = n >= 20;
+            let ask = match draws.below(6) {
+                0 if !stalled => Op::Get { key: key(draws) },
+                1 if !stalled => Op::Range { prefix: "k".into(), at: None },
+                0 | 1 => Op::Delete { key: key(draws) },
+                2 | 3 => Op::Put { key: key(draws), value: value(id, 0) },
+                _ => {
+                    let some: Option<String> = draws.ratio(2, 3).then(|| values.last().cloned()).flatten();
+                    Op::Txn {
+                        compare: vec![Compare { key: key(draws), holds: some }],
+                        then: vec![Act::Put { key: key(draws), value: value(id, 1) }, Act::Delete { key: key(draws) }],
+                        otherwise: if draws.ratio(1, 2) { vec![Act::Put { key: key(draws), value: value(id, 2) }] } else { vec![] },
+                    }
+                }
+            };
+            values.extend(ask.changes(None).into_iter().filter_map(|c| c.value.map(str::to_string)));
+            let mut op = answered(id as u64 + 1, ask, Output::Done, 1, (line, line + 1));
+            (op.end, op.revision, op.ended_at) = (OpEnd::Open, None, usize::MAX);
+            line += 2;
+            if !stalled || draws.ratio(4, 5) {
+                let output = state.apply(&op.ask);
+                // The last of the stall is answered again.
+                if !stalled || n == 59 {
+                    (op.end, op.revision, op.ended_at) = (OpEnd::Ok(SimTime(line as u64), output), Some(state.revision), line - 1);
+                }
+            }
+            ops.push(op);
+        }
+        assert!(state.revision > 30 * round, "much is written");
+    }
+    ops
+}
+
+#[test]
+fn what_was_asked_during_a_stall_is_decided() {
+    for seed in 0..200 {
+        let ops = stall(&mut stream(seed, "stalls"));
+        assert_eq!(judge(&ops), Verdict::Valid, "seed {seed}");
+    }
+}

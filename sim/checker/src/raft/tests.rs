@@ -68,6 +68,13 @@ fn legal_and_illegal_stories() {
         ("n1 commit 2:1; n1 apply 1; n1 apply 1", "monotonic-applied"),
         ("n1 commit 2:1; n1 apply 3", "applied-uncommitted"),
         ("n1 install 7:2; n1 commit 8:2; n1 apply 8", "valid"),
+        ("n1 install 7:2; n1 install 5:2", "monotonic-applied"),
+        ("n1 install 7:2; n1 boot; n1 install 5:2", "valid"),
+        ("n1 append 0:1 1:1; n1 append 3:1", "log-gap"),
+        ("n1 append 0:1 1:1; n1 append 2:1 4:1", "log-gap"),
+        ("n1 append 0:1 1:1; n1 purge 1:1; n1 append 2:1", "valid"),
+        ("n1 append 0:1; n1 install 7:2; n1 purge 7:2; n1 append 8:2", "valid"),
+        ("n1 append 5:1", "valid"),
     ] {
         assert_eq!(verdict(story), expect, "{story}");
     }

@@ -1,0 +1,141 @@
+//! What later answers tell of each key, so that a choice which they exclude is not followed to its end.
+//!
+//! ```text
+//!   revision       5        6        7        8        9
+//!   wrote a        c1       ?        ?        c2
+//!   saw of a                         holds x
+//! ```
+//!
+//! Behind revision 5, `a` must hold `x` already, or somebody of unknown outcome puts `x` at 6 or 7.
+
+use super::store::{State, modified};
+use squall_history::{Act, CompletedOp, Op, Output};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
+/// What an answer tells of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen<'o> {
+    Absent,
+    Present,
+    Holds { value: &'o str, written: Option<u64> },
+}
+
+/// What the answered operations tell, key by key.
+#[derive(Default)]
+pub(super) struct Foresight<'o> {
+    /// The store after a revision, as somebody saw it.
+    seen: BTreeMap<&'o str, BTreeMap<u64, Seen<'o>>>,
+    /// The revisions at which an answered operation may have written the key.
+    written: BTreeMap<&'o str, BTreeSet<u64>>,
+    /// The revisions that no answered operation claims.
+    holes: BTreeSet<u64>,
+}
+
+impl<'o> Foresight<'o> {
+    pub(super) fn new(ops: &'o [CompletedOp], claimed: impl Fn(u64) -> bool, last: u64) -> Self {
+        let mut foresight = Foresight { holes: (2..=last).filter(|r| !claimed(*r)).collect(), ..Default::default() };
+        let keys: BTreeSet<&str> = ops.iter().flat_map(|op| op.changes()).map(|c| c.key).collect();
+        for op in ops {
+            let (Some(output), Some(revision)) = (op.output(), op.revision) else { continue };
+            let changes = modified(&op.ask, output);
+            if changes {
+                op.changes().iter().for_each(|c| _ = foresight.written.entry(c.key).or_default().insert(revision));
+            }
+            // What a change tells, it tells of the store before itself.
+            let at = if changes { revision - 1 } else { revision };
+            foresight.file(&op.ask, output, at, &keys);
+        }
+        foresight
+    }
+
+    fn file(&mut self, ask: &'o Op, output: &'o Output, at: u64, keys: &BTreeSet<&'o str>) {
+        match (ask, output) {
+            (Op::Get { key }, Output::Got { value }) => self.holds(key, at, value.as_deref()),
+            (Op::Delete { key }, Output::Deleted { count: 0 }) => self.saw(key, at, Seen::Absent),
+            (Op::Delete { key }, Output::Deleted { .. }) => self.saw(key, at, Seen::Present),
+            (Op::Cas { key, expect, .. }, Output::Swapped { yes: true }) => self.holds(key, at, expect.as_deref()),
+            (Op::Range { prefix, at: past }, Output::Ranged { kvs }) => {
+                let at = past.unwrap_or(at);
+                for kv in kvs {
+                    self.saw(&kv.key, at, Seen::Holds { value: &kv.value, written: kv.revision });
+                }
+                let shown: BTreeSet<&str> = kvs.iter().map(|kv| kv.key.as_str()).collect();
+                keys.iter().filter(|k| k.starts_with(prefix.as_str()) && !shown.contains(*k)).for_each(|k| self.saw(k, at, Seen::Absent));
+            }
+            (Op::Txn { compare, then, otherwise }, Output::Txn { succeeded, results }) => {
+                if *succeeded {
+                    compare.iter().for_each(|c| self.holds(&c.key, at, c.holds.as_deref()));
+                }
+                let mut touched = BTreeSet::new();
+                for (act, result) in if *succeeded { then } else { otherwise }.iter().zip(results) {
+                    // Of a key that it touched before, a transaction tells its own doing.
+                    if !touched.insert(act.key()) {
+                        continue;
+                    }
+                    match (act, result) {
+                        (Act::Get { key }, Output::Got { value }) => self.holds(key, at, value.as_deref()),
+                        (Act::Delete { key }, Output::Deleted { count: 0 }) => self.saw(key, at, Seen::Absent),
+                        (Act::Delete { key }, Output::Deleted { .. }) => self.saw(key, at, Seen::Present),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn holds(&mut self, key: &'o str, at: u64, value: Option<&'o str>) {
+        self.saw(key, at, value.map_or(Seen::Absent, |value| Seen::Holds { value, written: None }));
+    }
+
+    /// Of several that tell of the same, the one that tells most is kept: whether they contradict each
+    /// other is found out when they are held against the store.
+    fn saw(&mut self, key: &'o str, at: u64, seen: Seen<'o>) {
+        let tells = |seen: &Seen<'_>| match seen {
+            Seen::Present => 0,
+            Seen::Absent | Seen::Holds { written: None, .. } => 1,
+            Seen::Holds { written: Some(_), .. } => 2,
+        };
+        let known = self.seen.entry(key).or_default().entry(at).or_insert(seen);
+        if tells(&seen) > tells(known) {
+            *known = seen;
+        }
+    }
+
+    /// Whether what will be seen can still come about from this store. `may_leave` says whether somebody
+    /// of unknown outcome is left who may write the key at a revision, so that it holds the value, or is
+    /// absent; any value will do where none is asked for.
+    pub(super) fn allows(&self, store: &State, may_leave: impl Fn(&str, u64, Leaves<'_>) -> bool) -> bool {
+        let now = store.revision;
+        self.seen.iter().all(|(key, seen)| {
+            let Some((&at, seen)) = seen.range(now..).next() else { return true };
+            let later = (Bound::Excluded(now), Bound::Excluded(at + 1));
+            // Somebody known writes it in between: what it holds now does not matter.
+            if self.written.get(key).is_some_and(|w| w.range(later).next().is_some()) {
+                return true;
+            }
+            let holds = store.keys.get(*key);
+            let (fits, leaves) = match seen {
+                Seen::Absent => (holds.is_none(), Leaves::Nothing),
+                Seen::Present => (holds.is_some(), Leaves::Something),
+                Seen::Holds { value, written } => {
+                    let fits = holds.is_some_and(|(v, r)| &**v == *value && written.is_none_or(|w| w == *r));
+                    (fits, Leaves::Value(value))
+                }
+            };
+            let written = if let Seen::Holds { written, .. } = seen { *written } else { None };
+            fits || self.holes.range(later).any(|hole| written.is_none_or(|w| w == *hole) && may_leave(key, *hole, leaves))
+        })
+    }
+}
+
+/// What a write leaves in a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaves<'v> {
+    Nothing,
+    Something,
+    Value(&'v str),
+}
