@@ -533,6 +533,12 @@ fn decode_fault(
         let text = format!("this never happens: it is due at {} at the earliest, and faults end at {}", text(earliest), text(duration));
         return d.wrong(Diagnostic::new(place, text));
     }
+    if let (When::Between(span) | When::On(Trigger { after: span, .. }), Some(duration)) = (when, duration)
+        && span.max > duration
+    {
+        let text = format!("this may never happen: it is due at {} at the latest, and faults end at {}", text(span.max), text(duration));
+        return d.wrong(Diagnostic::new(place, text));
+    }
     if let (When::Every { gap, repeat }, Some(duration)) = (when, duration) {
         let most = (duration.as_nanos() / gap.min.as_nanos().max(1)).min(u128::from(repeat.unwrap_or(u32::MAX)));
         if most > FAULTS_MAX as u128 {

@@ -69,6 +69,11 @@ impl When {
     }
 }
 
+/// A range may end with the faults; what is drawn from it must come before.
+fn before_end(span: Span, drawn: Duration, end: Duration) -> Duration {
+    if drawn < end { drawn } else { span.min.max(end.saturating_sub(Duration::from_micros(1))) }
+}
+
 /// One scheduled fault becomes its occurrences. Each draws from a stream of its own.
 fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str, seed: u64, size: Size, duration: Duration) {
     let mut draws = stream(seed, &format!("fault {label}"));
@@ -78,11 +83,12 @@ fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str,
     match fault.when {
         When::At(at) => once(&mut draws, When::At(at)),
         When::Between(span) => {
-            let at = span.draw(&mut draws);
+            let at = before_end(span, span.draw(&mut draws), duration);
             once(&mut draws, When::At(at));
         }
         When::On(trigger) => {
-            let after = Span::fixed(trigger.after.draw(&mut draws));
+            let after = trigger.after.draw(&mut draws);
+            let after = Span::fixed(before_end(trigger.after, after, duration));
             once(&mut draws, When::On(Trigger { after, ..trigger }));
         }
         When::Every { gap, repeat } => {
@@ -314,6 +320,20 @@ faults:
             all.extend(kinds);
         }
         assert_eq!(all.len(), crate::faults::REGISTRY.len(), "{all:?}");
+    }
+
+    #[test]
+    fn a_range_that_ends_with_the_faults_is_due_before_their_end() {
+        for (due, expect) in
+            [("between: 9999999us..10s", "at: 9999.999ms"), ("when: { event: leader-changed, after: 9999999us..10s }", "after: 9999.999ms")]
+        {
+            let head = &SCENARIO[..SCENARIO.find("faults:").unwrap()];
+            let text = format!("{head}faults:\n  - {due}\n    kill: {{ target: one }}\n").replace("duration: 20s", "duration: 10s");
+            for seed in 0..5 {
+                let printed = printed(&plan(&parse("x", &text).unwrap_or_else(|e| panic!("{e}")), seed));
+                assert!(printed.contains(expect) && parse("plan", &printed).is_ok_and(|p| p.is_plan()), "{printed}");
+            }
+        }
     }
 
     #[test]

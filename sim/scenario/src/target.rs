@@ -123,6 +123,14 @@ impl Target {
         Some(target)
     }
 
+    /// Whether it can mean no node.
+    pub(crate) fn is_only_clients(&self) -> bool {
+        match self {
+            Target::Named(parties) => parties.iter().all(|p| matches!(p, Party::Client(_))),
+            other => other.is_about_clients(),
+        }
+    }
+
     fn is_about_clients(&self) -> bool {
         match self {
             Target::Clients | Target::SomeClients(_) => true,

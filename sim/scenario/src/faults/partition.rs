@@ -134,7 +134,14 @@ fn decode_cut(decoder: &mut Decoder, node: &Node) -> Option<Shape> {
         match decoder.list(item, "a pair of `cut`")? {
             [a, b] => {
                 let (a, b) = (Target::decode(decoder, a, Whom::Anyone), Target::decode(decoder, b, Whom::Anyone));
-                pairs.push([a?, b?]);
+                let (a, b) = (a?, b?);
+                if a.is_only_clients() && b.is_only_clients() {
+                    return decoder.wrong(Diagnostic::new(item.place, "there are no links between clients to cut"));
+                }
+                if matches!(&a, Target::Named(parties) if parties.len() == 1) && a == b {
+                    return decoder.wrong(Diagnostic::new(item.place, "a node has no link to itself to cut"));
+                }
+                pairs.push([a, b]);
             }
             _ => return decoder.wrong(Diagnostic::new(item.place, "a pair of `cut` is two targets, such as [leader, n2]")),
         }

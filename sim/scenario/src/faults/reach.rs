@@ -5,7 +5,7 @@ use super::Arg;
 use crate::{
     effect::{ClusterView, Link, Party, Size},
     target::{Target, Whom},
-    yaml::{Decoder, Fields},
+    yaml::{Decoder, Diagnostic, Fields},
 };
 use squall_history::SeededStream;
 use std::collections::BTreeSet;
@@ -78,17 +78,21 @@ pub(super) struct Reach {
 impl Reach {
     pub(super) fn decode(decoder: &mut Decoder, fields: &mut Fields<'_>) -> Option<Reach> {
         let target = fields.need(decoder, "target").and_then(|n| Target::decode(decoder, n, Whom::Anyone));
+        let said = fields.peek("links");
         let (direction, links) = (Direction::decode(decoder, fields), Links::decode(decoder, fields));
-        Some(Reach { target: target?, direction, links })
+        let target = target?;
+        if let (Some(node), true) = (said, target.is_only_clients()) {
+            decoder.mistakes.push(Diagnostic::new(node.place, "`links` says nothing here: clients have links to nodes only"));
+        }
+        Some(Reach { target, direction, links })
     }
 
     pub(super) fn draw(draws: &mut SeededStream) -> Reach {
         let targets = [Target::All, Target::One, Target::Leader, Target::Leader, Target::Minority, Target::SomeClients(1)];
-        Reach {
-            target: draws.pick(&targets).clone(),
-            direction: *draws.pick(&[Direction::Both, Direction::Both, Direction::To, Direction::From]),
-            links: *draws.pick(&[Links::Peers, Links::Peers, Links::All, Links::Clients]),
-        }
+        let target = draws.pick(&targets).clone();
+        let direction = *draws.pick(&[Direction::Both, Direction::Both, Direction::To, Direction::From]);
+        let links = *draws.pick(&[Links::Peers, Links::Peers, Links::All, Links::Clients]);
+        Reach { links: if target.is_only_clients() { Links::Peers } else { links }, target, direction }
     }
 
     pub(super) fn fix(&self, draws: &mut SeededStream, size: Size) -> Reach {
