@@ -137,3 +137,17 @@ fn a_replica_that_is_still_booting_is_waited_for_and_a_dead_minority_is_not() {
     let verdicts = squall_checker::check_all(&squall_history::View::new(&run.history), &[]);
     assert!(verdicts.iter().all(|(_, v)| v.word() == "valid"), "{verdicts:?}");
 }
+
+#[test]
+fn a_fault_that_finds_nobody_is_said() {
+    // At the very start nobody leads, and no event has a subject.
+    let history = history(
+        3,
+        "  - { id: too-early, at: 0s, kill: { target: leader, restart_after: 1s } }\n  - { at: 2s, pause: { target: leader, for: 1s } }\n",
+    );
+    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], checkers: &[] };
+    let report = squall_report::RunReport::judge(&judging, &history, "");
+    assert_eq!(report.missed.iter().collect::<Vec<_>>(), ["too-early"]);
+    let text = squall_report::text(&report);
+    assert!(text.contains("1 fired; these found nobody to do it to: too-early"), "{text}");
+}

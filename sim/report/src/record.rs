@@ -113,6 +113,11 @@ pub fn fingerprint(verdicts: &[(&'static str, Verdict)]) -> Option<String> {
     broken.min_by_key(|(name, _)| rank(name)).map(|(name, kind)| format!("{name}/{kind}"))
 }
 
+/// `kill-3` is a use of `kill`: what a fault's effects are written down under, without its number.
+pub(crate) fn fault_kind(id: &str) -> &str {
+    id.rsplit_once('-').filter(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).map_or(id, |(kind, _)| kind)
+}
+
 impl Record {
     /// The record of a judged run.
     pub fn of(r: &RunReport, met: bool) -> Record {
@@ -121,11 +126,9 @@ impl Record {
             Verdict::Unknown(why) => Some(why.clone()),
             Verdict::Invalid(witness) => Some(witness.summary.clone()),
         };
-        // `kill-3` is a use of `kill`, whatever its id; effects are written down under the fault's id.
         let mut faults: BTreeMap<String, u64> = BTreeMap::new();
         for id in r.faults.keys().filter(|id| *id != "heal") {
-            let kind = id.rsplit_once('-').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())).map_or(id.as_str(), |(kind, _)| kind);
-            *faults.entry(kind.to_string()).or_default() += 1;
+            *faults.entry(fault_kind(id).to_string()).or_default() += 1;
         }
         Record {
             format: FORMAT,

@@ -1,6 +1,6 @@
 //! Many runs: counted, grouped by what is probably one bug, and said in a table.
 
-use crate::{Ending, Record};
+use crate::{Ending, Record, record::fault_kind};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tabled::{builder::Builder, settings::Style};
@@ -101,10 +101,7 @@ impl Sweep {
     /// The faults that fired in some run and did nothing in any: (scenario, fault).
     pub fn idle_faults(&self) -> BTreeSet<(&str, &str)> {
         let missed = self.records.iter().flat_map(|r| r.missed.iter().map(move |id| (r.scenario.as_str(), id.as_str())));
-        let kind = |id: &str| {
-            id.rsplit_once('-').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())).map_or(id.to_string(), |(k, _)| k.to_string())
-        };
-        let did = |scenario: &str, id: &str| self.of(scenario).any(|r| r.faults.contains_key(&kind(id)));
+        let did = |scenario: &str, id: &str| self.of(scenario).any(|r| r.faults.contains_key(fault_kind(id)));
         missed.filter(|(scenario, id)| !did(scenario, id)).collect()
     }
 

@@ -55,6 +55,19 @@ fn nothing_failed_gives_the_bound_and_says_what_never_happened() {
 }
 
 #[test]
+fn a_fault_that_never_found_anybody_is_named() {
+    let mut sweep = sweep((0..3).map(|i| record("s", &i.to_string(), Ending::Valid, "")).collect());
+    sweep.records[0].missed = vec!["kill-1".into(), "cut-off".into(), "kill".into()];
+    assert_eq!(sweep.idle_faults().len(), 3);
+    sweep.records[2].faults = BTreeMap::from([("kill".to_string(), 1)]);
+    assert_eq!(sweep.idle_faults(), BTreeSet::from([("s", "cut-off")]), "another use of it, in another run, did something");
+    assert!(sweep.text(false).contains("s: the fault cut-off never found anybody to do it to"), "{}", sweep.text(false));
+    sweep.records[1].scenario = "other".into();
+    sweep.records[1].missed = vec!["kill-2".into()];
+    assert_eq!(sweep.idle_faults(), BTreeSet::from([("s", "cut-off"), ("other", "kill-2")]), "each scenario by itself");
+}
+
+#[test]
 fn a_canary_must_fail_by_its_checker() {
     let mut canary = sweep(vec![record("c", "0", Ending::Valid, ""), record("c", "1", Ending::Invalid, "x")]);
     canary.records[0].met = false;

@@ -29,8 +29,8 @@ pub(crate) struct Args {
     /// Many seeds: A..B, B excluded. Stops at the first violation
     #[arg(long, value_parser = parse_seeds)]
     seeds: Option<std::ops::Range<u64>>,
-    /// How many seeds run side by side
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    /// How many of the seeds run side by side
+    #[arg(long, default_value_t = 1, requires = "seeds", value_parser = clap::value_parser!(u64).range(1..=256))]
     jobs: u64,
     /// Switch a planted bug on (may be given again)
     #[arg(long)]
