@@ -46,7 +46,7 @@ impl Args {
 }
 
 /// How many world seeds candidates are held against.
-const TRIALS: usize = 8;
+const TRIALS: usize = 12;
 
 /// How many world seeds say how lucky a plan has to be.
 const FRESH: u64 = 20;

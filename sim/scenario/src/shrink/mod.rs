@@ -159,7 +159,7 @@ impl Shrinker<'_> {
         }
         let trials = self.oracle.trials();
         let mut score = self.oracle.scores(std::slice::from_ref(&self.best), 0)[0];
-        for _ in 0..3 {
+        for _ in 0..6 {
             if score + 1 >= trials || self.oracle.is_spent() {
                 break;
             }

@@ -29,6 +29,7 @@ pub(super) fn steadier(plan: &Scenario) -> Vec<Scenario> {
             all.extend(durations(plan, i));
             all.extend(moments(plan, i));
             all.extend(triggers(plan, i));
+            all.extend(again(plan, i));
         }
     }
     all
@@ -150,6 +151,23 @@ fn moments(plan: &Scenario, i: usize) -> Vec<Scenario> {
         }
     }
     all
+}
+
+/// The same fault once more, a little later.
+fn again(plan: &Scenario, i: usize) -> Vec<Scenario> {
+    let crate::When::At(at) = plan.faults[i].when else { return vec![] };
+    let once_more = |by: u64| {
+        let mut twice = plan.clone();
+        let mut fault = plan.faults[i].clone();
+        let later = at + plan.faults[i].fault.lasts() + Duration::from_millis(by);
+        let taken = |id: &str| plan.faults.iter().any(|f| f.id.as_deref() == Some(id));
+        let id = (2..).map(|n| format!("{}-{n}", fault.fault.kind())).find(|id| !taken(id));
+        (fault.when, fault.id) = (crate::When::At(later), id);
+        twice.faults.insert(i + 1, fault);
+        twice.duration = twice.duration.max(later + Duration::from_millis(500));
+        twice
+    };
+    [300, 1_000].into_iter().map(once_more).collect()
 }
 
 /// Whenever something happens, instead of once.
