@@ -2,9 +2,13 @@
 
 use crate::{
     observe::Observer,
-    pb::{etcdserverpb::kv_server::KvServer, internal, raft::raft_server::RaftServer},
+    pb::{
+        etcdserverpb::{kv_server::KvServer, lease_server::LeaseServer},
+        internal,
+        raft::raft_server::RaftServer,
+    },
     raft::{Command, LogStore, Peers, Raft, RaftService, StateMachine},
-    service::KvService,
+    service::{KvService, LeaseService, Lessor, Replica},
     wal::WalError,
 };
 use openraft::{
@@ -140,8 +144,17 @@ impl<E: Env> Node<E> {
                 Err(e) => return Err(StartError::Raft(e.to_string())),
             }
         }
-        let kv = KvService::<E>::new(config.id, CLUSTER_ID, raft.clone(), machine.clone(), config.request_timeout);
-        let routes = Routes::new(RaftServer::new(RaftService::<E>::new(raft.clone()))).add_service(KvServer::new(kv));
+        let replica = Replica::<E> {
+            id: config.id,
+            cluster_id: CLUSTER_ID,
+            raft: raft.clone(),
+            machine: machine.clone(),
+            patience: config.request_timeout,
+        };
+        let lessor = Lessor::new(replica.clone(), config.election_timeout_min);
+        let routes = Routes::new(RaftServer::new(RaftService::<E>::new(raft.clone())))
+            .add_service(KvServer::new(KvService { replica }))
+            .add_service(LeaseServer::new(LeaseService { lessor: lessor.clone() }));
         let options = ServerOptions { deadline_max: None, ..Default::default() };
         let serving = serve::<E>(listener, routes, options);
         let watching = stopped(raft.clone());
@@ -155,6 +168,7 @@ impl<E: Env> Node<E> {
                 futures_util::future::Either::Right((why, _)) => StartError::Raft(why),
             }
         };
+        drop(E::spawn(lessor.keep_watch()));
         let node = Node { config, raft, machine, addr };
         if let Some((every, keep)) = node.config.auto_compaction {
             drop(E::spawn(compact_now_and_then(node.admin(), every, keep)));

@@ -4,8 +4,8 @@ use super::{RequestError, Store, Version, range};
 use crate::pb::{
     KeyValue,
     etcdserverpb::{
-        CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RangeResponse, RequestOp,
-        ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
+        CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse,
+        PutRequest, PutResponse, RangeResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
         compare::{CompareResult, CompareTarget, TargetUnion},
         request_op::Request,
         response_op::Response,
@@ -36,6 +36,10 @@ pub enum AppliedResponse {
     Txn(TxnResponse),
     /// To a compaction.
     Compact(CompactionResponse),
+    /// To the grant of a lease.
+    LeaseGrant(LeaseGrantResponse),
+    /// To its revocation.
+    LeaseRevoke(LeaseRevokeResponse),
 }
 
 /// Applies a command.
@@ -46,6 +50,8 @@ pub fn apply<E: Env>(store: &mut Store, request: &command::Request) -> Applied {
         command::Request::DeleteRange(delete) => Ok(AppliedResponse::DeleteRange(change.delete(delete))),
         command::Request::Txn(txn) => change.txn(txn).map(AppliedResponse::Txn),
         command::Request::Compact(compact) => change.compact(compact.revision).map(AppliedResponse::Compact),
+        command::Request::LeaseGrant(grant) => change.grant(grant).map(AppliedResponse::LeaseGrant),
+        command::Request::LeaseRevoke(revoke) => change.revoke(revoke.id).map(AppliedResponse::LeaseRevoke),
     };
     let (changed, revision) = (change.changed, change.revision);
     if changed {
@@ -78,8 +84,7 @@ impl Change<'_> {
         if (put.ignore_value || put.ignore_lease) && before.is_none() {
             return Err(RequestError::KeyNotFound);
         }
-        // Leases are not served yet: a put that asks for one names a lease that is not there.
-        if put.lease != 0 {
+        if put.lease != 0 && !self.store.leases.contains_key(&put.lease) {
             return Err(RequestError::LeaseNotFound);
         }
         let (create_revision, version) = before.as_ref().map_or((self.revision, 1), |v| (v.create_revision, v.version + 1));
@@ -96,14 +101,33 @@ impl Change<'_> {
     fn delete(&mut self, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
         let found: Vec<(Bytes, KeyValue)> =
             self.store.scan(&delete.key, &delete.range_end, self.revision).map(|(key, v)| (key.clone(), v.to_kv(key, false))).collect();
-        for (key, _) in &found {
-            let gone = Version { create_revision: 0, mod_revision: self.revision, version: 0, value: None, lease: 0 };
-            self.store.push(key.clone(), gone);
-            self.changed = true;
-        }
+        found.iter().for_each(|(key, _)| self.bury(key.clone()));
         let deleted = found.len() as i64;
         let prev_kvs = if delete.prev_kv { found.into_iter().map(|(_, kv)| kv).collect() } else { vec![] };
         DeleteRangeResponse { header: None, deleted, prev_kvs }
+    }
+
+    /// Deletes a key that is there.
+    fn bury(&mut self, key: Bytes) {
+        let gone = Version { create_revision: 0, mod_revision: self.revision, version: 0, value: None, lease: 0 };
+        self.store.push(key, gone);
+        self.changed = true;
+    }
+
+    fn grant(&mut self, grant: &LeaseGrantRequest) -> Result<LeaseGrantResponse, RequestError> {
+        if self.store.leases.contains_key(&grant.id) {
+            return Err(RequestError::LeaseExists);
+        }
+        self.store.grant(grant.id, grant.ttl);
+        Ok(LeaseGrantResponse { header: None, id: grant.id, ttl: grant.ttl, error: String::new() })
+    }
+
+    /// The lease goes, and its keys with it, in order of key.
+    fn revoke(&mut self, id: i64) -> Result<LeaseRevokeResponse, RequestError> {
+        let lease = self.store.leases.remove(&id).ok_or(RequestError::LeaseNotFound)?;
+        self.store.fold(&id.to_le_bytes());
+        lease.keys.into_iter().for_each(|key| self.bury(key));
+        Ok(LeaseRevokeResponse { header: None })
     }
 
     fn compact(&mut self, revision: i64) -> Result<CompactionResponse, RequestError> {
@@ -168,7 +192,9 @@ impl Change<'_> {
                 Some(Request::RequestPut(put)) if (put.ignore_value || put.ignore_lease) && self.current(&put.key).is_none() => {
                     return Err(RequestError::KeyNotFound);
                 }
-                Some(Request::RequestPut(put)) if put.lease != 0 => return Err(RequestError::LeaseNotFound),
+                Some(Request::RequestPut(put)) if put.lease != 0 && !self.store.leases.contains_key(&put.lease) => {
+                    return Err(RequestError::LeaseNotFound);
+                }
                 Some(Request::RequestTxn(inner)) => self.check_reads(inner, path)?,
                 Some(Request::RequestRange(_) | Request::RequestPut(_) | Request::RequestDeleteRange(_)) | None => {}
             }

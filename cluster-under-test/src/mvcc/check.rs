@@ -15,6 +15,9 @@ const TXN_OPS_MAX: usize = 128;
 /// decoder stops at a hundred levels.
 const TXN_DEPTH_MAX: usize = 32;
 
+/// The longest time to live of a lease, in seconds (etcd: `MaxLeaseTTL`).
+const LEASE_TTL_MAX: i64 = 9_000_000_000;
+
 /// Why a request is refused. Every one is definite: nothing was proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -45,6 +48,12 @@ pub enum RequestError {
     /// The lease is not there.
     #[error("etcdserver: requested lease not found")]
     LeaseNotFound,
+    /// A lease of this id is there already.
+    #[error("etcdserver: lease already exists")]
+    LeaseExists,
+    /// Over the limit.
+    #[error("etcdserver: too large lease TTL")]
+    LeaseTtlTooLarge,
 }
 
 impl From<RequestError> for Status {
@@ -57,8 +66,9 @@ impl From<RequestError> for Status {
             | RequestError::DuplicateKey
             | RequestError::TooManyOps
             | RequestError::KeyNotFound => Status::invalid_argument(text),
-            RequestError::Compacted | RequestError::FutureRevision => Status::out_of_range(text),
+            RequestError::Compacted | RequestError::FutureRevision | RequestError::LeaseTtlTooLarge => Status::out_of_range(text),
             RequestError::LeaseNotFound => Status::not_found(text),
+            RequestError::LeaseExists => Status::failed_precondition(text),
         }
     }
 }
@@ -84,7 +94,11 @@ pub fn check_command(request: &command::Request) -> Result<(), RequestError> {
             Ok(())
         }
         command::Request::DeleteRange(delete) if delete.key.is_empty() => Err(RequestError::EmptyKey),
-        command::Request::DeleteRange(_) | command::Request::Compact(_) => Ok(()),
+        command::Request::LeaseGrant(grant) if grant.ttl > LEASE_TTL_MAX => Err(RequestError::LeaseTtlTooLarge),
+        command::Request::DeleteRange(_)
+        | command::Request::Compact(_)
+        | command::Request::LeaseGrant(_)
+        | command::Request::LeaseRevoke(_) => Ok(()),
         command::Request::Txn(txn) => check_txn(txn, TXN_OPS_MAX, TXN_DEPTH_MAX),
     }
 }
@@ -125,6 +139,12 @@ struct Writes {
     deletes: Vec<(Bytes, Bytes)>,
 }
 
+impl Writes {
+    fn deletes(&self, key: &[u8]) -> bool {
+        self.deletes.iter().any(|(start, end)| in_range(key, start, end))
+    }
+}
+
 fn in_range(key: &[u8], start: &[u8], end: &[u8]) -> bool {
     match end {
         [] => key == start,
@@ -133,29 +153,31 @@ fn in_range(key: &[u8], start: &[u8], end: &[u8]) -> bool {
     }
 }
 
-/// No key is put twice, nor put and deleted, on one path (etcd: `checkIntervals`). The two branches
-/// of a nested transaction exclude each other, so they may write the same keys.
+/// No key is put twice, nor put and deleted, on one path. The two branches of a nested transaction
+/// exclude each other, so they may put the same keys. etcd's `checkIntervals` lets one case through, and
+/// so does this: a put in a nested transaction and a delete in a later one beside it.
 fn writes_once(ops: &[RequestOp]) -> Result<Writes, RequestError> {
+    let requests = || ops.iter().filter_map(|op| op.request.as_ref());
     let mut all = Writes::default();
-    for op in ops {
-        let more = match &op.request {
-            Some(Request::RequestPut(put)) => Writes { puts: BTreeSet::from([put.key.clone()]), deletes: vec![] },
-            Some(Request::RequestDeleteRange(d)) => Writes { puts: BTreeSet::new(), deletes: vec![(d.key.clone(), d.range_end.clone())] },
-            Some(Request::RequestTxn(txn)) => {
-                let (mut then, other) = (writes_once(&txn.success)?, writes_once(&txn.failure)?);
-                then.puts.extend(other.puts);
-                then.deletes.extend(other.deletes);
-                then
-            }
-            Some(Request::RequestRange(_)) | None => continue,
-        };
-        let clash = more.puts.iter().any(|key| all.puts.contains(key) || all.deletes.iter().any(|(s, e)| in_range(key, s, e)))
-            || all.puts.iter().any(|key| more.deletes.iter().any(|(s, e)| in_range(key, s, e)));
-        if clash {
+    for request in requests() {
+        if let Request::RequestDeleteRange(delete) = request {
+            all.deletes.push((delete.key.clone(), delete.range_end.clone()));
+        }
+    }
+    for request in requests() {
+        let Request::RequestTxn(txn) = request else { continue };
+        let (then, other) = (writes_once(&txn.success)?, writes_once(&txn.failure)?);
+        if then.puts.union(&other.puts).any(|key| all.puts.contains(key) || all.deletes(key)) {
             return Err(RequestError::DuplicateKey);
         }
-        all.puts.extend(more.puts);
-        all.deletes.extend(more.deletes);
+        all.puts.extend(then.puts.into_iter().chain(other.puts));
+        all.deletes.extend(then.deletes.into_iter().chain(other.deletes));
+    }
+    for request in requests() {
+        let Request::RequestPut(put) = request else { continue };
+        if all.deletes(&put.key) || !all.puts.insert(put.key.clone()) {
+            return Err(RequestError::DuplicateKey);
+        }
     }
     Ok(all)
 }

@@ -27,8 +27,14 @@ pub fn range(store: &Store, request: &RangeRequest) -> Result<RangeResponse, Req
         between(v.mod_revision, request.min_mod_revision, request.max_mod_revision)
             && between(v.create_revision, request.min_create_revision, request.max_create_revision)
     });
-    sort(&mut found, request.sort_target(), request.sort_order());
     let limit = usize::try_from(request.limit).unwrap_or(0);
+    // As etcd does: without an order and filters, no more is fetched than the limit and one, in order of
+    // key, and only that is sorted.
+    let filters = [request.min_mod_revision, request.max_mod_revision, request.min_create_revision, request.max_create_revision];
+    if limit > 0 && request.sort_order() == SortOrder::None && filters == [0; 4] {
+        found.truncate(limit + 1);
+    }
+    sort(&mut found, request.sort_target(), request.sort_order());
     let more = limit > 0 && found.len() > limit;
     if more {
         found.truncate(limit);

@@ -2,7 +2,10 @@
 
 use crate::pb::{KeyValue, internal};
 use bytes::Bytes;
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 /// One version of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,15 @@ pub struct Version {
     pub lease: i64,
 }
 
+/// A lease. When it ends is not the store's business: the store has no clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// How long it lives after it was last renewed, in seconds.
+    pub ttl: i64,
+    /// The keys that go with it.
+    pub keys: BTreeSet<Bytes>,
+}
+
 /// The store. Cloning it is cheap in values: they are shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
@@ -26,12 +38,13 @@ pub struct Store {
     pub(super) compacted: i64,
     /// Oldest version first.
     pub(super) keys: BTreeMap<Bytes, Vec<Version>>,
+    pub(super) leases: BTreeMap<i64, Lease>,
     pub(super) chain: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Store { revision: 1, compacted: 0, keys: BTreeMap::new(), chain: 0 }
+        Store { revision: 1, compacted: 0, keys: BTreeMap::new(), leases: BTreeMap::new(), chain: 0 }
     }
 }
 
@@ -46,6 +59,11 @@ impl Store {
         self.compacted
     }
 
+    /// Every lease, by its id.
+    pub fn leases(&self) -> &BTreeMap<i64, Lease> {
+        &self.leases
+    }
+
     /// A running hash over every applied command and its effects: equal on every replica at the same
     /// log index.
     pub fn chain(&self) -> u32 {
@@ -57,7 +75,7 @@ impl Store {
         self.chain = crc32c::crc32c_append(self.chain, bytes);
     }
 
-    /// A hash over every version of every key.
+    /// A hash over every version of every key, and every lease.
     pub fn full_hash(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
         let mut eat = |bytes: &[u8]| {
@@ -75,6 +93,10 @@ impl Store {
                 }
                 eat(v.value.as_deref().unwrap_or_default());
             }
+        }
+        for (id, lease) in &self.leases {
+            eat(&id.to_le_bytes());
+            eat(&lease.ttl.to_le_bytes());
         }
         hash
     }
@@ -106,7 +128,23 @@ impl Store {
         if let Some(value) = &version.value {
             self.fold(value);
         }
-        self.keys.entry(key).or_default().push(version);
+        self.fold(&version.lease.to_le_bytes());
+        // A key hangs on the lease of its last put, if on any.
+        let versions = self.keys.entry(key.clone()).or_default();
+        let before = versions.last().map_or(0, |v| v.lease);
+        if let Some(lease) = self.leases.get_mut(&before).filter(|_| before != version.lease) {
+            lease.keys.remove(&key);
+        }
+        if let Some(lease) = self.leases.get_mut(&version.lease) {
+            lease.keys.insert(key);
+        }
+        versions.push(version);
+    }
+
+    pub(super) fn grant(&mut self, id: i64, ttl: i64) {
+        self.fold(&id.to_le_bytes());
+        self.fold(&ttl.to_le_bytes());
+        self.leases.insert(id, Lease { ttl, keys: BTreeSet::new() });
     }
 
     /// Drops what no read at `revision` or later may ask for.
@@ -142,6 +180,7 @@ impl Store {
             compacted: self.compacted,
             chain: self.chain,
             versions: versions.collect(),
+            leases: self.leases.iter().map(|(id, lease)| internal::Lease { id: *id, ttl: lease.ttl }).collect(),
         }
     }
 
@@ -158,7 +197,14 @@ impl Store {
             };
             keys.entry(v.key).or_default().push(version);
         }
-        Store { revision: snapshot.revision, compacted: snapshot.compacted, keys, chain: snapshot.chain }
+        let mut leases: BTreeMap<i64, Lease> =
+            snapshot.leases.into_iter().map(|l| (l.id, Lease { ttl: l.ttl, keys: BTreeSet::new() })).collect();
+        for (key, versions) in &keys {
+            if let Some(lease) = versions.last().and_then(|v| leases.get_mut(&v.lease)) {
+                lease.keys.insert(key.clone());
+            }
+        }
+        Store { revision: snapshot.revision, compacted: snapshot.compacted, keys, leases, chain: snapshot.chain }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::pb::{
     etcdserverpb::{
-        CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
+        CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp,
+        TxnRequest,
         compare::{CompareResult, CompareTarget, TargetUnion},
         range_request::{SortOrder, SortTarget},
         request_op::Request,
@@ -132,6 +133,12 @@ fn ranges_sort_limit_and_count_as_etcd_does() {
         (RangeRequest { min_mod_revision: 4, ..read("a", "\0") }, "a=4@5/v2 c=1@4/v1 of 3"),
         (RangeRequest { revision: 4, ..read("a", "\0") }, "a=3@2/v1 b=2@3/v1 c=1@4/v1 of 3"),
         (RangeRequest { sort_target: SortTarget::Value.into(), ..read("a", "\0") }, "c=1@4/v1 b=2@3/v1 a=4@5/v2 of 3"),
+        // No order: only the first three in order of key are looked at, for a limit of two.
+        (RangeRequest { sort_target: SortTarget::Value.into(), limit: 1, ..read("a", "\0") }, "b=2@3/v1 of 3 more"),
+        (
+            RangeRequest { sort_target: SortTarget::Value.into(), sort_order: SortOrder::Ascend.into(), limit: 1, ..read("a", "\0") },
+            "c=1@4/v1 of 3 more",
+        ),
         (RangeRequest { sort_order: SortOrder::Descend.into(), ..read("a", "\0") }, "c=1@4/v1 b=2@3/v1 a=4@5/v2 of 3"),
     ];
     for (request, expect) in cases {
@@ -222,11 +229,19 @@ fn requests_that_make_no_sense_are_refused_with_etcds_words() {
     let put_and_delete = vec![op(Request::RequestDeleteRange(delete("a", "c"))), op(Request::RequestPut(put("b", "2")))];
     let branch = |key| vec![op(Request::RequestPut(put(key, "1")))];
     let nested = |key| op(Request::RequestTxn(TxnRequest { compare: vec![], success: branch(key), failure: branch(key) }));
+    let removal = |key| {
+        let success = vec![op(Request::RequestDeleteRange(delete(key, "")))];
+        op(Request::RequestTxn(TxnRequest { compare: vec![], success, failure: vec![] }))
+    };
     let too_many: Vec<RequestOp> = (0..129).map(|i| op(Request::RequestPut(put(&format!("k{i}"), "")))).collect();
     for (ops, expect) in [
         (two_puts(), "duplicate key"),
         (put_and_delete, "duplicate key"),
         (vec![nested("x")], ""),
+        (vec![nested("x"), nested("x")], "duplicate key"),
+        (vec![nested("x"), removal("x")], ""),
+        (vec![removal("x"), nested("x")], "duplicate key"),
+        (vec![nested("x"), op(Request::RequestDeleteRange(delete("x", "")))], "duplicate key"),
         (vec![nested("x"), op(Request::RequestPut(put("x", "")))], "duplicate key"),
         (too_many, "too many operations"),
         (vec![op(Request::RequestPut(put("", "")))], "key is not provided"),
@@ -255,10 +270,71 @@ fn transactions_nest_no_deeper_than_every_node_can_decode() {
     run(&mut Store::default(), nest(32)).unwrap();
 }
 
+fn grant(id: i64, ttl: i64) -> command::Request {
+    command::Request::LeaseGrant(LeaseGrantRequest { id, ttl })
+}
+
+fn revoke(id: i64) -> command::Request {
+    command::Request::LeaseRevoke(LeaseRevokeRequest { id })
+}
+
+fn held(store: &Store, id: i64) -> Vec<String> {
+    store.leases()[&id].keys.iter().map(|key| text(key)).collect()
+}
+
+#[test]
+fn a_lease_takes_its_keys_with_it_in_one_revision() {
+    let mut store = Store::default();
+    let on = |key, lease| command::Request::Put(PutRequest { lease, ..put(key, "1") });
+    run(&mut store, grant(7, 10)).unwrap();
+    run(&mut store, grant(8, 10)).unwrap();
+    assert_eq!(store.revision(), 1, "a grant takes no revision");
+    assert!(run(&mut store, grant(7, 10)).unwrap_err().contains("lease already exists"));
+    assert!(run(&mut store, grant(9, 9_000_000_001)).unwrap_err().contains("too large lease TTL"));
+    assert!(run(&mut store, on("a", 9)).unwrap_err().contains("requested lease not found"));
+    for key in ["c", "a", "b", "d", "e"] {
+        run(&mut store, on(key, 7)).unwrap();
+    }
+    // A put without a lease detaches, one with another moves, a delete detaches, ignore_lease keeps.
+    puts(&mut store, &[("b", "2")]);
+    run(&mut store, on("c", 8)).unwrap();
+    run(&mut store, command::Request::DeleteRange(delete("d", ""))).unwrap();
+    run(&mut store, command::Request::Put(PutRequest { ignore_lease: true, ..put("e", "2") })).unwrap();
+    assert_eq!((held(&store, 7), held(&store, 8)), (vec!["a".to_string(), "e".to_string()], vec!["c".to_string()]));
+    let before = store.revision();
+    run(&mut store, revoke(7)).unwrap();
+    assert_eq!(store.revision(), before + 1, "all of a lease's keys go in one revision");
+    assert_eq!(show(&store, &read("a", "\0")).unwrap(), "b=2@7/v2 c=1@8/v2 of 2");
+    assert!(run(&mut store, revoke(7)).unwrap_err().contains("requested lease not found"));
+    run(&mut store, grant(7, 10)).unwrap();
+    run(&mut store, revoke(7)).unwrap();
+    assert_eq!(store.revision(), before + 1, "a lease without keys takes no revision; nothing revives");
+}
+
+#[test]
+fn a_transaction_that_names_a_lease_that_is_not_there_does_nothing() {
+    let mut store = Store::default();
+    let on = PutRequest { lease: 5, ..put("b", "1") };
+    let ops = || vec![op(Request::RequestPut(put("a", "1"))), op(Request::RequestPut(on.clone()))];
+    assert!(txn(&mut store, vec![], ops(), vec![]).unwrap_err().contains("requested lease not found"));
+    assert_eq!(store, Store::default());
+    run(&mut store, grant(5, 10)).unwrap();
+    assert!(txn(&mut store, vec![], ops(), vec![]).unwrap().0);
+    let compare = |id| when("b", CompareResult::Equal, TargetUnion::Lease(id));
+    assert!(txn(&mut store, vec![compare(5)], vec![], vec![]).unwrap().0);
+    assert!(!txn(&mut store, vec![compare(0)], vec![], vec![]).unwrap().0);
+    assert_eq!(held(&store, 5), ["b"]);
+}
+
 #[test]
 fn a_snapshot_holds_everything() {
     let mut store = Store::default();
     puts(&mut store, &[("a", "1"), ("b", "2"), ("a", "3")]);
+    run(&mut store, grant(3, 10)).unwrap();
+    run(&mut store, grant(4, 20)).unwrap();
+    run(&mut store, command::Request::Put(PutRequest { lease: 3, ..put("c", "1") })).unwrap();
+    run(&mut store, command::Request::Put(PutRequest { lease: 3, ..put("d", "1") })).unwrap();
+    puts(&mut store, &[("d", "2")]);
     run(&mut store, command::Request::DeleteRange(delete("b", ""))).unwrap();
     run(&mut store, command::Request::Compact(CompactionRequest { revision: 3, physical: false })).unwrap();
     let bytes = store.to_snapshot().encode_to_vec();
