@@ -10,7 +10,7 @@ use crate::pb::{
         request_op::Request,
         response_op::Response,
     },
-    internal::command,
+    internal::{LeaseExpiry, command},
 };
 use bytes::Bytes;
 use squall_env::{Bug, Env};
@@ -42,8 +42,8 @@ pub enum AppliedResponse {
     LeaseRevoke(LeaseRevokeResponse),
 }
 
-/// Applies a command.
-pub fn apply<E: Env>(store: &mut Store, request: &command::Request) -> Applied {
+/// Applies a command; `term` is that of its log entry.
+pub fn apply<E: Env>(store: &mut Store, request: &command::Request, term: u64) -> Applied {
     let mut change = Change { revision: store.revision + 1, store, changed: false, not_atomic: E::bug(Bug::TxnNotAtomic) };
     let result = match request {
         command::Request::Put(put) => change.put(put).map(AppliedResponse::Put),
@@ -52,6 +52,7 @@ pub fn apply<E: Env>(store: &mut Store, request: &command::Request) -> Applied {
         command::Request::Compact(compact) => change.compact(compact.revision).map(AppliedResponse::Compact),
         command::Request::LeaseGrant(grant) => change.grant(grant).map(AppliedResponse::LeaseGrant),
         command::Request::LeaseRevoke(revoke) => change.revoke(revoke.id).map(AppliedResponse::LeaseRevoke),
+        command::Request::LeaseExpiry(over) => change.expire(over, term).map(AppliedResponse::LeaseRevoke),
     };
     let (changed, revision) = (change.changed, change.revision);
     if changed {
@@ -128,6 +129,14 @@ impl Change<'_> {
         self.store.fold(&id.to_le_bytes());
         lease.keys.into_iter().for_each(|key| self.bury(key));
         Ok(LeaseRevokeResponse { header: None })
+    }
+
+    /// Only the leader of the entry's own term knows that the lease is over.
+    fn expire(&mut self, over: &LeaseExpiry, term: u64) -> Result<LeaseRevokeResponse, RequestError> {
+        match self.store.leases.get(&over.id) {
+            Some(lease) if lease.grant == over.grant && over.term == term => self.revoke(over.id),
+            _ => Err(RequestError::LeaseNotFound),
+        }
     }
 
     fn compact(&mut self, revision: i64) -> Result<CompactionResponse, RequestError> {

@@ -98,7 +98,8 @@ pub fn check_command(request: &command::Request) -> Result<(), RequestError> {
         command::Request::DeleteRange(_)
         | command::Request::Compact(_)
         | command::Request::LeaseGrant(_)
-        | command::Request::LeaseRevoke(_) => Ok(()),
+        | command::Request::LeaseRevoke(_)
+        | command::Request::LeaseExpiry(_) => Ok(()),
         command::Request::Txn(txn) => check_txn(txn, TXN_OPS_MAX, TXN_DEPTH_MAX),
     }
 }

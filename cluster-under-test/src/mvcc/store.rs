@@ -27,6 +27,8 @@ pub struct Version {
 pub struct Lease {
     /// How long it lives after it was last renewed, in seconds.
     pub ttl: i64,
+    /// The so-manyth that was granted: an id may be granted again.
+    pub grant: u64,
     /// The keys that go with it.
     pub keys: BTreeSet<Bytes>,
 }
@@ -39,12 +41,14 @@ pub struct Store {
     /// Oldest version first.
     pub(super) keys: BTreeMap<Bytes, Vec<Version>>,
     pub(super) leases: BTreeMap<i64, Lease>,
+    /// How many leases were granted.
+    pub(super) grants: u64,
     pub(super) chain: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Store { revision: 1, compacted: 0, keys: BTreeMap::new(), leases: BTreeMap::new(), chain: 0 }
+        Store { revision: 1, compacted: 0, keys: BTreeMap::new(), leases: BTreeMap::new(), grants: 0, chain: 0 }
     }
 }
 
@@ -97,6 +101,7 @@ impl Store {
         for (id, lease) in &self.leases {
             eat(&id.to_le_bytes());
             eat(&lease.ttl.to_le_bytes());
+            eat(&lease.grant.to_le_bytes());
         }
         hash
     }
@@ -144,7 +149,8 @@ impl Store {
     pub(super) fn grant(&mut self, id: i64, ttl: i64) {
         self.fold(&id.to_le_bytes());
         self.fold(&ttl.to_le_bytes());
-        self.leases.insert(id, Lease { ttl, keys: BTreeSet::new() });
+        self.grants += 1;
+        self.leases.insert(id, Lease { ttl, grant: self.grants, keys: BTreeSet::new() });
     }
 
     /// Drops what no read at `revision` or later may ask for.
@@ -180,7 +186,8 @@ impl Store {
             compacted: self.compacted,
             chain: self.chain,
             versions: versions.collect(),
-            leases: self.leases.iter().map(|(id, lease)| internal::Lease { id: *id, ttl: lease.ttl }).collect(),
+            leases: self.leases.iter().map(|(id, lease)| internal::Lease { id: *id, ttl: lease.ttl, grant: lease.grant }).collect(),
+            grants: self.grants,
         }
     }
 
@@ -198,13 +205,13 @@ impl Store {
             keys.entry(v.key).or_default().push(version);
         }
         let mut leases: BTreeMap<i64, Lease> =
-            snapshot.leases.into_iter().map(|l| (l.id, Lease { ttl: l.ttl, keys: BTreeSet::new() })).collect();
+            snapshot.leases.into_iter().map(|l| (l.id, Lease { ttl: l.ttl, grant: l.grant, keys: BTreeSet::new() })).collect();
         for (key, versions) in &keys {
             if let Some(lease) = versions.last().and_then(|v| leases.get_mut(&v.lease)) {
                 lease.keys.insert(key.clone());
             }
         }
-        Store { revision: snapshot.revision, compacted: snapshot.compacted, keys, leases, chain: snapshot.chain }
+        Store { revision: snapshot.revision, compacted: snapshot.compacted, keys, leases, grants: snapshot.grants, chain: snapshot.chain }
     }
 }
 

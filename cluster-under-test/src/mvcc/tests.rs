@@ -51,7 +51,7 @@ fn when(key: &str, result: CompareResult, union: TargetUnion) -> Compare {
 /// Checks as the service does, then applies.
 fn run(store: &mut Store, request: command::Request) -> Result<AppliedResponse, String> {
     check_command(&request).map_err(|e| e.to_string())?;
-    apply::<squall_env::real::TokioEnv>(store, &request).result.map_err(|e| e.to_string())
+    apply::<squall_env::real::TokioEnv>(store, &request, 1).result.map_err(|e| e.to_string())
 }
 
 fn txn(store: &mut Store, compare: Vec<Compare>, success: Vec<RequestOp>, failure: Vec<RequestOp>) -> Result<(bool, Vec<String>), String> {
@@ -309,6 +309,21 @@ fn a_lease_takes_its_keys_with_it_in_one_revision() {
     run(&mut store, grant(7, 10)).unwrap();
     run(&mut store, revoke(7)).unwrap();
     assert_eq!(store.revision(), before + 1, "a lease without keys takes no revision; nothing revives");
+}
+
+#[test]
+fn an_expiry_is_of_one_grant_and_of_its_own_term() {
+    let mut store = Store::default();
+    run(&mut store, grant(7, 10)).unwrap();
+    run(&mut store, revoke(7)).unwrap();
+    run(&mut store, grant(7, 60)).unwrap();
+    let over = |grant, term| command::Request::LeaseExpiry(crate::pb::internal::LeaseExpiry { id: 7, grant, term });
+    for stale in [over(1, 1), over(2, 2)] {
+        assert!(run(&mut store, stale).unwrap_err().contains("requested lease not found"));
+    }
+    assert!(store.leases().contains_key(&7));
+    run(&mut store, over(2, 1)).unwrap();
+    assert!(store.leases().is_empty());
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
                     EntryPayload::Normal(command) => {
                         let command = internal::Command::decode(command.0).map_err(bad_data)?;
                         let request = command.request.ok_or_else(|| bad_data("an empty command in the log"))?;
-                        CommandReply(Some(apply::<E>(&mut applying.store, &request)))
+                        CommandReply(Some(apply::<E>(&mut applying.store, &request, entry.log_id.leader_id.term)))
                     }
                 };
                 first.get_or_insert(entry.log_id.index);

@@ -81,7 +81,7 @@ impl<E: Env> kv_server::Kv for KvService<E> {
             let term = applying.last_applied.as_ref().map_or(0, |id| id.leader_id.term);
             let mut view = applying.store.clone();
             let header = self.replica.header(view.revision(), term);
-            return match crate::mvcc::apply::<E>(&mut view, &command).result? {
+            return match crate::mvcc::apply::<E>(&mut view, &command, term).result? {
                 AppliedResponse::Txn(txn) => Ok(Response::new(TxnResponse { header, ..txn })),
                 other => unexpected(other),
             };

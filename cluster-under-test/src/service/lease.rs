@@ -21,12 +21,14 @@ use crate::{
             LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest, LeaseLeasesResponse,
             LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, lease_server,
         },
-        internal::command,
+        internal::{self, command},
     },
+    raft::Command,
 };
 use futures_util::{Stream, StreamExt};
 use openraft::ServerState;
 use openraft_rt::WatchReceiver as _;
+use prost::Message as _;
 use rand::Rng as _;
 use squall_env::{Env, LocalInstant};
 use std::{
@@ -45,10 +47,13 @@ const CHECKED_EVERY: Duration = Duration::from_millis(500);
 struct Reign {
     /// In which term; what is known from another one is worth nothing.
     term: u64,
-    ends: BTreeMap<i64, LocalInstant>,
-    /// The leases whose revocation is proposed: nothing can renew them now.
-    ending: BTreeSet<i64>,
+    ends: BTreeMap<Grant, LocalInstant>,
+    /// The leases whose end is proposed: nothing can renew them now.
+    ending: BTreeSet<Grant>,
 }
+
+/// A lease's id, and the so-manyth grant that it is.
+type Grant = (i64, u64);
 
 /// Keeps the ends of leases while its node leads. Clones share them.
 pub(crate) struct Lessor<E: Env> {
@@ -86,8 +91,12 @@ impl<E: Env> Lessor<E> {
         (metrics.state == ServerState::Leader).then(|| metrics.vote.leader_id.term)
     }
 
-    /// Brings what is known up to the store: new leases get their whole time, and so does every lease in a new term.
-    fn catch_up(&self, reign: &mut Reign, term: u64) {
+    /// Brings what is known up to the store: new leases get their whole time, and so does every lease in
+    /// a new term. Refused when a later term is known.
+    fn catch_up(&self, reign: &mut Reign, term: u64) -> Result<(), Status> {
+        if term < reign.term {
+            return Err(Status::unavailable("etcdserver: leader changed"));
+        }
         let now = E::now();
         let applying = self.replica.machine.applying();
         let leases = applying.store.leases();
@@ -95,31 +104,46 @@ impl<E: Env> Lessor<E> {
         if reign.term != term {
             *reign = Reign { term, ..Reign::default() };
         }
-        reign.ends.retain(|id, _| leases.contains_key(id));
+        let is_there = |&(id, grant): &Grant| leases.get(&id).is_some_and(|lease| lease.grant == grant);
+        reign.ends.retain(|grant, _| is_there(grant));
         for (id, lease) in leases {
-            reign.ends.entry(*id).or_insert_with(|| now + seconds(lease.ttl) + grace);
+            reign.ends.entry((*id, lease.grant)).or_insert_with(|| now + seconds(lease.ttl) + grace);
         }
+        Ok(())
     }
 
-    /// While the node lives: ends what is over.
+    /// While Raft runs: ends what is over.
     pub(crate) async fn keep_watch(self) {
-        loop {
+        while self.replica.raft.metrics().borrow_watched().running_state.is_ok() {
             E::sleep(CHECKED_EVERY).await;
             let Some(term) = self.leads() else { continue };
-            let over: Vec<i64> = {
+            let over: Vec<Grant> = {
                 let mut reign = self.reign();
-                self.catch_up(&mut reign, term);
+                if self.catch_up(&mut reign, term).is_err() {
+                    continue;
+                }
                 let now = E::now();
-                let over: Vec<i64> =
-                    reign.ends.iter().filter(|(id, end)| **end <= now && !reign.ending.contains(*id)).map(|(id, _)| *id).collect();
+                let over = reign.ends.iter().filter(|(grant, end)| **end <= now && !reign.ending.contains(*grant));
+                let over: Vec<Grant> = over.map(|(grant, _)| *grant).collect();
                 reign.ending.extend(&over);
                 over
             };
-            for id in over {
-                // Refused or lost, it comes again at the next look.
-                let _ = self.replica.propose(command::Request::LeaseRevoke(LeaseRevokeRequest { id })).await;
-                self.reign().ending.remove(&id);
+            for grant in over {
+                drop(E::spawn(self.clone().end(grant, term)));
             }
+        }
+    }
+
+    /// Until its outcome is certain a lease stays among the ending ones, however long that takes: what
+    /// was proposed may still take effect. In a later term it cannot.
+    async fn end(self, (id, grant): Grant, term: u64) {
+        let over = internal::LeaseExpiry { id, grant, term };
+        let command = internal::Command { request: Some(command::Request::LeaseExpiry(over)) };
+        // Refused because another node leads: it was not written, or not in this term.
+        let _ = self.replica.raft.client_write(Command(command.encode_to_vec().into())).await;
+        let mut reign = self.reign();
+        if reign.term == term {
+            reign.ending.remove(&(id, grant));
         }
     }
 
@@ -131,15 +155,16 @@ impl<E: Env> Lessor<E> {
             let term = self.leads().ok_or_else(|| Status::unavailable("etcdserver: leader changed"))?;
             {
                 let mut reign = self.reign();
-                self.catch_up(&mut reign, term);
-                let Some(ttl) = self.replica.machine.applying().store.leases().get(&id).map(|lease| lease.ttl) else { return Ok(0) };
-                if !reign.ending.contains(&id) {
+                self.catch_up(&mut reign, term)?;
+                let found = self.replica.machine.applying().store.leases().get(&id).map(|lease| (lease.ttl, lease.grant));
+                let Some((ttl, grant)) = found else { return Ok(0) };
+                if !reign.ending.contains(&(id, grant)) {
                     let end = asked + seconds(ttl);
-                    reign.ends.entry(id).and_modify(|known| *known = end.max(*known)).or_insert(end);
+                    reign.ends.entry((id, grant)).and_modify(|known| *known = end.max(*known)).or_insert(end);
                     return Ok(ttl);
                 }
             }
-            // Its revocation is on the way: how that ends is known soon.
+            // Its end is on the way: how that goes is known soon.
             E::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -197,12 +222,12 @@ impl<E: Env> lease_server::Lease for LeaseService<E> {
         let term = lessor.leads().ok_or_else(|| Status::unavailable("etcdserver: leader changed"))?;
         let header = lessor.replica.header_now();
         let mut reign = lessor.reign();
-        lessor.catch_up(&mut reign, term);
+        lessor.catch_up(&mut reign, term)?;
         let applying = lessor.replica.machine.applying();
         let Some(lease) = applying.store.leases().get(&id) else {
             return Ok(Response::new(LeaseTimeToLiveResponse { header, id, ttl: -1, granted_ttl: 0, keys: vec![] }));
         };
-        let left = reign.ends.get(&id).map_or(Duration::ZERO, |end| end.since(E::now()));
+        let left = reign.ends.get(&(id, lease.grant)).map_or(Duration::ZERO, |end| end.since(E::now()));
         let keys = if keys { lease.keys.iter().cloned().collect() } else { vec![] };
         // A new leader's grace is no time that anybody may count on.
         let ttl = (left.as_secs() as i64).min(lease.ttl);

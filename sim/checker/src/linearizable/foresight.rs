@@ -112,7 +112,7 @@ impl<'o> Foresight<'o> {
         let now = store.revision;
         self.seen.iter().all(|(key, seen)| {
             let Some((&at, seen)) = seen.range(now..).next() else { return true };
-            let later = (Bound::Excluded(now), Bound::Excluded(at + 1));
+            let later = (Bound::Excluded(now), Bound::Excluded(at.saturating_add(1)));
             // Somebody known writes it in between: what it holds now does not matter.
             if self.written.get(key).is_some_and(|w| w.range(later).next().is_some()) {
                 return true;

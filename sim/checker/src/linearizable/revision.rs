@@ -345,6 +345,9 @@ impl<'o> Engine<'o> {
     /// are made (Gomes, Selman and Kautz 1998). Whichever comes to its end decides.
     fn replay(&self) -> Result<(), Box<Verdict>> {
         let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
+        if last > STEPS_MAX {
+            return Err(Box::new(Verdict::Unknown(format!("revision {last} was told, and no more than {STEPS_MAX} are replayed"))));
+        }
         let foresight = Foresight::new(self.ops, |revision| self.claims.contains_key(&revision), last);
         let limit = CHOICES_A_HOLE * (last as usize).saturating_sub(self.claims.len());
         let search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max);
