@@ -12,6 +12,8 @@
 //!
 //! **Architecture Invariant:** no madsim, no HashMap that is iterated, no clock but the Env's.
 
+mod identity;
+mod member;
 pub mod mvcc;
 mod node;
 mod observe;
@@ -19,9 +21,10 @@ mod raft;
 mod service;
 mod wal;
 
+pub use identity::{IdentityError, read as read_identity};
+pub use member::url_addr;
 pub use node::{Admin, Node, NodeConfig, StartError};
 pub use observe::{LogMark, NoObserver, Observer, RaftRole};
-pub use service::LEADER_HINT;
 
 /// Generated from `proto/`.
 pub mod pb {
@@ -34,6 +37,28 @@ pub mod pb {
     pub mod etcdserverpb {
         tonic::include_proto!("etcdserverpb");
     }
+    /// etcd's election service.
+    pub mod v3electionpb {
+        tonic::include_proto!("v3electionpb");
+    }
+    /// etcd's lock service.
+    pub mod v3lockpb {
+        tonic::include_proto!("v3lockpb");
+    }
+    /// gRPC's health protocol.
+    pub mod grpc {
+        /// The package above the version.
+        pub mod health {
+            /// Version 1.
+            pub mod v1 {
+                tonic::include_proto!("grpc.health.v1");
+            }
+        }
+    }
+    /// A greeting.
+    pub mod myservice {
+        tonic::include_proto!("myservice");
+    }
     /// Our own.
     pub mod squall {
         /// Raft between the nodes.
@@ -44,7 +69,15 @@ pub mod pb {
         pub mod internal {
             tonic::include_proto!("squall.internal");
         }
+        /// What members ask of each other beside Raft.
+        pub mod peer {
+            tonic::include_proto!("squall.peer");
+        }
+        /// What an engineer asks of a node.
+        pub mod admin {
+            tonic::include_proto!("squall.admin");
+        }
     }
     pub use mvccpb::KeyValue;
-    pub use squall::{internal, raft};
+    pub use squall::{admin, internal, peer, raft};
 }

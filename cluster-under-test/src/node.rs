@@ -1,21 +1,38 @@
 //! One node: its log, its state machine, Raft, its services, on one address.
 
 use crate::{
+    identity,
+    member::{of_cluster, url_addr},
     observe::Observer,
     pb::{
-        etcdserverpb::{kv_server::KvServer, lease_server::LeaseServer},
-        internal,
+        admin::admin_server::AdminServer,
+        etcdserverpb::{
+            CompactionRequest, auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer, lease_server::LeaseServer,
+            maintenance_server::MaintenanceServer, watch_server::WatchServer,
+        },
+        grpc::health::v1::health_server::HealthServer,
+        internal::command,
+        myservice::my_service_server::MyServiceServer,
+        peer::{
+            change_members_request::{Add, Change},
+            peer_server::PeerServer,
+        },
         raft::raft_server::RaftServer,
+        v3electionpb::election_server::ElectionServer,
+        v3lockpb::lock_server::LockServer,
     },
-    raft::{Command, LogStore, Peers, Raft, RaftService, StateMachine},
-    service::{KvService, LeaseService, Lessor, Replica},
+    raft::{LogStore, Peers, Raft, RaftService, StateMachine},
+    service::{
+        AdminService, ElectionService, Greeter, HealthService, KvService, LeaseService, Lessor, Lines, LockService, MaintenanceService,
+        Members, NoAuth, Parts, PeerService, Replica, WatchService, compact_log, move_leader,
+    },
     wal::WalError,
 };
 use openraft::{
     BasicNode, Config, SnapshotPolicy,
     errors::{InitializeError, RaftError},
 };
-use prost::Message;
+use openraft_rt::WatchReceiver as _;
 use squall_env::{Env, Listener, Net, timeout};
 use squall_rpc::{ServerOptions, serve};
 use std::{collections::BTreeMap, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -26,8 +43,21 @@ use tonic::service::Routes;
 pub struct NodeConfig {
     /// This node: one of `members`.
     pub id: u64,
-    /// The founding members and where they listen, for peers and clients alike.
-    pub members: BTreeMap<u64, SocketAddr>,
+    /// What it is called; without a name it tells its cluster nothing of itself.
+    pub name: String,
+    /// Which cluster it belongs to. Members of another one are refused.
+    pub cluster_id: u64,
+    /// The members and their peer URLs, joined by commas. A founding member starts with all of them; one
+    /// that joins learns the others from the log.
+    pub members: BTreeMap<u64, String>,
+    /// Whether it founds the cluster with the other `members`, rather than joining one that is there.
+    pub founding: bool,
+    /// Where it listens for its peers.
+    pub listen_peers: SocketAddr,
+    /// Where it listens for clients; it may be the same address.
+    pub listen_clients: SocketAddr,
+    /// Where clients are told to find it.
+    pub client_urls: Vec<String>,
     /// How often a leader tells that it lives.
     pub heartbeat: Duration,
     /// A follower that heard nothing for a time drawn from here stands for election.
@@ -49,11 +79,18 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// etcd's defaults, for member `id` of these.
+    /// etcd's defaults, for founding member `id` of these, each of which listens on one address.
     pub fn new(id: u64, members: BTreeMap<u64, SocketAddr>) -> Self {
+        let listen = members.get(&id).copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
         NodeConfig {
             id,
-            members,
+            name: String::new(),
+            cluster_id: CLUSTER_ID,
+            members: members.into_iter().map(|(id, addr)| (id, format!("http://{addr}"))).collect(),
+            founding: true,
+            listen_peers: listen,
+            listen_clients: listen,
+            client_urls: vec![],
             heartbeat: Duration::from_millis(100),
             election_timeout_min: Duration::from_millis(1000),
             election_timeout_max: Duration::from_millis(2000),
@@ -104,6 +141,12 @@ pub enum StartError {
     /// The snapshot cannot be used.
     #[error("the snapshot cannot be read: {0}")]
     Snapshot(io::Error),
+    /// The data directory is another member's.
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+    /// The cluster has removed this member.
+    #[error("member {0:x} was removed from its cluster: it cannot come back, but a new member with an empty data directory can be added")]
+    Removed(u64),
     /// Raft refuses.
     #[error("raft: {0}")]
     Raft(String),
@@ -111,10 +154,10 @@ pub enum StartError {
 
 /// A running node.
 pub struct Node<E: Env> {
-    config: NodeConfig,
-    raft: Raft<E>,
-    machine: StateMachine<E>,
-    addr: SocketAddr,
+    replica: Replica<E>,
+    handover: Duration,
+    peers: SocketAddr,
+    clients: SocketAddr,
 }
 
 impl<E: Env> Node<E> {
@@ -126,64 +169,106 @@ impl<E: Env> Node<E> {
         disk: E::Disk,
         observer: Arc<dyn Observer>,
     ) -> Result<(Node<E>, impl Future<Output = StartError> + Send + 'static), StartError> {
-        let addr = *config.members.get(&config.id).ok_or_else(|| StartError::Config(format!("node {} is not a member", config.id)))?;
+        if !config.members.contains_key(&config.id) {
+            return Err(StartError::Config(format!("node {} is not a member", config.id)));
+        }
+        for urls in config.members.values() {
+            urls.split(',').try_for_each(|url| url_addr(url).map(drop)).map_err(StartError::Config)?;
+        }
+        // Before anything else is touched: a member that starts in another one's place would vote twice.
+        identity::claim::<E>(&disk, config.cluster_id, config.id).await?;
         let log = LogStore::<E>::open(config.id, disk.clone(), config.segment_bytes, observer.clone()).await?;
         let machine = StateMachine::<E>::open(disk, observer).await.map_err(StartError::Snapshot)?;
         let pristine = log.is_pristine();
-        let listener = net.listen(addr).await.map_err(|e| StartError::Listen(addr, e))?;
-        let addr = listener.local_addr();
-        let peers = Peers::<E>::new(net, config.election_timeout_max.max(Duration::from_millis(500)));
+        let reader = log.reader();
+        let bind = async |addr| net.listen(addr).await.map_err(|e| StartError::Listen(addr, e));
+        let for_peers = bind(config.listen_peers).await?;
+        let for_clients = if config.listen_clients == config.listen_peers { None } else { Some(bind(config.listen_clients).await?) };
+        let peers = for_peers.local_addr();
+        let clients = for_clients.as_ref().map_or(peers, Listener::local_addr);
+        let patience = config.election_timeout_max.max(Duration::from_millis(500));
+        let network = Peers::<E>::new(net.clone(), config.cluster_id, patience);
         let raft =
-            Raft::<E>::new(config.id, config.raft()?, peers, log, machine.clone()).await.map_err(|e| StartError::Raft(e.to_string()))?;
+            Raft::<E>::new(config.id, config.raft()?, network, log, machine.clone()).await.map_err(|e| StartError::Raft(e.to_string()))?;
 
-        if pristine {
-            let members: BTreeMap<u64, BasicNode> = config.members.iter().map(|(id, addr)| (*id, BasicNode::new(addr))).collect();
+        if pristine && config.founding {
+            let members: BTreeMap<u64, BasicNode> = config.members.iter().map(|(id, urls)| (*id, BasicNode::new(urls))).collect();
             match raft.initialize(members).await {
                 // A peer was quicker, and its leader has reached us already.
                 Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
                 Err(e) => return Err(StartError::Raft(e.to_string())),
             }
         }
-        let replica = Replica::<E> {
+        let replica = Replica::<E>::new(Parts {
             id: config.id,
-            cluster_id: CLUSTER_ID,
+            cluster_id: config.cluster_id,
             raft: raft.clone(),
-            machine: machine.clone(),
+            machine,
+            net,
             patience: config.request_timeout,
-        };
+            leaderless: config.election_timeout_min,
+        });
+        let handover = 2 * config.election_timeout_max;
         let lessor = Lessor::new(replica.clone(), config.election_timeout_min);
-        let routes = Routes::new(RaftServer::new(RaftService::<E>::new(raft.clone())))
-            .add_service(KvServer::new(KvService { replica }))
-            .add_service(LeaseServer::new(LeaseService { lessor: lessor.clone() }));
-        let options = ServerOptions { deadline_max: None, ..Default::default() };
-        let serving = serve::<E>(listener, routes, options);
-        let watching = stopped(raft.clone());
+        let members = Members { replica: replica.clone() };
+        let public = public_routes(&replica, &lessor, handover, AdminService { replica: replica.clone(), log: reader });
+        let private = |routes: Routes| {
+            let ours = of_cluster(config.cluster_id);
+            let peer = PeerService { replica: replica.clone(), lessor: lessor.clone(), members: members.clone() };
+            let raft = RaftServer::with_interceptor(RaftService::<E>::new(raft.clone()), ours.clone());
+            routes.add_service(raft).add_service(PeerServer::with_interceptor(peer, ours))
+        };
+        let (inside, outside) = match &for_clients {
+            None => (private(public), None),
+            Some(_) => (private(Routes::default()), Some(public)),
+        };
+        let serving = async move {
+            let inside = std::pin::pin!(serve::<E>(for_peers, inside, ServerOptions::default()));
+            match for_clients.zip(outside) {
+                None => inside.await,
+                Some((for_clients, outside)) => {
+                    let outside = std::pin::pin!(serve::<E>(for_clients, outside, ServerOptions::default()));
+                    futures_util::future::select(inside, outside).await.factor_first().0
+                }
+            }
+        };
+        let (watching, removal) = (stopped(raft), removed(replica.clone()));
         let service = async move {
-            let (serving, watching) = (std::pin::pin!(serving), std::pin::pin!(watching));
-            match futures_util::future::select(serving, watching).await {
-                futures_util::future::Either::Left((served, _)) => match served {
+            tokio::select! {
+                biased;
+                why = watching => StartError::Raft(why),
+                id = removal => StartError::Removed(id),
+                served = serving => match served {
                     Ok(()) => StartError::Raft("the listener ended".to_string()),
-                    Err(e) => StartError::Listen(addr, e),
+                    Err(e) => StartError::Listen(clients, e),
                 },
-                futures_util::future::Either::Right((why, _)) => StartError::Raft(why),
             }
         };
         drop(E::spawn(lessor.keep_watch()));
-        let node = Node { config, raft, machine, addr };
-        if let Some((every, keep)) = node.config.auto_compaction {
+        drop(E::spawn(members.clone().keep_watch()));
+        if !config.name.is_empty() {
+            drop(E::spawn(members.publish(config.name, config.client_urls)));
+        }
+        let node = Node { replica, handover, peers, clients };
+        if let Some((every, keep)) = config.auto_compaction {
             drop(E::spawn(compact_now_and_then(node.admin(), every, keep)));
         }
         Ok((node, service))
     }
 
-    /// Where it listens.
+    /// Where it listens for its peers.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peers
+    }
+
+    /// Where it listens for clients.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.clients
     }
 
     /// Answers what the node has applied, and a hash over its whole store. It outlives the node.
     pub fn state_reader(&self) -> impl Fn() -> (u64, u64) + Send + 'static {
-        let machine = self.machine.clone();
+        let machine = self.replica.machine.clone();
         move || {
             let applying = machine.applying();
             (applying.last_applied.as_ref().map_or(0, |id| id.index), applying.store.full_hash())
@@ -192,66 +277,106 @@ impl<E: Env> Node<E> {
 
     /// What an administrator may ask of this node. It outlives the node.
     pub fn admin(&self) -> Admin<E> {
-        Admin { config: self.config.clone(), raft: self.raft.clone(), machine: self.machine.clone() }
+        Admin { members: Members { replica: self.replica.clone() }, handover: self.handover }
     }
+
+    /// Stops: a leader hands over first, if another voter takes it. What was acknowledged is on the disk
+    /// already.
+    pub async fn stop(self) {
+        let id = self.replica.id;
+        let other = self.replica.machine.applying().membership.membership().voter_ids().find(|voter| *voter != id);
+        if let Some(other) = other {
+            // Refused, or too late: the others elect one by themselves.
+            let _ = move_leader(&self.replica, other, self.handover).await;
+        }
+        let _ = self.replica.raft.shutdown().await;
+    }
+}
+
+fn public_routes<E: Env>(replica: &Replica<E>, lessor: &Lessor<E>, handover: Duration, admin: AdminService<E>) -> Routes {
+    let lines = Lines { lessor: lessor.clone() };
+    Routes::new(KvServer::new(KvService { replica: replica.clone() }).max_decoding_message_size(MESSAGE_BYTES_MAX))
+        .add_service(WatchServer::new(WatchService { replica: replica.clone(), open: Arc::default() }))
+        .add_service(LeaseServer::new(LeaseService { lessor: lessor.clone() }))
+        .add_service(ClusterServer::new(Members { replica: replica.clone() }))
+        .add_service(MaintenanceServer::new(MaintenanceService { replica: replica.clone(), handover }))
+        .add_service(ElectionServer::new(ElectionService { lines: lines.clone() }))
+        .add_service(LockServer::new(LockService { lines }))
+        .add_service(AuthServer::new(NoAuth))
+        .add_service(HealthServer::new(HealthService { replica: replica.clone() }))
+        .add_service(MyServiceServer::new(Greeter))
+        .add_service(AdminServer::new(admin))
 }
 
 /// A node's administration.
 pub struct Admin<E: Env> {
-    config: NodeConfig,
-    raft: Raft<E>,
-    machine: StateMachine<E>,
+    members: Members<E>,
+    handover: Duration,
 }
 
 impl<E: Env> Clone for Admin<E> {
     fn clone(&self) -> Self {
-        Admin { config: self.config.clone(), raft: self.raft.clone(), machine: self.machine.clone() }
+        Admin { members: self.members.clone(), handover: self.handover }
     }
 }
 
+fn in_words(status: tonic::Status) -> String {
+    status.message().to_string()
+}
+
 impl<E: Env> Admin<E> {
+    fn replica(&self) -> &Replica<E> {
+        &self.members.replica
+    }
+
     /// Asks the leader, if this is it, to hand over to another voter. Waits until it did, for an
     /// election timeout or two; true when another node leads then.
     pub async fn transfer_leader(&self, to: u64) -> Result<bool, String> {
-        if to == self.config.id || !self.config.members.contains_key(&to) {
-            return Err(format!("node {to} is no voter that node {} could hand over to", self.config.id));
+        if to == self.replica().id {
+            return Err(format!("node {to} is no voter that node {to} could hand over to"));
         }
-        if self.raft.current_leader().await != Some(self.config.id) {
-            return Err(format!("node {} does not lead", self.config.id));
+        match move_leader(self.replica(), to, self.handover).await {
+            Ok(()) => Ok(true),
+            Err(status) if status.message().ends_with("leader transfer took too long") => Ok(false),
+            Err(status) => Err(in_words(status)),
         }
-        self.raft.trigger().transfer_leader(to).await.map_err(|e| e.to_string())?;
-        let handed_over = async {
-            while self.raft.current_leader().await.is_none_or(|leader| leader == self.config.id) {
-                E::sleep(self.config.heartbeat / 4).await;
-            }
-        };
-        Ok(timeout::<E, _>(2 * self.config.election_timeout_max, handed_over).await.is_ok())
     }
 
-    /// Forgets every revision but the last `keep`, if this node leads; answers the new floor, `None`
-    /// when there is nothing to forget.
+    /// Forgets every revision but the last `keep`; answers the new floor, `None` when there is nothing to
+    /// forget.
     pub async fn compact(&self, keep: u64) -> Result<Option<i64>, String> {
         let (revision, compacted) = {
-            let applying = self.machine.applying();
+            let applying = self.replica().machine.applying();
             (applying.store.revision(), applying.store.compacted())
         };
         let floor = revision - i64::try_from(keep).unwrap_or(i64::MAX);
         if floor <= compacted.max(1) {
             return Ok(None);
         }
-        let compact = crate::pb::etcdserverpb::CompactionRequest { revision: floor, physical: false };
-        let command = internal::Command { request: Some(internal::command::Request::Compact(compact)) };
-        let proposed = self.raft.client_write(Command(command.encode_to_vec().into()));
-        let patience = self.config.request_timeout;
-        timeout::<E, _>(patience, proposed).await.map_err(|_| "timed out".to_string())?.map_err(|e| e.to_string())?;
+        let compact = CompactionRequest { revision: floor, physical: false };
+        self.replica().propose(command::Request::Compact(compact)).await.map_err(in_words)?;
         Ok(Some(floor))
     }
 
     /// Takes a snapshot now, and purges the log behind it.
     pub async fn snapshot(&self) -> Result<(), String> {
-        self.raft.trigger().snapshot().await.map_err(|e| e.to_string())
+        compact_log(self.replica()).await.map_err(in_words)
+    }
+
+    /// Adds member `id` at this address; it votes once it has caught up.
+    pub async fn add_member(&self, id: u64, addr: SocketAddr) -> Result<(), String> {
+        let add = Add { id, peer_urls: vec![format!("http://{addr}")], learner: false };
+        self.members.change(Change::Add(add)).await.map(drop).map_err(in_words)
+    }
+
+    /// Removes a member, whether it votes or not.
+    pub async fn remove_member(&self, id: u64) -> Result<(), String> {
+        self.members.change(Change::Remove(id)).await.map(drop).map_err(in_words)
     }
 }
+
+/// The longest message that a client may send: etcd's limit on a request, and room for what is around it.
+const MESSAGE_BYTES_MAX: usize = 2 << 20;
 
 /// The one cluster there is, until clusters have names.
 const CLUSTER_ID: u64 = 0x5117_a11d_c0de_0001;
@@ -259,7 +384,6 @@ const CLUSTER_ID: u64 = 0x5117_a11d_c0de_0001;
 /// Ends when Raft does. It watches the server's metrics, which change seldom and close when the core
 /// ends; those of the data change with every message.
 async fn stopped<E: Env>(raft: Raft<E>) -> String {
-    use openraft_rt::WatchReceiver as _;
     let mut server = raft.server_metrics();
     while server.changed().await.is_ok() {}
     let metrics = raft.metrics();
@@ -267,11 +391,27 @@ async fn stopped<E: Env>(raft: Raft<E>) -> String {
     ended.unwrap_or_else(|| "raft stopped".to_string())
 }
 
+/// Ends once the cluster has removed this node, of which it was a member.
+async fn removed<E: Env>(replica: Replica<E>) -> u64 {
+    let mut progress = replica.machine.progress();
+    let mut was_member = false;
+    loop {
+        let is_member = replica.machine.applying().membership.membership().get_node(&replica.id).is_some();
+        if was_member && !is_member {
+            return replica.id;
+        }
+        was_member |= is_member;
+        if progress.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
 /// etcd's `--auto-compaction-mode=revision`: only the leader's proposals are taken.
 async fn compact_now_and_then<E: Env>(admin: Admin<E>, every: Duration, keep: u64) {
     loop {
         E::sleep(every).await;
-        if admin.raft.is_leader() {
+        if admin.replica().leads().is_some() {
             // Refused or lost, it comes again.
             let _ = timeout::<E, _>(every, admin.compact(keep)).await;
         }

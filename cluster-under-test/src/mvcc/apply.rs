@@ -10,9 +10,10 @@ use crate::pb::{
         request_op::Request,
         response_op::Response,
     },
-    internal::{LeaseExpiry, command},
+    internal::{self, LeaseExpiry, MemberInfo, applied, command},
 };
 use bytes::Bytes;
+use prost::Message as _;
 use squall_env::{Bug, Env};
 use std::cmp::Ordering;
 
@@ -40,6 +41,40 @@ pub enum AppliedResponse {
     LeaseGrant(LeaseGrantResponse),
     /// To its revocation.
     LeaseRevoke(LeaseRevokeResponse),
+    /// To what a member tells of itself.
+    Member(MemberInfo),
+}
+
+impl Applied {
+    /// For the wire.
+    pub fn to_wire(self) -> internal::Applied {
+        let result = match self.result {
+            Ok(AppliedResponse::Put(put)) => applied::Result::Put(put),
+            Ok(AppliedResponse::DeleteRange(delete)) => applied::Result::DeleteRange(delete),
+            Ok(AppliedResponse::Txn(txn)) => applied::Result::Txn(txn),
+            Ok(AppliedResponse::Compact(compact)) => applied::Result::Compact(compact),
+            Ok(AppliedResponse::LeaseGrant(grant)) => applied::Result::LeaseGrant(grant),
+            Ok(AppliedResponse::LeaseRevoke(revoke)) => applied::Result::LeaseRevoke(revoke),
+            Ok(AppliedResponse::Member(member)) => applied::Result::Member(member),
+            Err(error) => applied::Result::Error(error.to_string()),
+        };
+        internal::Applied { result: Some(result), revision: self.revision }
+    }
+
+    /// From the wire. `None`: from another version of this program.
+    pub fn from_wire(wire: internal::Applied) -> Option<Applied> {
+        let result = match wire.result? {
+            applied::Result::Put(put) => Ok(AppliedResponse::Put(put)),
+            applied::Result::DeleteRange(delete) => Ok(AppliedResponse::DeleteRange(delete)),
+            applied::Result::Txn(txn) => Ok(AppliedResponse::Txn(txn)),
+            applied::Result::Compact(compact) => Ok(AppliedResponse::Compact(compact)),
+            applied::Result::LeaseGrant(grant) => Ok(AppliedResponse::LeaseGrant(grant)),
+            applied::Result::LeaseRevoke(revoke) => Ok(AppliedResponse::LeaseRevoke(revoke)),
+            applied::Result::Member(member) => Ok(AppliedResponse::Member(member)),
+            applied::Result::Error(text) => Err(RequestError::by_text(&text)?),
+        };
+        Some(Applied { result, revision: wire.revision })
+    }
 }
 
 /// Applies a command; `term` is that of its log entry.
@@ -53,6 +88,7 @@ pub fn apply<E: Env>(store: &mut Store, request: &command::Request, term: u64) -
         command::Request::LeaseGrant(grant) => change.grant(grant).map(AppliedResponse::LeaseGrant),
         command::Request::LeaseRevoke(revoke) => change.revoke(revoke.id).map(AppliedResponse::LeaseRevoke),
         command::Request::LeaseExpiry(over) => change.expire(over, term).map(AppliedResponse::LeaseRevoke),
+        command::Request::Member(member) => Ok(AppliedResponse::Member(change.member(member))),
     };
     let (changed, revision) = (change.changed, change.revision);
     if changed {
@@ -82,11 +118,11 @@ impl Change<'_> {
     fn put(&mut self, put: &PutRequest) -> Result<PutResponse, RequestError> {
         let prev_kv = if put.prev_kv { self.previous(&put.key) } else { None };
         let before = self.current(&put.key).cloned();
-        if (put.ignore_value || put.ignore_lease) && before.is_none() {
-            return Err(RequestError::KeyNotFound);
-        }
         if put.lease != 0 && !self.store.leases.contains_key(&put.lease) {
             return Err(RequestError::LeaseNotFound);
+        }
+        if (put.ignore_value || put.ignore_lease) && before.is_none() {
+            return Err(RequestError::KeyNotFound);
         }
         let (create_revision, version) = before.as_ref().map_or((self.revision, 1), |v| (v.create_revision, v.version + 1));
         let value = match before.as_ref().filter(|_| put.ignore_value) {
@@ -94,7 +130,7 @@ impl Change<'_> {
             None => Some(put.value.clone()),
         };
         let lease = before.filter(|_| put.ignore_lease).map_or(put.lease, |v| v.lease);
-        self.store.push(put.key.clone(), Version { create_revision, mod_revision: self.revision, version, value, lease });
+        self.store.push(put.key.clone(), Version { create_revision, mod_revision: self.revision, version, value, lease, sub: 0 });
         self.changed = true;
         Ok(PutResponse { header: None, prev_kv })
     }
@@ -110,7 +146,7 @@ impl Change<'_> {
 
     /// Deletes a key that is there.
     fn bury(&mut self, key: Bytes) {
-        let gone = Version { create_revision: 0, mod_revision: self.revision, version: 0, value: None, lease: 0 };
+        let gone = Version { create_revision: 0, mod_revision: self.revision, version: 0, value: None, lease: 0, sub: 0 };
         self.store.push(key, gone);
         self.changed = true;
     }
@@ -139,6 +175,21 @@ impl Change<'_> {
         }
     }
 
+    /// A member tells of itself, or is told what is wanted of it: names and addresses are kept where the
+    /// news has none.
+    fn member(&mut self, news: &MemberInfo) -> MemberInfo {
+        let mut member = self.store.members.remove(&news.id).unwrap_or_default();
+        member.id = news.id;
+        member.vote_wanted = news.vote_wanted;
+        if !news.name.is_empty() {
+            member.name = news.name.clone();
+            member.client_urls = news.client_urls.clone();
+        }
+        self.store.fold(&news.encode_to_vec());
+        self.store.members.insert(news.id, member.clone());
+        member
+    }
+
     fn compact(&mut self, revision: i64) -> Result<CompactionResponse, RequestError> {
         if revision > self.store.revision {
             return Err(RequestError::FutureRevision);
@@ -159,7 +210,10 @@ impl Change<'_> {
         }
         let mut path = Vec::new();
         let succeeded = self.choose(txn, &mut path);
-        self.check_reads(txn, &mut path.iter().copied())?;
+        // In etcd's order: puts, then reads.
+        let mut deleted = Vec::new();
+        self.check_path(txn, &mut path.iter().copied(), &mut |request| self.check_put(request, &mut deleted))?;
+        self.check_path(txn, &mut path.iter().copied(), &mut |request| self.check_read(request))?;
         let mut path = path.into_iter();
         path.next();
         let responses = self.run(if succeeded { &txn.success } else { &txn.failure }, &mut path)?;
@@ -190,25 +244,49 @@ impl Change<'_> {
         succeeded
     }
 
-    fn check_reads(&self, txn: &TxnRequest, path: &mut impl Iterator<Item = bool>) -> Result<(), RequestError> {
+    /// Checks what will be done, in its order.
+    fn check_path<'t>(
+        &self,
+        txn: &'t TxnRequest,
+        path: &mut impl Iterator<Item = bool>,
+        check: &mut impl FnMut(&'t Request) -> Result<(), RequestError>,
+    ) -> Result<(), RequestError> {
         let succeeded = path.next().expect("each transaction on the path was evaluated");
         for op in if succeeded { &txn.success } else { &txn.failure } {
             match &op.request {
-                Some(Request::RequestRange(r)) if r.revision > self.store.revision => return Err(RequestError::FutureRevision),
-                Some(Request::RequestRange(r)) if r.revision > 0 && r.revision < self.store.compacted => {
-                    return Err(RequestError::Compacted);
-                }
-                Some(Request::RequestPut(put)) if (put.ignore_value || put.ignore_lease) && self.current(&put.key).is_none() => {
-                    return Err(RequestError::KeyNotFound);
-                }
-                Some(Request::RequestPut(put)) if put.lease != 0 && !self.store.leases.contains_key(&put.lease) => {
-                    return Err(RequestError::LeaseNotFound);
-                }
-                Some(Request::RequestTxn(inner)) => self.check_reads(inner, path)?,
-                Some(Request::RequestRange(_) | Request::RequestPut(_) | Request::RequestDeleteRange(_)) | None => {}
+                Some(Request::RequestTxn(inner)) => self.check_path(inner, path, check)?,
+                Some(request) => check(request)?,
+                None => {}
             }
         }
         Ok(())
+    }
+
+    /// `deleted` is what was deleted before on the path: an update of nothing is found before anything is
+    /// done. (etcd 3.5 finds it in the middle, and its server ends.)
+    fn check_put<'t>(&self, request: &'t Request, deleted: &mut Vec<&'t DeleteRangeRequest>) -> Result<(), RequestError> {
+        match request {
+            Request::RequestPut(put) => {
+                let gone = || deleted.iter().any(|d| covers(&d.key, &d.range_end, &put.key));
+                if (put.ignore_value || put.ignore_lease) && (self.current(&put.key).is_none() || gone()) {
+                    return Err(RequestError::KeyNotFound);
+                }
+                if put.lease != 0 && !self.store.leases.contains_key(&put.lease) {
+                    return Err(RequestError::LeaseNotFound);
+                }
+            }
+            Request::RequestDeleteRange(delete) => deleted.push(delete),
+            Request::RequestRange(_) | Request::RequestTxn(_) => {}
+        }
+        Ok(())
+    }
+
+    fn check_read(&self, request: &Request) -> Result<(), RequestError> {
+        match request {
+            Request::RequestRange(range) if range.revision > self.store.revision => Err(RequestError::FutureRevision),
+            Request::RequestRange(range) if range.revision > 0 && range.revision < self.store.compacted => Err(RequestError::Compacted),
+            _ => Ok(()),
+        }
     }
 
     fn run(&mut self, ops: &[RequestOp], path: &mut impl Iterator<Item = bool>) -> Result<Vec<ResponseOp>, RequestError> {
@@ -233,7 +311,8 @@ impl Change<'_> {
                 Some(Request::RequestTxn(inner)) => {
                     let succeeded = path.next().expect("each transaction on the path was evaluated");
                     let responses = self.run(if succeeded { &inner.success } else { &inner.failure }, path)?;
-                    Response::ResponseTxn(TxnResponse { header: None, succeeded, responses })
+                    // etcd 3.5: a header, with nothing in it.
+                    Response::ResponseTxn(TxnResponse { header: Some(ResponseHeader::default()), succeeded, responses })
                 }
                 None => continue,
             };
@@ -259,6 +338,15 @@ impl Change<'_> {
             return compare_one(compare, None);
         }
         found.all(|(_, version)| compare_one(compare, Some(version)))
+    }
+}
+
+/// Whether an etcd range has this key.
+fn covers(start: &[u8], range_end: &[u8], key: &[u8]) -> bool {
+    match range_end {
+        [] => key == start,
+        [0] => key >= start,
+        end => key >= start && key < end,
     }
 }
 

@@ -56,6 +56,28 @@ pub enum RequestError {
     LeaseTtlTooLarge,
 }
 
+impl RequestError {
+    /// Every one of them.
+    const ALL: [RequestError; 11] = [
+        RequestError::EmptyKey,
+        RequestError::ValueProvided,
+        RequestError::LeaseProvided,
+        RequestError::DuplicateKey,
+        RequestError::TooManyOps,
+        RequestError::KeyNotFound,
+        RequestError::Compacted,
+        RequestError::FutureRevision,
+        RequestError::LeaseNotFound,
+        RequestError::LeaseExists,
+        RequestError::LeaseTtlTooLarge,
+    ];
+
+    /// The one whose text this is.
+    pub fn by_text(text: &str) -> Option<RequestError> {
+        Self::ALL.into_iter().find(|error| error.to_string() == text)
+    }
+}
+
 impl From<RequestError> for Status {
     fn from(error: RequestError) -> Status {
         let text = error.to_string();
@@ -99,8 +121,14 @@ pub fn check_command(request: &command::Request) -> Result<(), RequestError> {
         | command::Request::Compact(_)
         | command::Request::LeaseGrant(_)
         | command::Request::LeaseRevoke(_)
-        | command::Request::LeaseExpiry(_) => Ok(()),
-        command::Request::Txn(txn) => check_txn(txn, TXN_OPS_MAX, TXN_DEPTH_MAX),
+        | command::Request::LeaseExpiry(_)
+        | command::Request::Member(_) => Ok(()),
+        command::Request::Txn(txn) => {
+            // In etcd's order: the first mistake is the one that is told.
+            check_txn(txn, TXN_OPS_MAX, TXN_DEPTH_MAX)?;
+            writes_once(&txn.success)?;
+            writes_once(&txn.failure).map(drop)
+        }
     }
 }
 
@@ -117,7 +145,6 @@ fn check_txn(txn: &TxnRequest, ops_left: usize, depth_left: usize) -> Result<(),
         for op in branch {
             check_op(op, ops_left - ops, depth_left - 1)?;
         }
-        writes_once(branch)?;
     }
     Ok(())
 }
@@ -146,10 +173,10 @@ impl Writes {
     }
 }
 
+/// As etcd's check has it: "\0" is no "from the key on" here, so that such a delete stands beside any put.
 fn in_range(key: &[u8], start: &[u8], end: &[u8]) -> bool {
     match end {
         [] => key == start,
-        [0] => key >= start,
         end => key >= start && key < end,
     }
 }

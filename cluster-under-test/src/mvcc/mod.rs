@@ -17,7 +17,7 @@ mod store;
 pub use apply::{Applied, AppliedResponse, apply};
 pub use check::{RequestError, check_command, check_range};
 pub use range::range;
-pub use store::{Lease, Store, Version};
+pub use store::{KeyChange, Lease, Store, Version};
 
 #[cfg(test)]
 mod tests;

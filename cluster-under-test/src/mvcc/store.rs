@@ -2,6 +2,7 @@
 
 use crate::pb::{KeyValue, internal};
 use bytes::Bytes;
+use prost::Message as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
@@ -20,6 +21,26 @@ pub struct Version {
     pub value: Option<Bytes>,
     /// The lease that it hangs on; 0 is none.
     pub lease: i64,
+    /// The so-manyth change of its revision, from 0.
+    pub sub: u32,
+}
+
+impl Version {
+    /// About what it takes, in bytes.
+    fn size(&self, key: &Bytes) -> usize {
+        key.len() + self.value.as_ref().map_or(0, Bytes::len) + size_of::<Version>()
+    }
+}
+
+/// One change of one key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyChange<'s> {
+    /// The key.
+    pub key: &'s Bytes,
+    /// What it was changed to.
+    pub version: &'s Version,
+    /// What it held before that revision, if that was not compacted away.
+    pub before: Option<&'s Version>,
 }
 
 /// A lease. When it ends is not the store's business: the store has no clock.
@@ -43,12 +64,27 @@ pub struct Store {
     pub(super) leases: BTreeMap<i64, Lease>,
     /// How many leases were granted.
     pub(super) grants: u64,
+    /// What each revision changed, in order. From the compaction's floor on.
+    written: BTreeMap<i64, Vec<Bytes>>,
+    /// What the members told of themselves.
+    pub(super) members: BTreeMap<u64, internal::MemberInfo>,
+    size: usize,
     pub(super) chain: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Store { revision: 1, compacted: 0, keys: BTreeMap::new(), leases: BTreeMap::new(), grants: 0, chain: 0 }
+        Store {
+            revision: 1,
+            compacted: -1,
+            keys: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            grants: 0,
+            written: BTreeMap::new(),
+            members: BTreeMap::new(),
+            size: 0,
+            chain: 0,
+        }
     }
 }
 
@@ -58,7 +94,7 @@ impl Store {
         self.revision
     }
 
-    /// Reads below this revision are refused; 0 before the first compaction.
+    /// Reads below this revision are refused; -1 before the first compaction (as etcd).
     pub fn compacted(&self) -> i64 {
         self.compacted
     }
@@ -66,6 +102,46 @@ impl Store {
     /// Every lease, by its id.
     pub fn leases(&self) -> &BTreeMap<i64, Lease> {
         &self.leases
+    }
+
+    /// What the members told of themselves, by id. Whether they are members still, the store does not know.
+    pub fn members(&self) -> &BTreeMap<u64, internal::MemberInfo> {
+        &self.members
+    }
+
+    /// About what all versions take, in bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Every change from revision `from` on, in order: by revision, and within one as it was made.
+    pub fn changes(&self, from: i64) -> impl Iterator<Item = KeyChange<'_>> {
+        let written = self.written.range(from..);
+        written.flat_map(move |(revision, keys)| keys.iter().zip(0..).filter_map(move |(key, sub)| self.change(*revision, sub, key)))
+    }
+
+    fn change<'s>(&'s self, revision: i64, sub: u32, key: &'s Bytes) -> Option<KeyChange<'s>> {
+        let versions = self.keys.get(key)?;
+        let at = versions.binary_search_by_key(&(revision, sub), |v| (v.mod_revision, v.sub)).ok()?;
+        // As etcd: what makes a key has nothing before it.
+        let before = live(&versions[..at], revision - 1).filter(|_| versions[at].version != 1);
+        Some(KeyChange { key, version: &versions[at], before })
+    }
+
+    /// A hash over the versions of every key up to a revision: equal on replicas that have compacted
+    /// alike.
+    pub fn hash_kv(&self, revision: i64) -> u32 {
+        let mut hash = 0;
+        for (key, versions) in &self.keys {
+            for v in versions.iter().filter(|v| v.mod_revision <= revision) {
+                hash = crc32c::crc32c_append(hash, key);
+                for n in [v.create_revision, v.mod_revision, v.version, v.lease, i64::from(v.value.is_some())] {
+                    hash = crc32c::crc32c_append(hash, &n.to_le_bytes());
+                }
+                hash = crc32c::crc32c_append(hash, v.value.as_deref().unwrap_or_default());
+            }
+        }
+        hash
     }
 
     /// A running hash over every applied command and its effects: equal on every replica at the same
@@ -103,7 +179,15 @@ impl Store {
             eat(&lease.ttl.to_le_bytes());
             eat(&lease.grant.to_le_bytes());
         }
+        for member in self.members.values() {
+            eat(&member.encode_to_vec());
+        }
         hash
+    }
+
+    /// The live version of a key.
+    pub fn get(&self, key: &[u8]) -> Option<&Version> {
+        self.at(key, self.revision)
     }
 
     /// The live version of a key at a revision.
@@ -112,7 +196,7 @@ impl Store {
     }
 
     /// The live keys of an etcd range, at a revision, in order of key.
-    pub(super) fn scan<'s>(
+    pub(crate) fn scan<'s>(
         &'s self,
         key: &'s [u8],
         range_end: &'s [u8],
@@ -123,7 +207,12 @@ impl Store {
         keys.into_iter().flatten().filter_map(move |(key, versions)| Some((key, live(versions, revision)?)))
     }
 
-    pub(super) fn push(&mut self, key: Bytes, version: Version) {
+    /// Adds a version; `sub` is filled in.
+    pub(super) fn push(&mut self, key: Bytes, mut version: Version) {
+        let written = self.written.entry(version.mod_revision).or_default();
+        version.sub = written.len() as u32;
+        written.push(key.clone());
+        self.size += version.size(&key);
         let mut mark = [0u8; 17];
         mark[..8].copy_from_slice(&version.mod_revision.to_le_bytes());
         mark[8..16].copy_from_slice(&version.version.to_le_bytes());
@@ -156,13 +245,18 @@ impl Store {
     /// Drops what no read at `revision` or later may ask for.
     pub(super) fn compact(&mut self, revision: i64) {
         self.compacted = revision;
-        self.keys.retain(|_, versions| {
-            let superseded = versions.iter().filter(|v| v.mod_revision <= revision).count().saturating_sub(1);
-            versions.drain(..superseded);
-            // A deletion at the floor shows nothing to anybody.
-            if versions.first().is_some_and(|v| v.mod_revision <= revision && v.value.is_none()) {
-                versions.remove(0);
+        self.written = self.written.split_off(&revision);
+        let size = &mut self.size;
+        self.keys.retain(|key, versions| {
+            // What was changed at the floor itself stays, deletions too: a watch may begin there.
+            let at_floor = versions.partition_point(|v| v.mod_revision <= revision);
+            let before = versions.partition_point(|v| v.mod_revision < revision);
+            let mut gone = if at_floor > before { before } else { before.saturating_sub(1) };
+            // A deletion below the floor shows nothing to anybody.
+            if gone < before && versions[gone].value.is_none() {
+                gone += 1;
             }
+            *size -= versions.drain(..gone).map(|v| v.size(key)).sum::<usize>();
             !versions.is_empty()
         });
     }
@@ -177,6 +271,7 @@ impl Store {
                 version: v.version,
                 value: v.value.clone(),
                 lease: v.lease,
+                sub: v.sub,
             })
         });
         internal::Snapshot {
@@ -188,12 +283,15 @@ impl Store {
             versions: versions.collect(),
             leases: self.leases.iter().map(|(id, lease)| internal::Lease { id: *id, ttl: lease.ttl, grant: lease.grant }).collect(),
             grants: self.grants,
+            members: self.members.values().cloned().collect(),
         }
     }
 
     /// The store that a snapshot holds.
     pub fn from_snapshot(snapshot: internal::Snapshot) -> Store {
         let mut keys: BTreeMap<Bytes, Vec<Version>> = BTreeMap::new();
+        let mut written: BTreeMap<i64, BTreeMap<u32, Bytes>> = BTreeMap::new();
+        let mut size = 0;
         for v in snapshot.versions {
             let version = Version {
                 create_revision: v.create_revision,
@@ -201,7 +299,12 @@ impl Store {
                 version: v.version,
                 value: v.value,
                 lease: v.lease,
+                sub: v.sub,
             };
+            if v.mod_revision >= snapshot.compacted {
+                written.entry(v.mod_revision).or_default().insert(v.sub, v.key.clone());
+            }
+            size += version.size(&v.key);
             keys.entry(v.key).or_default().push(version);
         }
         let mut leases: BTreeMap<i64, Lease> =
@@ -211,13 +314,23 @@ impl Store {
                 lease.keys.insert(key.clone());
             }
         }
-        Store { revision: snapshot.revision, compacted: snapshot.compacted, keys, leases, grants: snapshot.grants, chain: snapshot.chain }
+        Store {
+            revision: snapshot.revision,
+            compacted: snapshot.compacted,
+            keys,
+            leases,
+            grants: snapshot.grants,
+            written: written.into_iter().map(|(revision, keys)| (revision, keys.into_values().collect())).collect(),
+            members: snapshot.members.into_iter().map(|m| (m.id, m)).collect(),
+            size,
+            chain: snapshot.chain,
+        }
     }
 }
 
 impl Version {
     /// As etcd shows it.
-    pub(super) fn to_kv(&self, key: &Bytes, keys_only: bool) -> KeyValue {
+    pub fn to_kv(&self, key: &Bytes, keys_only: bool) -> KeyValue {
         KeyValue {
             key: key.clone(),
             create_revision: self.create_revision,

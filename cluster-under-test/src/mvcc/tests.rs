@@ -326,6 +326,61 @@ fn an_expiry_is_of_one_grant_and_of_its_own_term() {
     assert!(store.leases().is_empty());
 }
 
+/// `2 a=1, 3 b=2, 4 -a` from a revision on.
+fn changes(store: &Store, from: i64) -> String {
+    let one = |c: KeyChange<'_>| {
+        let before = c.before.and_then(|v| v.value.as_ref()).map_or_else(String::new, |v| format!(" (was {})", text(v)));
+        match &c.version.value {
+            Some(value) => format!("{} {}={}{before}", c.version.mod_revision, text(c.key), text(value)),
+            None => format!("{} -{}{before}", c.version.mod_revision, text(c.key)),
+        }
+    };
+    store.changes(from).map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn changes_are_told_in_order_of_revision_and_within_one_as_they_were_made() {
+    let mut store = Store::default();
+    puts(&mut store, &[("b", "1"), ("a", "1"), ("b", "2")]);
+    let both = vec![op(Request::RequestPut(put("z", "9"))), op(Request::RequestPut(put("a", "2")))];
+    txn(&mut store, vec![], both, vec![]).unwrap();
+    run(&mut store, command::Request::DeleteRange(delete("a", "c"))).unwrap();
+    let all = "2 b=1, 3 a=1, 4 b=2 (was 1), 5 z=9, 5 a=2 (was 1), 6 -a (was 2), 6 -b (was 2)";
+    assert_eq!(changes(&store, 0), all);
+    assert_eq!(changes(&store, 5), "5 z=9, 5 a=2 (was 1), 6 -a (was 2), 6 -b (was 2)");
+    assert_eq!(changes(&store, 7), "");
+    // A snapshot keeps the order.
+    assert_eq!(changes(&Store::from_snapshot(store.to_snapshot()), 0), all);
+}
+
+#[test]
+fn what_was_changed_at_the_compaction_floor_is_still_told_deletions_too() {
+    let mut store = Store::default();
+    puts(&mut store, &[("a", "1"), ("b", "1"), ("a", "2")]);
+    run(&mut store, command::Request::DeleteRange(delete("a", "c"))).unwrap();
+    puts(&mut store, &[("c", "1")]);
+    run(&mut store, command::Request::Compact(CompactionRequest { revision: 5, physical: false })).unwrap();
+    assert_eq!(changes(&store, 5), "5 -a, 5 -b, 6 c=1");
+    assert_eq!(changes(&Store::from_snapshot(store.to_snapshot()), 5), "5 -a, 5 -b, 6 c=1");
+    let size = store.size();
+    run(&mut store, command::Request::Compact(CompactionRequest { revision: 6, physical: false })).unwrap();
+    assert_eq!(changes(&store, 6), "6 c=1");
+    assert!(store.size() < size, "the deletions are gone");
+    assert_eq!(Store::from_snapshot(store.to_snapshot()), store);
+}
+
+#[test]
+fn an_update_of_what_the_transaction_itself_deletes_is_refused_before_anything_is_done() {
+    // etcd 3.5 lets this through its checks, finds it in the middle, and ends.
+    let mut store = Store::default();
+    puts(&mut store, &[("a", "1"), ("b", "1")]);
+    let before = store.clone();
+    let update = PutRequest { ignore_value: true, ..put("b", "") };
+    let ops = vec![op(Request::RequestDeleteRange(delete("a", "\0"))), op(Request::RequestPut(update))];
+    assert_eq!(txn(&mut store, vec![], ops, vec![]), Err("etcdserver: key not found".to_string()));
+    assert_eq!(store, before);
+}
+
 #[test]
 fn a_transaction_that_names_a_lease_that_is_not_there_does_nothing() {
     let mut store = Store::default();

@@ -85,10 +85,33 @@ impl<E: Env> LogStore<E> {
         Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, observer })
     }
 
+    /// A reader of the log as it is, at any time.
+    pub(crate) fn reader(&self) -> LogReader<E> {
+        LogReader { cache: self.cache.clone() }
+    }
+
     /// Whether this node has nothing at all: it never ran.
     pub(crate) fn is_pristine(&self) -> bool {
         let cache = locked(&self.cache);
         cache.vote.is_none() && cache.last().is_none()
+    }
+}
+
+impl<E: Env> Clone for LogReader<E> {
+    fn clone(&self) -> Self {
+        LogReader { cache: self.cache.clone() }
+    }
+}
+
+impl<E: Env> LogReader<E> {
+    /// The last log id.
+    pub(crate) fn last(&self) -> Option<LogId<E>> {
+        locked(&self.cache).last()
+    }
+
+    /// The entries of a range that are in the log, `most` at most.
+    pub(crate) fn some(&self, range: std::ops::RangeInclusive<u64>, most: usize) -> Vec<Entry<E>> {
+        locked(&self.cache).entries.range(range).take(most).map(|(_, e)| e.clone()).collect()
     }
 }
 

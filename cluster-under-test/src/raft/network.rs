@@ -10,7 +10,10 @@ use super::{
     },
     types::Types,
 };
-use crate::pb::raft::{self as pb, raft_client::RaftClient};
+use crate::{
+    member::{channel_options, peer_addr, request},
+    pb::raft::{self as pb, raft_client::RaftClient},
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use openraft::{
@@ -25,10 +28,11 @@ use openraft::{
     type_config::alias::SnapshotOf,
 };
 use squall_env::{Bug, Env, LocalInstant, timeout};
-use squall_rpc::{Channel, ChannelOptions};
+use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, VecDeque},
     future::{Future, poll_fn},
+    net::SocketAddr,
     pin::{Pin, pin},
     task::Poll,
     time::Duration,
@@ -48,22 +52,24 @@ const FOR_EVER: Duration = Duration::from_secs(86_400);
 /// Makes the clients for every peer.
 pub(crate) struct Peers<E: Env> {
     net: E::Net,
+    cluster_id: u64,
     /// How long an append may go unanswered before its stream is given up.
     patience: Duration,
-    channels: BTreeMap<(u64, bool), Channel<E>>,
+    /// By address: a member may move. The second part tells the planted bug's.
+    channels: BTreeMap<(SocketAddr, bool), Channel<E>>,
 }
 
 impl<E: Env> Peers<E> {
-    pub(crate) fn new(net: E::Net, patience: Duration) -> Self {
-        Peers { net, patience, channels: BTreeMap::new() }
+    pub(crate) fn new(net: E::Net, cluster_id: u64, patience: Duration) -> Self {
+        Peers { net, cluster_id, patience, channels: BTreeMap::new() }
     }
 
-    fn peer(&mut self, id: u64, node: &BasicNode, heartbeat: bool) -> Peer<E> {
+    fn peer(&mut self, node: &BasicNode, heartbeat: bool) -> Peer<E> {
         // The planted bug has a connection of its own, or the heartbeats on it would find out its death.
         let endless = E::bug(Bug::RpcWithoutDeadline) && !heartbeat;
-        let channel = self.channels.entry((id, endless)).or_insert_with(|| {
-            let addr = node.addr.parse().expect("a member's address was checked when it was configured");
-            let mut options = ChannelOptions { default_deadline: Some(Duration::from_secs(2)), ..Default::default() };
+        let addr = peer_addr(&node.addr).expect("a member's address is checked before it is one");
+        let channel = self.channels.entry((addr, endless)).or_insert_with(|| {
+            let mut options = channel_options(self.cluster_id, Duration::from_secs(2));
             if endless {
                 options.ping_after = FOR_EVER;
             }
@@ -77,12 +83,12 @@ impl<E: Env> Peers<E> {
 impl<E: Env> RaftNetworkFactory<Types<E>> for Peers<E> {
     type Network = Peer<E>;
 
-    async fn new_client(&mut self, target: u64, node: &BasicNode) -> Peer<E> {
-        self.peer(target, node, false)
+    async fn new_client(&mut self, _target: u64, node: &BasicNode) -> Peer<E> {
+        self.peer(node, false)
     }
 
-    async fn new_heartbeat_client(&mut self, target: u64, node: &BasicNode) -> Peer<E> {
-        self.peer(target, node, true)
+    async fn new_heartbeat_client(&mut self, _target: u64, node: &BasicNode) -> Peer<E> {
+        self.peer(node, true)
     }
 }
 
@@ -137,12 +143,6 @@ async fn open_wire<E: Env>(
     let outgoing = stream::poll_fn(move |cx| outgoing.poll_recv(cx));
     let replies = client.append(request(outgoing, limit)).await.map_err(failed::<E>)?.into_inner();
     Ok(Wire { requests, replies })
-}
-
-fn request<T>(message: T, deadline: Duration) -> tonic::Request<T> {
-    let mut request = tonic::Request::new(message);
-    request.set_timeout(deadline);
-    request
 }
 
 fn failed<E: Env>(status: Status) -> RPCError<Types<E>> {

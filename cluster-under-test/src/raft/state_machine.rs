@@ -5,7 +5,9 @@
 
 use super::{
     convert::{LogId, SnapshotMeta, meta_from, meta_to},
+    recent::Recent,
     types::Types,
+    watch::{OrderedReceiver, OrderedSender, OrderedWatch},
 };
 use crate::{
     mvcc::{Applied, Store, apply},
@@ -19,6 +21,10 @@ use openraft::{
     EntryPayload, OptionalSend, RaftSnapshotBuilder, StoredMembership,
     storage::{EntryResponder, RaftStateMachine},
     type_config::alias::{SnapshotOf, StoredMembershipOf},
+};
+use openraft_rt::{
+    WatchReceiver as _,
+    watch::{Watch as _, WatchSender as _},
 };
 use prost::Message;
 use squall_env::{Bug, Disk, Env, File, OpenMode};
@@ -35,11 +41,21 @@ pub struct CommandReply(pub Option<Applied>);
 
 pub(crate) struct Applying<E: Env> {
     pub(crate) store: Store,
+    pub(crate) recent: Recent,
     pub(crate) last_applied: Option<LogId<E>>,
-    membership: StoredMembershipOf<Types<E>>,
+    pub(crate) membership: StoredMembershipOf<Types<E>>,
 }
 
 impl<E: Env> Applying<E> {
+    fn at(store: Store, last_applied: Option<LogId<E>>, membership: StoredMembershipOf<Types<E>>) -> Self {
+        Applying { recent: Recent::after(&store), store, last_applied, membership }
+    }
+
+    /// The term of what was applied last.
+    pub(crate) fn term(&self) -> u64 {
+        self.last_applied.as_ref().map_or(0, |id| id.leader_id.term)
+    }
+
     fn meta(&self) -> SnapshotMeta<E> {
         SnapshotMeta::<E> { last_log_id: self.last_applied, last_membership: self.membership.clone() }
     }
@@ -52,6 +68,9 @@ struct CurrentSnapshot<E: Env> {
 
 struct Shared<E: Env> {
     applying: Mutex<Applying<E>>,
+    /// Tells whoever waits that more was applied.
+    progress: OrderedSender<()>,
+    progressed: OrderedReceiver<()>,
     current: Mutex<Option<CurrentSnapshot<E>>>,
     /// One snapshot is written at a time.
     writing: tokio::sync::Mutex<()>,
@@ -122,7 +141,7 @@ impl<E: Env> StateMachine<E> {
         sync_dir::<E>(&disk, DIR).await?;
         let mut names: Vec<String> = disk.list(DIR).await?.into_iter().filter(|n| n.ends_with(".snap")).collect();
         let newest = names.pop();
-        let mut applying = Applying { store: Store::default(), last_applied: None, membership: StoredMembership::default() };
+        let mut applying = Applying::<E>::at(Store::default(), None, StoredMembership::default());
         let mut current = None;
         if let Some(name) = newest {
             // A snapshot has its name only once it is durable and whole: a bad one is corruption.
@@ -133,17 +152,55 @@ impl<E: Env> StateMachine<E> {
             if let Some(id) = &meta.last_log_id {
                 observer.restored(id.index, id.leader_id.term, store.chain());
             }
-            applying = Applying { store, last_applied: meta.last_log_id, membership: meta.last_membership.clone() };
+            applying = Applying::at(store, meta.last_log_id, meta.last_membership.clone());
             current = Some(CurrentSnapshot { meta, bytes });
         }
-        let shared =
-            Shared { applying: Mutex::new(applying), current: Mutex::new(current), writing: tokio::sync::Mutex::new(()), disk, observer };
+        let (progress, progressed) = OrderedWatch::channel(());
+        let shared = Shared {
+            applying: Mutex::new(applying),
+            progress,
+            progressed,
+            current: Mutex::new(current),
+            writing: tokio::sync::Mutex::new(()),
+            disk,
+            observer,
+        };
         Ok(StateMachine { shared: Arc::new(shared) })
     }
 
     /// The state, as applied so far.
     pub(crate) fn applying(&self) -> MutexGuard<'_, Applying<E>> {
         self.shared.applying.lock().expect("applying does not panic")
+    }
+
+    /// Changes whenever more was applied.
+    pub(crate) fn progress(&self) -> OrderedReceiver<()> {
+        self.shared.progressed.clone()
+    }
+
+    /// Waits until everything up to a log index is applied here.
+    pub(crate) async fn applied(&self, index: u64) {
+        let mut progress = self.progress();
+        while self.applying().last_applied.as_ref().is_none_or(|id| id.index < index) {
+            if progress.changed().await.is_err() {
+                // Nothing is applied any more: whoever waits has a deadline.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// A snapshot of what is applied now, as it would be on the disk.
+    pub(crate) fn snapshot_now(&self) -> Bytes {
+        let (meta, store) = {
+            let applying = self.applying();
+            (applying.meta(), applying.store.clone())
+        };
+        seal(&internal::Snapshot { meta: Some(meta_to::<E>(&meta)), ..store.to_snapshot() })
+    }
+
+    fn progressed(&self) {
+        // There is always one receiver: our own.
+        let _ = self.shared.progress.send(());
     }
 
     /// Makes a snapshot durable, then the current one, then deletes older ones.
@@ -235,7 +292,13 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
                     EntryPayload::Normal(command) => {
                         let command = internal::Command::decode(command.0).map_err(bad_data)?;
                         let request = command.request.ok_or_else(|| bad_data("an empty command in the log"))?;
-                        CommandReply(Some(apply::<E>(&mut applying.store, &request, entry.log_id.leader_id.term)))
+                        let Applying { store, recent, .. } = &mut *applying;
+                        let before = store.revision();
+                        let applied = apply::<E>(store, &request, entry.log_id.leader_id.term);
+                        if applied.revision > before {
+                            recent.take_in(store, applied.revision);
+                        }
+                        CommandReply(Some(applied))
                     }
                 };
                 first.get_or_insert(entry.log_id.index);
@@ -248,6 +311,7 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
         }
         if let Some(first) = first {
             self.shared.observer.applied(first, &chain);
+            self.progressed();
         }
         Ok(())
     }
@@ -266,8 +330,9 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
         let chain = store.chain();
         {
             let mut applying = self.applying();
-            *applying = Applying { store, last_applied: meta.last_log_id, membership: meta.last_membership.clone() };
+            *applying = Applying::at(store, meta.last_log_id, meta.last_membership.clone());
         }
+        self.progressed();
         if let Some(id) = &meta.last_log_id {
             self.shared.observer.snapshot_installed(id.index, id.leader_id.term, chain);
         }

@@ -1,10 +1,9 @@
 //! etcd's KV service.
 //!
-//! A write is checked, proposed, and answered once it is applied here. A linearizable read asks a
-//! quorum (read index) and waits until this node has applied that far. Both are served by the leader;
-//! another node refuses, with the leader's id in [`LEADER_HINT`] if it knows one.
+//! A write is checked, proposed, and answered once it is applied here. A linearizable read asks the
+//! leader, which asks a quorum (read index), and waits until this node has applied that far.
 
-use super::replica::Replica;
+use super::replica::{Replica, unexpected};
 use crate::{
     mvcc::{AppliedResponse, RequestError, check_command, check_range, range},
     pb::{
@@ -27,8 +26,7 @@ impl<E: Env> KvService<E> {
     fn read(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
         let applying = self.replica.machine.applying();
         let mut response = range(&applying.store, request)?;
-        let term = applying.last_applied.as_ref().map_or(0, |id| id.leader_id.term);
-        response.header = self.replica.header(applying.store.revision(), term);
+        response.header = self.replica.header(applying.store.revision(), applying.term());
         Ok(response)
     }
 }
@@ -40,10 +38,6 @@ fn is_read_only(txn: &TxnRequest) -> bool {
         Some(OpRequest::RequestTxn(inner)) => is_read_only(inner),
         Some(OpRequest::RequestPut(_) | OpRequest::RequestDeleteRange(_)) | None => false,
     })
-}
-
-fn unexpected<T>(_: AppliedResponse) -> Result<T, Status> {
-    Err(Status::internal("an answer of another kind than the request"))
 }
 
 #[tonic::async_trait]
@@ -78,7 +72,7 @@ impl<E: Env> kv_server::Kv for KvService<E> {
             check_command(&command)?;
             self.replica.read_barrier().await?;
             let applying = self.replica.machine.applying();
-            let term = applying.last_applied.as_ref().map_or(0, |id| id.leader_id.term);
+            let term = applying.term();
             let mut view = applying.store.clone();
             let header = self.replica.header(view.revision(), term);
             return match crate::mvcc::apply::<E>(&mut view, &command, term).result? {

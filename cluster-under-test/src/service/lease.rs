@@ -11,10 +11,12 @@
 //! began later, and it gives every lease its whole time again. It may end late: by the time without a
 //! leader, and by [`CHECKED_EVERY`].
 //!
-//! As in etcd, no time to live is shorter than one and a half election timeouts.
+//! As in etcd, no time to live is shorter than one and a half election timeouts. Other members ask the
+//! leader for what only it knows.
 
-use super::replica::Replica;
+use super::replica::{Refused, Replica, leader_changed, unexpected};
 use crate::{
+    member,
     mvcc::AppliedResponse,
     pb::{
         etcdserverpb::{
@@ -22,15 +24,16 @@ use crate::{
             LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, lease_server,
         },
         internal::{self, command},
+        peer::{LeaseLeftReply, LeaseLeftRequest, LeaseRenewRequest, peer_client::PeerClient},
     },
     raft::Command,
 };
 use futures_util::{Stream, StreamExt};
-use openraft::ServerState;
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
 use rand::Rng as _;
-use squall_env::{Env, LocalInstant};
+use squall_env::{Env, LocalInstant, timeout};
+use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
@@ -57,16 +60,14 @@ type Grant = (i64, u64);
 
 /// Keeps the ends of leases while its node leads. Clones share them.
 pub(crate) struct Lessor<E: Env> {
-    replica: Replica<E>,
-    /// What a new leader adds to every lease: clients were told of their last renewal that much later.
-    grace: Duration,
+    pub(crate) replica: Replica<E>,
     ttl_min: i64,
     reign: Arc<Mutex<Reign>>,
 }
 
 impl<E: Env> Clone for Lessor<E> {
     fn clone(&self) -> Self {
-        Lessor { replica: self.replica.clone(), grace: self.grace, ttl_min: self.ttl_min, reign: self.reign.clone() }
+        Lessor { replica: self.replica.clone(), ttl_min: self.ttl_min, reign: self.reign.clone() }
     }
 }
 
@@ -77,46 +78,38 @@ fn seconds(ttl: i64) -> Duration {
 impl<E: Env> Lessor<E> {
     pub(crate) fn new(replica: Replica<E>, election_timeout: Duration) -> Self {
         let ttl_min = (election_timeout * 3 / 2).as_secs_f64().ceil() as i64;
-        Lessor { replica, grace: election_timeout, ttl_min: ttl_min.max(1), reign: Arc::default() }
+        Lessor { replica, ttl_min: ttl_min.max(1), reign: Arc::default() }
     }
 
     fn reign(&self) -> MutexGuard<'_, Reign> {
         self.reign.lock().expect("no panic under this lock")
     }
 
-    /// The term in which this node leads, as far as it knows.
-    fn leads(&self) -> Option<u64> {
-        let metrics = self.replica.raft.server_metrics();
-        let metrics = metrics.borrow_watched();
-        (metrics.state == ServerState::Leader).then(|| metrics.vote.leader_id.term)
-    }
-
     /// Brings what is known up to the store: new leases get their whole time, and so does every lease in
     /// a new term. Refused when a later term is known.
     fn catch_up(&self, reign: &mut Reign, term: u64) -> Result<(), Status> {
         if term < reign.term {
-            return Err(Status::unavailable("etcdserver: leader changed"));
+            return Err(leader_changed());
         }
         let now = E::now();
         let applying = self.replica.machine.applying();
         let leases = applying.store.leases();
-        let grace = if reign.term == term { Duration::ZERO } else { self.grace };
         if reign.term != term {
             *reign = Reign { term, ..Reign::default() };
         }
         let is_there = |&(id, grant): &Grant| leases.get(&id).is_some_and(|lease| lease.grant == grant);
         reign.ends.retain(|grant, _| is_there(grant));
         for (id, lease) in leases {
-            reign.ends.entry((*id, lease.grant)).or_insert_with(|| now + seconds(lease.ttl) + grace);
+            reign.ends.entry((*id, lease.grant)).or_insert_with(|| now + seconds(lease.ttl));
         }
         Ok(())
     }
 
     /// While Raft runs: ends what is over.
     pub(crate) async fn keep_watch(self) {
-        while self.replica.raft.metrics().borrow_watched().running_state.is_ok() {
+        while self.replica.runs() {
             E::sleep(CHECKED_EVERY).await;
-            let Some(term) = self.leads() else { continue };
+            let Some(term) = self.replica.leads() else { continue };
             let over: Vec<Grant> = {
                 let mut reign = self.reign();
                 if self.catch_up(&mut reign, term).is_err() {
@@ -147,15 +140,21 @@ impl<E: Env> Lessor<E> {
         }
     }
 
-    /// Renews a lease; answers its time to live, 0 when it is not there.
-    async fn renew(&self, id: i64) -> Result<i64, Status> {
+    /// As the leader, confirmed by a quorum: the term in which it leads.
+    async fn term_here(&self) -> Result<u64, Refused> {
+        self.replica.read_barrier_here().await?;
+        self.replica.leads().ok_or(Refused::NotLeader(None))
+    }
+
+    /// As the leader: renews a lease; answers its time to live in seconds, 0 when it is not there.
+    pub(crate) async fn renew_here(&self, id: i64) -> Result<i64, Refused> {
         loop {
             let asked = E::now();
-            self.replica.read_barrier().await?;
-            let term = self.leads().ok_or_else(|| Status::unavailable("etcdserver: leader changed"))?;
+            let mut progress = self.replica.machine.progress();
+            let term = self.term_here().await?;
             {
                 let mut reign = self.reign();
-                self.catch_up(&mut reign, term)?;
+                self.catch_up(&mut reign, term).map_err(Refused::Status)?;
                 let found = self.replica.machine.applying().store.leases().get(&id).map(|lease| (lease.ttl, lease.grant));
                 let Some((ttl, grant)) = found else { return Ok(0) };
                 if !reign.ending.contains(&(id, grant)) {
@@ -164,13 +163,50 @@ impl<E: Env> Lessor<E> {
                     return Ok(ttl);
                 }
             }
-            // Its end is on the way: how that goes is known soon.
-            E::sleep(Duration::from_millis(10)).await;
+            // Its end is on the way: how that goes is known once more is applied.
+            let _ = timeout::<E, _>(CHECKED_EVERY, progress.changed()).await;
+        }
+    }
+
+    /// As the leader: how long a lease has left.
+    pub(crate) async fn left_here(&self, id: i64) -> Result<LeaseLeftReply, Refused> {
+        let term = self.term_here().await?;
+        let mut reign = self.reign();
+        self.catch_up(&mut reign, term).map_err(Refused::Status)?;
+        let applying = self.replica.machine.applying();
+        let Some(lease) = applying.store.leases().get(&id) else { return Ok(LeaseLeftReply::default()) };
+        let left = reign.ends.get(&(id, lease.grant)).map_or(Duration::ZERO, |end| end.since(E::now()));
+        Ok(LeaseLeftReply { found: true, left: left.as_secs() as i64, granted: lease.ttl })
+    }
+
+    /// Renews a lease, wherever the leader is.
+    pub(crate) async fn renew(&self, id: i64) -> Result<i64, Status> {
+        let there = |mut leader: PeerClient<Channel<E>>, left| async move {
+            Ok(leader.lease_renew(member::request(LeaseRenewRequest { id }, left)).await?.into_inner().ttl)
+        };
+        self.replica.at_leader(|| self.renew_here(id), there).await
+    }
+
+    async fn left(&self, id: i64) -> Result<LeaseLeftReply, Status> {
+        let there = |mut leader: PeerClient<Channel<E>>, left| async move {
+            Ok(leader.lease_left(member::request(LeaseLeftRequest { id }, left)).await?.into_inner())
+        };
+        self.replica.at_leader(|| self.left_here(id), there).await
+    }
+
+    /// Grants a lease: of this id, or of one that is drawn.
+    pub(crate) async fn grant(&self, id: i64, ttl: i64) -> Result<LeaseGrantResponse, Status> {
+        // Whoever gives no id gets one; a clash is refused as if it had been given.
+        let id = if id == 0 { (E::rng().next_u64() >> 1).max(1) as i64 } else { id };
+        let grant = LeaseGrantRequest { id, ttl: ttl.max(self.ttl_min) };
+        match self.replica.propose(command::Request::LeaseGrant(grant)).await? {
+            (AppliedResponse::LeaseGrant(granted), header) => Ok(LeaseGrantResponse { header, ..granted }),
+            (other, _) => unexpected(other),
         }
     }
 }
 
-/// The Lease service of one node. Only the leader serves it.
+/// The Lease service of one node.
 pub(crate) struct LeaseService<E: Env> {
     pub(crate) lessor: Lessor<E>,
 }
@@ -181,19 +217,13 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl<E: Env> lease_server::Lease for LeaseService<E> {
     async fn lease_grant(&self, request: Request<LeaseGrantRequest>) -> Result<Response<LeaseGrantResponse>, Status> {
         let LeaseGrantRequest { ttl, id } = request.into_inner();
-        // Whoever gives no id gets one; a clash is refused as if it had been given.
-        let id = if id == 0 { (E::rng().next_u64() >> 1).max(1) as i64 } else { id };
-        let grant = LeaseGrantRequest { id, ttl: ttl.max(self.lessor.ttl_min) };
-        match self.lessor.replica.propose(command::Request::LeaseGrant(grant)).await? {
-            (AppliedResponse::LeaseGrant(granted), header) => Ok(Response::new(LeaseGrantResponse { header, ..granted })),
-            _ => Err(Status::internal("an answer of another kind than the request")),
-        }
+        Ok(Response::new(self.lessor.grant(id, ttl).await?))
     }
 
     async fn lease_revoke(&self, request: Request<LeaseRevokeRequest>) -> Result<Response<LeaseRevokeResponse>, Status> {
         match self.lessor.replica.propose(command::Request::LeaseRevoke(request.into_inner())).await? {
             (AppliedResponse::LeaseRevoke(_), header) => Ok(Response::new(LeaseRevokeResponse { header })),
-            _ => Err(Status::internal("an answer of another kind than the request")),
+            (other, _) => unexpected(other),
         }
     }
 
@@ -217,21 +247,16 @@ impl<E: Env> lease_server::Lease for LeaseService<E> {
 
     async fn lease_time_to_live(&self, request: Request<LeaseTimeToLiveRequest>) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
         let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
-        let lessor = &self.lessor;
-        lessor.replica.read_barrier().await?;
-        let term = lessor.leads().ok_or_else(|| Status::unavailable("etcdserver: leader changed"))?;
-        let header = lessor.replica.header_now();
-        let mut reign = lessor.reign();
-        lessor.catch_up(&mut reign, term)?;
-        let applying = lessor.replica.machine.applying();
-        let Some(lease) = applying.store.leases().get(&id) else {
+        let known = self.lessor.left(id).await?;
+        self.lessor.replica.read_barrier().await?;
+        let header = self.lessor.replica.header_now();
+        let applying = self.lessor.replica.machine.applying();
+        let lease = applying.store.leases().get(&id).filter(|_| known.found);
+        let Some(lease) = lease else {
             return Ok(Response::new(LeaseTimeToLiveResponse { header, id, ttl: -1, granted_ttl: 0, keys: vec![] }));
         };
-        let left = reign.ends.get(&(id, lease.grant)).map_or(Duration::ZERO, |end| end.since(E::now()));
         let keys = if keys { lease.keys.iter().cloned().collect() } else { vec![] };
-        // A new leader's grace is no time that anybody may count on.
-        let ttl = (left.as_secs() as i64).min(lease.ttl);
-        Ok(Response::new(LeaseTimeToLiveResponse { header, id, ttl, granted_ttl: lease.ttl, keys }))
+        Ok(Response::new(LeaseTimeToLiveResponse { header, id, ttl: known.left, granted_ttl: known.granted, keys }))
     }
 
     async fn lease_leases(&self, _: Request<LeaseLeasesRequest>) -> Result<Response<LeaseLeasesResponse>, Status> {

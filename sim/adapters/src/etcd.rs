@@ -3,7 +3,7 @@
 use crate::patience::{Turns, persist};
 use bytes::Bytes;
 use squall_cluster::{
-    LEADER_HINT, LogMark as Mark, Node, NodeConfig, Observer, RaftRole,
+    LogMark as Mark, Node, NodeConfig, Observer, RaftRole,
     pb::{
         KeyValue as PbKeyValue,
         etcdserverpb::{
@@ -133,7 +133,7 @@ impl Observer for Tell {
     }
 }
 
-/// A client of the KV service. It follows the leader.
+/// A client of the KV service. It stays with a node while that one serves it.
 struct KvUser {
     nodes: Vec<KvClient<Channel<SimEnv>>>,
     turns: Turns,
@@ -272,17 +272,12 @@ impl KvUser {
             }
         }
     }
-
-    fn hint(status: &Status) -> Option<usize> {
-        let id: usize = status.metadata().get(LEADER_HINT)?.to_str().ok()?.parse().ok()?;
-        id.checked_sub(1)
-    }
 }
 
 impl Client for KvUser {
     fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome> {
         let patience = self.op_timeout;
         let attempt = async |user: &mut Self, op: &Op, left| user.attempt(op, left).await;
-        Box::pin(persist(self, op, patience, |user| &mut user.turns, attempt, Self::hint))
+        Box::pin(persist(self, op, patience, |user| &mut user.turns, attempt))
     }
 }

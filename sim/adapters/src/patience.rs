@@ -25,15 +25,13 @@ impl Turns {
 
 /// Asks until it is certain how the operation ended, or time is up.
 ///
-/// `attempt` asks the node whose turn it is, within the time left; `hint` reads from a refusal which
-/// node to ask instead.
+/// `attempt` asks the node whose turn it is, within the time left.
 pub(crate) async fn persist<C>(
     client: &mut C,
     op: &Op,
     patience: Duration,
     turns: impl Fn(&mut C) -> &mut Turns,
     attempt: impl AsyncFn(&mut C, &Op, Duration) -> Result<Answer, Status>,
-    hint: impl Fn(&Status) -> Option<usize>,
 ) -> Outcome {
     let deadline: LocalInstant = SimEnv::now() + patience;
     loop {
@@ -49,25 +47,15 @@ pub(crate) async fn persist<C>(
         {
             return Outcome::Fail(why);
         }
-        let turns = turns(client);
-        let pause = match hint(&status) {
-            Some(node) if node < turns.count && node != turns.current => {
-                turns.current = node;
-                Duration::from_millis(1)
-            }
-            _ => {
-                turns.rotate();
-                RETRY
-            }
-        };
+        turns(client).rotate();
         // A read that failed changed nothing, whatever became of it.
         let certain = classify(&status) == Certainty::Definite || !op.may_write();
         if !certain {
             return Outcome::Info(why);
         }
-        if SimEnv::now() + pause >= deadline {
+        if SimEnv::now() + RETRY >= deadline {
             return Outcome::Fail(why);
         }
-        SimEnv::sleep(pause).await;
+        SimEnv::sleep(RETRY).await;
     }
 }

@@ -191,6 +191,6 @@ impl Client for StoreUser {
     fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome> {
         let patience = self.op_timeout;
         let attempt = async |user: &mut Self, op: &Op, left| user.attempt(op, left).await;
-        Box::pin(persist(self, op, patience, |user| &mut user.turns, attempt, |_| None))
+        Box::pin(persist(self, op, patience, |user| &mut user.turns, attempt))
     }
 }

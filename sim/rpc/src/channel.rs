@@ -38,6 +38,8 @@ pub struct ChannelOptions {
     pub ping_after: Duration,
     /// The connection is given up when a ping is not answered within this time.
     pub ping_timeout: Duration,
+    /// A header that goes with every request.
+    pub header: Option<(http::HeaderName, http::HeaderValue)>,
 }
 
 impl Default for ChannelOptions {
@@ -49,6 +51,7 @@ impl Default for ChannelOptions {
             backoff_max: Duration::from_millis(400),
             ping_after: Duration::from_secs(1),
             ping_timeout: Duration::from_secs(1),
+            header: None,
         }
     }
 }
@@ -159,6 +162,9 @@ impl<E: Env> tower::Service<http::Request<Body>> for Channel<E> {
         if let (None, Some(limit)) = (asked, limit) {
             let value = format_timeout(limit).parse().expect("digits and a letter make a header value");
             request.headers_mut().insert(GRPC_TIMEOUT, value);
+        }
+        if let Some((name, value)) = &channel.options.header {
+            request.headers_mut().insert(name, value.clone());
         }
         let deadline = limit.map(|limit| E::now() + limit);
         Box::pin(async move {

@@ -1,0 +1,215 @@
+//! Waiting in line: what elections and locks have in common.
+//!
+//! A place in line is a key `name/<lease in hex>` that hangs on a lease, the layout that etcd's clients
+//! use in their own recipe; the place with the lowest `create_revision` is at the head.
+
+use super::{Lessor, replica::unexpected};
+use crate::{
+    mvcc::{AppliedResponse, Store, Version},
+    pb::{
+        etcdserverpb::{
+            Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, ResponseHeader, TxnRequest, TxnResponse,
+            compare::{CompareResult, CompareTarget, TargetUnion},
+            request_op::Request as OpRequest,
+            response_op::Response as OpResponse,
+        },
+        internal::command,
+    },
+};
+use bytes::Bytes;
+use openraft_rt::WatchReceiver as _;
+use squall_env::Env;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tonic::{Code, Status};
+
+/// The time to live of the lease that somebody gets who brings none, in seconds (as etcd's sessions).
+const SESSION_TTL: i64 = 60;
+
+/// How often the lease of somebody who waits is renewed.
+const RENEWED_EVERY: Duration = Duration::from_secs(1);
+
+/// A place in line.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) key: Bytes,
+    /// The `create_revision` of the key: the token that fences off whoever had the place before.
+    pub(crate) revision: i64,
+    pub(crate) lease: i64,
+    pub(crate) header: Option<ResponseHeader>,
+}
+
+/// What every place of a line begins with.
+pub(crate) fn prefix(name: &[u8]) -> Bytes {
+    [name, b"/"].concat().into()
+}
+
+/// The end of the range of keys that begin so; the prefix ends with a slash.
+pub(crate) fn prefix_end(prefix: &Bytes) -> Bytes {
+    let mut end = prefix.to_vec();
+    *end.last_mut().expect("a prefix ends with a slash") += 1;
+    end.into()
+}
+
+/// "The key was made at this revision", or, with 0, "is absent".
+fn made_at(key: &Bytes, revision: i64) -> Compare {
+    Compare {
+        result: CompareResult::Equal.into(),
+        target: CompareTarget::Create.into(),
+        key: key.clone(),
+        range_end: Bytes::new(),
+        target_union: Some(TargetUnion::CreateRevision(revision)),
+    }
+}
+
+fn op(request: OpRequest) -> RequestOp {
+    RequestOp { request: Some(request) }
+}
+
+fn put(key: &Bytes, value: Bytes, lease: i64) -> RequestOp {
+    op(OpRequest::RequestPut(PutRequest { key: key.clone(), value, lease, ..Default::default() }))
+}
+
+/// As etcd's services on top of its client do: what the store refuses has code Unknown.
+pub(crate) fn refused(status: Status) -> Status {
+    match status.code() {
+        Code::NotFound | Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Status::unknown(status.message()),
+        _ => status,
+    }
+}
+
+/// Lines, on one node.
+pub(crate) struct Lines<E: Env> {
+    pub(crate) lessor: Lessor<E>,
+}
+
+impl<E: Env> Clone for Lines<E> {
+    fn clone(&self) -> Self {
+        Lines { lessor: self.lessor.clone() }
+    }
+}
+
+impl<E: Env> Lines<E> {
+    async fn txn(&self, txn: TxnRequest) -> Result<(TxnResponse, Option<ResponseHeader>), Status> {
+        match self.lessor.replica.propose(command::Request::Txn(txn)).await.map_err(refused)? {
+            (AppliedResponse::Txn(answer), header) => Ok((answer, header)),
+            (other, _) => unexpected(other),
+        }
+    }
+
+    /// Takes a place, and waits until it is at the head. The place is given up again when whoever asked
+    /// goes away before that, or the wait fails.
+    pub(crate) async fn queue(&self, name: Bytes, lease: i64, value: Option<Bytes>) -> Result<Place, Status> {
+        let (mut tell, told) = oneshot::channel();
+        let lines = self.clone();
+        // A task of its own: it outlives a caller that is dropped.
+        drop(E::spawn(async move {
+            let place = match lines.take_place(&name, lease, value).await {
+                Ok(place) => place,
+                // Whether it was taken, nobody knows: the lease ends it.
+                Err(status) => return drop(tell.send(Err(status))),
+            };
+            let line = prefix(&name);
+            let waited = tokio::select! {
+                biased;
+                () = tell.closed() => Err(Status::cancelled("nobody waits any more")),
+                waited = lines.at_head(&line, &place) => waited,
+            };
+            let answer = waited.map(|()| place.clone());
+            let failed = answer.is_err();
+            if tell.send(answer).is_err() || failed {
+                lines.leave(&place).await;
+            }
+        }));
+        told.await.map_err(|_| Status::unavailable("etcdserver: server stopped"))?
+    }
+
+    /// As etcd's recipe: whoever has the place of this lease already keeps it.
+    async fn take_place(&self, name: &[u8], lease: i64, value: Option<Bytes>) -> Result<Place, Status> {
+        let lease = match lease {
+            0 => self.lessor.grant(0, SESSION_TTL).await.map_err(refused)?.id,
+            lease => lease,
+        };
+        let key = Bytes::from([&prefix(name), format!("{lease:x}").as_bytes()].concat());
+        let get = op(OpRequest::RequestRange(RangeRequest { key: key.clone(), ..Default::default() }));
+        let taken = put(&key, value.clone().unwrap_or_default(), lease);
+        let txn = TxnRequest { compare: vec![made_at(&key, 0)], success: vec![taken], failure: vec![get] };
+        let (answer, header) = self.txn(txn).await?;
+        let revision = header.map_or(0, |h| h.revision);
+        if answer.succeeded {
+            return Ok(Place { key, revision, lease, header });
+        }
+        let mine = match answer.responses.first().and_then(|r| r.response.as_ref()) {
+            Some(OpResponse::ResponseRange(range)) => range.kvs.first().cloned(),
+            _ => None,
+        };
+        let mine = mine.ok_or_else(|| Status::internal("a key that is there and is not"))?;
+        let place = Place { key, revision: mine.create_revision, lease, header };
+        let news = value.filter(|value| *value != mine.value);
+        if let Some(news) = news
+            && !self.proclaim(&place, news).await?
+        {
+            return Err(Status::unknown("election: not leader"));
+        }
+        Ok(place)
+    }
+
+    /// Changes the value of a place; false when it is somebody else's by now.
+    pub(crate) async fn proclaim(&self, place: &Place, value: Bytes) -> Result<bool, Status> {
+        let success = vec![put(&place.key, value, place.lease)];
+        let txn = TxnRequest { compare: vec![made_at(&place.key, place.revision)], success, failure: vec![] };
+        Ok(self.txn(txn).await?.0.succeeded)
+    }
+
+    async fn at_head(&self, prefix: &Bytes, place: &Place) -> Result<(), Status> {
+        let end = prefix_end(prefix);
+        let mut progress = self.lessor.replica.machine.progress();
+        let lost = || Status::unknown("mutex: session is expired");
+        loop {
+            let (mine, older) = {
+                let applying = self.lessor.replica.machine.applying();
+                let mine = applying.store.get(&place.key).is_some_and(|v| v.create_revision == place.revision);
+                let mut line = applying.store.scan(prefix, &end, applying.store.revision());
+                (mine, line.any(|(_, v)| v.create_revision < place.revision))
+            };
+            if !mine {
+                return Err(lost());
+            }
+            if !older {
+                break;
+            }
+            tokio::select! {
+                biased;
+                applied = progress.changed() => applied.map_err(|_| Status::unavailable("etcdserver: server stopped"))?,
+                // As etcd's server does for who waits in it. That the lease is gone shows in the line.
+                () = E::sleep(RENEWED_EVERY) => drop(self.lessor.renew(place.lease).await),
+            }
+        }
+        // This node may lag: what it sees was so once. That the place is still held is confirmed.
+        self.lessor.replica.read_barrier().await?;
+        let applying = self.lessor.replica.machine.applying();
+        let mine = applying.store.get(&place.key).is_some_and(|v| v.create_revision == place.revision);
+        if mine { Ok(()) } else { Err(lost()) }
+    }
+
+    /// Gives a place up, if it is still the same one.
+    pub(crate) async fn resign(&self, place: &Place) -> Result<Option<ResponseHeader>, Status> {
+        let delete = op(OpRequest::RequestDeleteRange(DeleteRangeRequest { key: place.key.clone(), ..Default::default() }));
+        let txn = TxnRequest { compare: vec![made_at(&place.key, place.revision)], success: vec![delete], failure: vec![] };
+        Ok(self.txn(txn).await?.1)
+    }
+
+    /// The same, for somebody who is gone: until it is certain, or the lease may end it as well.
+    async fn leave(&self, place: &Place) {
+        for _ in 0..3 {
+            if self.resign(place).await.is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+/// The head of a line at a revision.
+pub(crate) fn head<'s>(store: &'s Store, prefix: &'s Bytes, end: &'s Bytes, revision: i64) -> Option<(&'s Bytes, &'s Version)> {
+    store.scan(prefix, end, revision).min_by_key(|(_, v)| v.create_revision)
+}
