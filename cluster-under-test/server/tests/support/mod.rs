@@ -85,13 +85,17 @@ impl Cluster {
     }
 
     pub fn boot(&mut self, i: usize) {
+        // Beside the data, or where it outlives the test.
+        let logs = std::env::var_os("SQUALL_TEST_LOGS").map_or_else(|| self.dir.path().to_path_buf(), PathBuf::from);
+        let log = std::fs::File::options().create(true).append(true).open(logs.join(format!("n{}-{}.log", i + 1, self.peers[i].port())));
+        let log = log.map_or_else(|_| Stdio::null(), Stdio::from);
         let child = Command::new(env!("CARGO_BIN_EXE_squall-node"))
             .args(["--name", &format!("n{}", i + 1), "--initial-cluster", &self.initial_cluster()])
             .args(["--listen-client", &format!("http://{}", self.clients[i]), "--listen-peer", &format!("http://{}", self.peers[i])])
             .args(&self.extra)
             .arg("--data-dir")
             .arg(self.data_dir(i))
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         self.running.insert(i, Process(child));
