@@ -18,8 +18,9 @@ pub fn free_ports(count: usize) -> Vec<SocketAddr> {
     held.iter().map(|l| l.local_addr().unwrap()).collect()
 }
 
-/// A program that is there: in the directory that the variable names, or on the PATH. Where it is not,
-/// the test says so and is skipped; with `SQUALL_REQUIRE_ETCD` set that is a failure.
+/// A program of etcd's that is there, in the version that the variable is named for: in the directory
+/// that the variable names, or on the PATH. Where it is not, the test says so and is skipped; with
+/// `SQUALL_REQUIRE_ETCD` set that is a failure.
 pub fn program(name: &str, dir_variable: &str, test: &str) -> Option<PathBuf> {
     let named = std::env::var_os(dir_variable).map(|dir| PathBuf::from(dir).join(name));
     let dirs = std::env::var_os("PATH").unwrap_or_default();
@@ -27,11 +28,20 @@ pub fn program(name: &str, dir_variable: &str, test: &str) -> Option<PathBuf> {
         Some(path) => path.is_file().then_some(path),
         None => std::env::split_paths(&dirs).map(|dir| dir.join(name)).find(|path| path.is_file()),
     };
+    // The versions answer differently.
+    let version = if dir_variable.ends_with("34") { "3.4." } else { "3.5." };
+    let found = found.filter(|path| says_version(path, name, version));
     if found.is_none() {
         assert!(std::env::var_os("SQUALL_REQUIRE_ETCD").is_none(), "{test} needs {name} (on the PATH, or where {dir_variable} says)");
         eprintln!("SKIPPED {test}: there is no {name} (on the PATH, or where {dir_variable} says)");
     }
     found
+}
+
+fn says_version(path: &PathBuf, name: &str, version: &str) -> bool {
+    let ask = if name == "etcdctl" { "version" } else { "--version" };
+    let said = Command::new(path).arg(ask).env("ETCDCTL_API", "3").output();
+    said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).lines().next().is_some_and(|line| line.contains(&format!(": {version}"))))
 }
 
 /// A process that ends with the test.
