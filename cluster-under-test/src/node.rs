@@ -34,7 +34,7 @@ use openraft::{
 };
 use openraft_rt::WatchReceiver as _;
 use squall_env::{Env, Listener, Net, timeout};
-use squall_rpc::{ServerOptions, serve};
+use squall_rpc::{ServerOptions, Stopping, serve};
 use std::{collections::BTreeMap, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tonic::service::Routes;
 
@@ -155,6 +155,7 @@ pub enum StartError {
 /// A running node.
 pub struct Node<E: Env> {
     replica: Replica<E>,
+    stopping: Stopping,
     handover: Duration,
     peers: SocketAddr,
     clients: SocketAddr,
@@ -175,17 +176,18 @@ impl<E: Env> Node<E> {
         for urls in config.members.values() {
             urls.split(',').try_for_each(|url| url_addr(url).map(drop)).map_err(StartError::Config)?;
         }
+        // First of all: whoever else runs here already must not be disturbed.
+        let bind = async |addr| net.listen(addr).await.map_err(|e| StartError::Listen(addr, e));
+        let for_peers = bind(config.listen_peers).await?;
+        let for_clients = if config.listen_clients == config.listen_peers { None } else { Some(bind(config.listen_clients).await?) };
+        let peers = for_peers.local_addr();
+        let clients = for_clients.as_ref().map_or(peers, Listener::local_addr);
         // Before anything else is touched: a member that starts in another one's place would vote twice.
         identity::claim::<E>(&disk, config.cluster_id, config.id).await?;
         let log = LogStore::<E>::open(config.id, disk.clone(), config.segment_bytes, observer.clone()).await?;
         let machine = StateMachine::<E>::open(disk, observer).await.map_err(StartError::Snapshot)?;
         let pristine = log.is_pristine();
         let reader = log.reader();
-        let bind = async |addr| net.listen(addr).await.map_err(|e| StartError::Listen(addr, e));
-        let for_peers = bind(config.listen_peers).await?;
-        let for_clients = if config.listen_clients == config.listen_peers { None } else { Some(bind(config.listen_clients).await?) };
-        let peers = for_peers.local_addr();
-        let clients = for_clients.as_ref().map_or(peers, Listener::local_addr);
         let patience = config.election_timeout_max.max(Duration::from_millis(500));
         let network = Peers::<E>::new(net.clone(), config.cluster_id, patience);
         let raft =
@@ -222,12 +224,16 @@ impl<E: Env> Node<E> {
             None => (private(public), None),
             Some(_) => (private(Routes::default()), Some(public)),
         };
+        // Peers are served to the end: this node may have to hand over.
+        let stopping = Stopping::default();
+        let options = ServerOptions { stopping: stopping.clone(), ..Default::default() };
         let serving = async move {
-            let inside = std::pin::pin!(serve::<E>(for_peers, inside, ServerOptions::default()));
+            let inside =
+                std::pin::pin!(serve::<E>(for_peers, inside, if outside.is_none() { options.clone() } else { ServerOptions::default() }));
             match for_clients.zip(outside) {
                 None => inside.await,
                 Some((for_clients, outside)) => {
-                    let outside = std::pin::pin!(serve::<E>(for_clients, outside, ServerOptions::default()));
+                    let outside = std::pin::pin!(serve::<E>(for_clients, outside, options));
                     futures_util::future::select(inside, outside).await.factor_first().0
                 }
             }
@@ -249,7 +255,7 @@ impl<E: Env> Node<E> {
         if !config.name.is_empty() {
             drop(E::spawn(members.publish(config.name, config.client_urls)));
         }
-        let node = Node { replica, handover, peers, clients };
+        let node = Node { replica, stopping, handover, peers, clients };
         if let Some((every, keep)) = config.auto_compaction {
             drop(E::spawn(compact_now_and_then(node.admin(), every, keep)));
         }
@@ -280,15 +286,15 @@ impl<E: Env> Node<E> {
         Admin { members: Members { replica: self.replica.clone() }, handover: self.handover }
     }
 
-    /// Stops: a leader hands over first, if another voter takes it. What was acknowledged is on the disk
-    /// already.
+    /// Stops: a leader hands over first, if another voter takes it; then clients are told to go elsewhere, and
+    /// what they wait for is answered. What was acknowledged is on the disk already.
     pub async fn stop(self) {
-        let id = self.replica.id;
-        let other = self.replica.machine.applying().membership.membership().voter_ids().find(|voter| *voter != id);
-        if let Some(other) = other {
+        let members = Members { replica: self.replica.clone() };
+        if let Some(other) = members.successor() {
             // Refused, or too late: the others elect one by themselves.
             let _ = move_leader(&self.replica, other, self.handover).await;
         }
+        self.stopping.stop::<E>(DRAIN).await;
         let _ = self.replica.raft.shutdown().await;
     }
 }
@@ -374,6 +380,9 @@ impl<E: Env> Admin<E> {
         self.members.change(Change::Remove(id)).await.map(drop).map_err(in_words)
     }
 }
+
+/// How long calls that are under way when the node stops may take.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// The longest message that a client may send: etcd's limit on a request, and room for what is around it.
 const MESSAGE_BYTES_MAX: usize = 2 << 20;

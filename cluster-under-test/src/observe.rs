@@ -45,6 +45,9 @@ pub trait Observer: Send + Sync + 'static {
     fn snapshot_installed(&self, index: u64, term: u64, state: u32);
     /// The state was restored at boot.
     fn restored(&self, index: u64, term: u64, state: u32);
+    /// The membership of this index is applied: who votes (in a joint one, in either part), and who only
+    /// learns.
+    fn members(&self, index: u64, voters: &[u64], learners: &[u64]);
 }
 
 /// Listens to nothing.
@@ -61,4 +64,5 @@ impl Observer for NoObserver {
     fn snapshot_built(&self, _index: u64, _term: u64) {}
     fn snapshot_installed(&self, _index: u64, _term: u64, _state: u32) {}
     fn restored(&self, _index: u64, _term: u64, _state: u32) {}
+    fn members(&self, _index: u64, _voters: &[u64], _learners: &[u64]) {}
 }

@@ -197,7 +197,10 @@ impl Flags {
                 let files = TlsFiles { cert: cert.clone(), key: key.clone(), ca: self.ca.clone() };
                 Ok(ServerNet::with_tls(Tls::load(&files)?))
             }
-            _ => Ok(ServerNet::default()),
+            _ => match [&self.listen_client, &self.listen_peer].iter().find(|url| url.starts_with("https://")) {
+                Some(url) => Err(flag("cert")(format!("{url} wants TLS: give --cert and --key, or say http://"))),
+                None => Ok(ServerNet::default()),
+            },
         }
     }
 
@@ -266,7 +269,7 @@ impl Flags {
         if others.is_empty() {
             return Err(flag("initial-cluster")("names nobody else: which cluster is to be joined?".to_string()));
         }
-        let mut why = String::new();
+        let (mut why, mut is_unknown) = (String::new(), false);
         for url in others {
             let addr = url_addr(url).map_err(flag("initial-cluster"))?;
             let mut peer = PeerClient::new(Channel::<ServerEnv>::new(net.clone(), addr, ChannelOptions::default()));
@@ -275,13 +278,17 @@ impl Flags {
                 Ok(reply) => {
                     let reply = reply.into_inner();
                     let mine = reply.members.iter().find(|m| m.peer_ur_ls.iter().any(|theirs| urls.split(',').any(|mine| mine == theirs)));
-                    return match mine.map(|m| m.id) {
-                        Some(id) => Ok((reply, id)),
-                        None => Err(SetupError::NotAdded { peers, url: urls.to_string(), name: self.name.clone() }),
-                    };
+                    match mine.map(|m| m.id) {
+                        Some(id) => return Ok((reply, id)),
+                        // Perhaps this one lags: the next may know.
+                        None => is_unknown = true,
+                    }
                 }
             }
         }
-        Err(SetupError::Nobody { peers, why })
+        match is_unknown {
+            true => Err(SetupError::NotAdded { peers, url: urls.to_string(), name: self.name.clone() }),
+            false => Err(SetupError::Nobody { peers, why }),
+        }
     }
 }

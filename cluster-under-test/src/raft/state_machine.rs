@@ -132,6 +132,12 @@ fn file_name<E: Env>(meta: &SnapshotMeta<E>) -> String {
     format!("{index:016x}-{term:016x}.snap")
 }
 
+fn tell_members<E: Env>(observer: &dyn Observer, stored: &StoredMembershipOf<Types<E>>) {
+    let Some(id) = stored.log_id() else { return };
+    let (voters, learners): (Vec<u64>, Vec<u64>) = (stored.membership().voter_ids().collect(), stored.membership().learner_ids().collect());
+    observer.members(id.index, &voters, &learners);
+}
+
 impl<E: Env> StateMachine<E> {
     /// Loads the newest good snapshot of the disk; an empty state without one.
     pub(crate) async fn open(disk: E::Disk, observer: Arc<dyn Observer>) -> io::Result<Self> {
@@ -152,6 +158,7 @@ impl<E: Env> StateMachine<E> {
             if let Some(id) = &meta.last_log_id {
                 observer.restored(id.index, id.leader_id.term, store.chain());
             }
+            tell_members::<E>(&*observer, &meta.last_membership);
             applying = Applying::at(store, meta.last_log_id, meta.last_membership.clone());
             current = Some(CurrentSnapshot { meta, bytes });
         }
@@ -287,6 +294,7 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
                     EntryPayload::Blank => CommandReply(None),
                     EntryPayload::Membership(membership) => {
                         applying.membership = StoredMembership::new(Some(entry.log_id), membership);
+                        tell_members::<E>(&*self.shared.observer, &applying.membership);
                         CommandReply(None)
                     }
                     EntryPayload::Normal(command) => {
@@ -336,6 +344,7 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
         if let Some(id) = &meta.last_log_id {
             self.shared.observer.snapshot_installed(id.index, id.leader_id.term, chain);
         }
+        tell_members::<E>(&*self.shared.observer, &meta.last_membership);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! adding a member that is not there yet never costs the quorum, as it does in etcd. `MemberList` shows
 //! it as etcd would, as a member that has not started.
 
-use super::replica::{Refused, Replica, leader, timed_out};
+use super::replica::{Refused, Replica, leader, leader_changed, timed_out};
 use crate::{
     member,
     pb::{
@@ -26,7 +26,7 @@ use openraft::{
     errors::{ChangeMembershipError, ClientWriteError, RaftError},
     raft::ClientWriteResponse,
 };
-use openraft_rt::WatchReceiver as _;
+use openraft_rt::{Instant as _, WatchReceiver as _};
 use prost::Message as _;
 use rand::Rng as _;
 use squall_env::{Env, timeout_at};
@@ -75,6 +75,14 @@ fn checked(urls: &[String]) -> Result<(), Refused> {
         Ok(_) => Ok(()),
         Err(why) => Err(bad(why)),
     })
+}
+
+/// A change of voters has two steps: whoever lost the leadership may have lost it between them.
+fn half_done(refused: Refused) -> Refused {
+    match refused {
+        Refused::NotLeader(_) => Refused::Status(leader_changed()),
+        other @ Refused::Status(_) => other,
+    }
 }
 
 type Changed<E> = Result<ClientWriteResponse<Types<E>>, RaftError<Types<E>, ClientWriteError<Types<E>>>>;
@@ -149,11 +157,17 @@ impl<E: Env> Members<E> {
         if voters.len() == 1 && voters.contains(&id) {
             return Err(refused("etcdserver: re-configuration failed due to not enough started members"));
         }
+        // etcd's strict check: a change that could not be committed would stop everything.
+        let staying = voters.iter().filter(|voter| **voter != id);
+        let active = staying.clone().filter(|voter| self.is_active(**voter)).count();
+        if voters.contains(&id) && active < staying.count() / 2 + 1 {
+            return Err(refused("etcdserver: unhealthy cluster"));
+        }
         let change = match voters.contains(&id) {
             true => ChangeMembers::RemoveVoters([id].into()),
             false => ChangeMembers::RemoveNodes([id].into()),
         };
-        self.settled(id, || self.replica.raft.change_membership(change.clone(), false)).await
+        self.settled(id, || self.replica.raft.change_membership(change.clone(), false)).await.map_err(half_done)
     }
 
     async fn promote(&self, id: u64) -> Result<ChangeMembersReply, Refused> {
@@ -167,7 +181,7 @@ impl<E: Env> Members<E> {
         if !self.in_sync(id) {
             return Err(refused("etcdserver: can only promote a learner member which is in sync with leader"));
         }
-        self.settled(id, || self.replica.raft.change_membership(ChangeMembers::AddVoterIds([id].into()), true)).await
+        self.settled(id, || self.replica.raft.change_membership(ChangeMembers::AddVoterIds([id].into()), true)).await.map_err(half_done)
     }
 
     async fn update(&self, Update { id, peer_urls }: &Update) -> Result<ChangeMembersReply, Refused> {
@@ -189,8 +203,25 @@ impl<E: Env> Members<E> {
         (membership.voter_ids().collect(), membership.get_node(&id).is_some())
     }
 
-    /// Whether a learner's log is about as long as the leader's.
+    /// Whether a member answered the leader not long ago. The leader itself is there.
+    fn is_active(&self, id: u64) -> bool {
+        let metrics = self.replica.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(&id)).and_then(|at| *at);
+        id == self.replica.id || heard.is_some_and(|at| at.elapsed() < 2 * self.replica.leaderless)
+    }
+
+    /// Who could take over from this leader at once: a voter that is there, and whose log is long enough.
+    pub(crate) fn successor(&self) -> Option<u64> {
+        let voters = self.voters(self.replica.id).0;
+        voters.into_iter().find(|id| *id != self.replica.id && self.in_sync(*id))
+    }
+
+    /// Whether a member is there, and its log about as long as the leader's.
     fn in_sync(&self, id: u64) -> bool {
+        if !self.is_active(id) {
+            return false;
+        }
         let metrics = self.replica.raft.metrics();
         let metrics = metrics.borrow_watched();
         let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).and_then(|matched| matched.as_ref());

@@ -71,11 +71,11 @@ impl<E: Env> kv_server::Kv for KvService<E> {
         if read_only {
             check_command(&command)?;
             self.replica.read_barrier().await?;
-            let applying = self.replica.machine.applying();
+            let mut applying = self.replica.machine.applying();
             let term = applying.term();
-            let mut view = applying.store.clone();
-            let header = self.replica.header(view.revision(), term);
-            return match crate::mvcc::apply::<E>(&mut view, &command, term).result? {
+            let header = self.replica.header(applying.store.revision(), term);
+            // It cannot change anything: checked above.
+            return match crate::mvcc::apply::<E>(&mut applying.store, &command, term).result? {
                 AppliedResponse::Txn(txn) => Ok(Response::new(TxnResponse { header, ..txn })),
                 other => unexpected(other),
             };

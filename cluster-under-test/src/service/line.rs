@@ -115,7 +115,8 @@ impl<E: Env> Lines<E> {
                 () = tell.closed() => Err(Status::cancelled("nobody waits any more")),
                 waited = lines.at_head(&line, &place) => waited,
             };
-            let answer = waited.map(|()| place.clone());
+            // The place was taken: a refusal from here on must not look like one of before that.
+            let answer = waited.map(|()| place.clone()).map_err(|status| Status::unknown(status.message()));
             let failed = answer.is_err();
             if tell.send(answer).is_err() || failed {
                 lines.leave(&place).await;
@@ -146,8 +147,9 @@ impl<E: Env> Lines<E> {
         let mine = mine.ok_or_else(|| Status::internal("a key that is there and is not"))?;
         let place = Place { key, revision: mine.create_revision, lease, header };
         let news = value.filter(|value| *value != mine.value);
+        // It has had the place since before: that is no refusal of it.
         if let Some(news) = news
-            && !self.proclaim(&place, news).await?
+            && !self.proclaim(&place, news).await.map_err(|status| Status::unknown(status.message()))?
         {
             return Err(Status::unknown("election: not leader"));
         }
@@ -165,6 +167,7 @@ impl<E: Env> Lines<E> {
         let end = prefix_end(prefix);
         let mut progress = self.lessor.replica.machine.progress();
         let lost = || Status::unknown("mutex: session is expired");
+        let mut renewed_at = E::now();
         loop {
             let (mine, older) = {
                 let applying = self.lessor.replica.machine.applying();
@@ -182,7 +185,10 @@ impl<E: Env> Lines<E> {
                 biased;
                 applied = progress.changed() => applied.map_err(|_| Status::unavailable("etcdserver: server stopped"))?,
                 // As etcd's server does for who waits in it. That the lease is gone shows in the line.
-                () = E::sleep(RENEWED_EVERY) => drop(self.lessor.renew(place.lease).await),
+                () = E::sleep_until(renewed_at + RENEWED_EVERY) => {
+                    drop(self.lessor.renew(place.lease).await);
+                    renewed_at = E::now();
+                }
             }
         }
         // This node may lag: what it sees was so once. That the place is still held is confirmed.
@@ -199,10 +205,15 @@ impl<E: Env> Lines<E> {
         Ok(self.txn(txn).await?.1)
     }
 
-    /// The same, for somebody who is gone: until it is certain, or the lease may end it as well.
+    /// The same, for somebody who is gone: until it is certain, or the place is seen to be gone. A place that
+    /// stayed behind would come to the head, and hold up the line for as long as its lease lives.
     async fn leave(&self, place: &Place) {
-        for _ in 0..3 {
-            if self.resign(place).await.is_ok() {
+        while self.lessor.replica.runs() && self.resign(place).await.is_err() {
+            E::sleep(RENEWED_EVERY / 5).await;
+            let applying = self.lessor.replica.machine.applying();
+            if applying.store.get(&place.key).is_none_or(|v| v.create_revision != place.revision)
+                && applying.store.revision() >= place.revision
+            {
                 return;
             }
         }

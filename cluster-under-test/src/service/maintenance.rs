@@ -47,7 +47,7 @@ pub(crate) async fn move_leader<E: Env>(replica: &Replica<E>, to: u64, patience:
     }
     replica.raft.trigger().transfer_leader(to).await.map_err(|e| Status::unavailable(format!("etcdserver: {e}")))?;
     let handed_over = async {
-        while replica.leader().is_none_or(|leader| leader == replica.id) {
+        while replica.leader() != Some(to) {
             E::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -72,10 +72,11 @@ pub(crate) async fn compact_log<E: Env>(replica: &Replica<E>) -> Result<(), Stat
 impl<E: Env> maintenance_server::Maintenance for MaintenanceService<E> {
     async fn alarm(&self, request: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
         match request.get_ref().action() {
-            AlarmAction::Get => Ok(Response::new(AlarmResponse { header: self.replica.header_now(), alarms: vec![] })),
-            AlarmAction::Activate | AlarmAction::Deactivate => {
-                Err(Status::unimplemented("squall: this server raises no alarms, so none can be set or disarmed"))
+            // None is ever raised, so there is none to disarm.
+            AlarmAction::Get | AlarmAction::Deactivate => {
+                Ok(Response::new(AlarmResponse { header: self.replica.header_now(), alarms: vec![] }))
             }
+            AlarmAction::Activate => Err(Status::unimplemented("squall: this server raises no alarms, and lets none be raised")),
         }
     }
 

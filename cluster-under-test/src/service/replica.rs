@@ -187,7 +187,8 @@ impl<E: Env> Replica<E> {
             let why = match refused.and_then(|leader| leader.addr) {
                 None => no_leader(),
                 Some(addr) => {
-                    let client = PeerClient::new(self.channel(addr));
+                    // What a leader answers may be long: all keys that a deletion removed.
+                    let client = PeerClient::new(self.channel(addr)).max_decoding_message_size(usize::MAX);
                     match there(client, deadline.since(E::now())).await {
                         Ok(done) => return Ok(done),
                         Err(status) if classify(&status) == Certainty::Unknown => return Err(lost(&status)),

@@ -24,7 +24,7 @@ use crate::{
     raft::OrderedReceiver,
 };
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{FutureExt as _, Stream, stream};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
 use squall_env::{Env, LocalInstant};
@@ -229,8 +229,21 @@ impl<E: Env> Watching<E> {
             if let Some(answer) = self.answers.pop_front() {
                 return Some(Ok(answer));
             }
+            // What its client asks comes first: one that cannot keep up must be able to cancel.
+            if let Some(asked) = self.requests.as_mut().and_then(|requests| requests.message().now_or_never()) {
+                match asked {
+                    Ok(Some(request)) => self.asked(request),
+                    Ok(None) => self.requests = None,
+                    Err(status) => return Some(Err(status)),
+                }
+                continue;
+            }
             if self.tell_more() {
                 self.tell_how_far_if_asked();
+                // History is read piece by piece, and others have their turn in between.
+                if self.answers.is_empty() {
+                    a_turn_for_others().await;
+                }
                 continue;
             }
             match self.wait().await {
@@ -434,11 +447,11 @@ impl<E: Env> Watching<E> {
                     upto = batch.last;
                     return ControlFlow::Break(());
                 }
-                batch.take(&change);
                 let single = index.single.get(change.key).into_iter().flatten();
                 let ranges = index.ranges.iter().filter(|id| watches[*id].covers(change.key));
                 for id in single.chain(ranges) {
                     if let Some(event) = watches[id].event(&change) {
+                        batch.take(&change);
                         news.entry(*id).or_default().push(event);
                     }
                 }
@@ -447,8 +460,10 @@ impl<E: Env> Watching<E> {
             (visited, upto)
         };
         if let Err(floor) = visited {
-            let lost: Vec<i64> = self.watches.keys().copied().collect();
-            self.told = floor;
+            // Those that begin at the floor or behind it go on.
+            let at = self.told + 1;
+            let lost: Vec<i64> = self.watches.iter().filter(|(_, w)| w.next.max(at) < floor).map(|(id, _)| *id).collect();
+            self.told = floor - 1;
             lost.into_iter().for_each(|id| self.compacted(id, floor));
             return true;
         }
@@ -497,6 +512,19 @@ impl<E: Env> Watching<E> {
             self.answer(WatchResponse { watch_id, ..Default::default() });
         }
     }
+}
+
+/// Lets every other task that is ready run first.
+async fn a_turn_for_others() {
+    let mut waited = false;
+    std::future::poll_fn(|cx| match std::mem::replace(&mut waited, true) {
+        true => std::task::Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Cuts events into pieces that are small enough, or have one event.

@@ -7,7 +7,7 @@ mod etcd;
 mod patience;
 mod primary_backup;
 
-pub use etcd::Etcd;
+pub use etcd::{Etcd, User};
 pub use primary_backup::PrimaryBackup;
 
 use squall_world::System;

@@ -3,7 +3,6 @@
 use squall_env::{Env, LocalInstant};
 use squall_history::{Answer, Op, Outcome};
 use squall_rpc::outcome::{Certainty, classify};
-use squall_world::SimEnv;
 use std::time::Duration;
 use tonic::{Code, Status};
 
@@ -26,16 +25,16 @@ impl Turns {
 /// Asks until it is certain how the operation ended, or time is up.
 ///
 /// `attempt` asks the node whose turn it is, within the time left.
-pub(crate) async fn persist<C>(
+pub(crate) async fn persist<E: Env, C>(
     client: &mut C,
     op: &Op,
     patience: Duration,
     turns: impl Fn(&mut C) -> &mut Turns,
     attempt: impl AsyncFn(&mut C, &Op, Duration) -> Result<Answer, Status>,
 ) -> Outcome {
-    let deadline: LocalInstant = SimEnv::now() + patience;
+    let deadline: LocalInstant = E::now() + patience;
     loop {
-        let left = deadline.since(SimEnv::now());
+        let left = deadline.since(E::now());
         let status = match attempt(client, op, left).await {
             Ok(answer) => return Outcome::Ok(answer),
             Err(status) => status,
@@ -53,9 +52,9 @@ pub(crate) async fn persist<C>(
         if !certain {
             return Outcome::Info(why);
         }
-        if SimEnv::now() + RETRY >= deadline {
+        if E::now() + RETRY >= deadline {
             return Outcome::Fail(why);
         }
-        SimEnv::sleep(RETRY).await;
+        E::sleep(RETRY).await;
     }
 }

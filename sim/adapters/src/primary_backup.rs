@@ -183,6 +183,9 @@ impl StoreUser {
                 Ok(Output::Swapped { yes: answer.into_inner().swapped }.into())
             }
             Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => Err(Status::unimplemented("this store gets, puts and swaps")),
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {
+                Err(Status::unimplemented("this store gets, puts and swaps"))
+            }
         }
     }
 }
@@ -191,6 +194,6 @@ impl Client for StoreUser {
     fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome> {
         let patience = self.op_timeout;
         let attempt = async |user: &mut Self, op: &Op, left| user.attempt(op, left).await;
-        Box::pin(persist(self, op, patience, |user| &mut user.turns, attempt))
+        Box::pin(persist::<SimEnv, _>(self, op, patience, |user| &mut user.turns, attempt))
     }
 }

@@ -1,17 +1,18 @@
 //! `durable`: an acknowledged write is not lost: the final reads show it, or a write that may have
 //! come after it.
 //!
-//! It sees only the keys that a final read answered for, and only their last state. It needs no order
+//! It sees only the keys that a final read answered for, and only their last state; none of those that hang
+//! on a lease or belong to a line. It needs no order
 //! of operations, so it decides in one pass, however long the history is.
 
-use crate::{Checker, Verdict, Witness};
+use crate::{Checker, Verdict, Witness, foreign::Foreign};
 use squall_history::{CompletedOp, OpEnd, Output, SimTime, View, What};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "durable",
     about: "an acknowledged write is not lost: the final reads show it, or one that may have come after it",
-    applies: |_| true,
+    applies: |view| view.asks().any(|op| !op.keys().is_empty()),
     check,
 };
 
@@ -38,7 +39,8 @@ fn check(view: &View<'_>) -> Verdict {
     }
     let mut unknown = None;
     let keys: BTreeSet<&str> = ops.iter().flat_map(|op| op.ask.keys()).collect();
-    for key in keys {
+    let foreign = Foreign::of(&ops);
+    for key in keys.into_iter().filter(|key| !foreign.has(key)) {
         let is_final = |op: &&CompletedOp| op.invoked_at > finals_at && op.ask.key() == Some(key);
         let last_read = ops.iter().rev().filter(is_final).find(|op| matches!(op.end, OpEnd::Ok(_, Output::Got { .. })));
         let Some(OpEnd::Ok(at, Output::Got { value })) = last_read.map(|op| &op.end) else {

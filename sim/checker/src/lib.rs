@@ -5,12 +5,20 @@
 
 mod available;
 mod durable;
+mod foreign;
+mod greeting;
+mod lease;
 pub mod linearizable;
 mod liveness;
+mod membership;
+mod mutual_exclusion;
 mod no_panic;
 mod raft;
 mod replicas_equal;
+mod revisions;
 mod verdict;
+mod watch;
+mod writes;
 
 pub use verdict::{Verdict, Witness, merge};
 
@@ -32,6 +40,12 @@ pub struct Checker {
 pub const REGISTRY: &[Checker] = &[
     linearizable::CHECKER,
     durable::CHECKER,
+    revisions::CHECKER,
+    watch::CHECKER,
+    lease::CHECKER,
+    mutual_exclusion::CHECKER,
+    membership::CHECKER,
+    greeting::CHECKER,
     replicas_equal::CHECKER,
     raft::CHECKER,
     liveness::CHECKER,

@@ -4,7 +4,7 @@
 //! It judges nothing before the heal.
 
 use crate::{Checker, Verdict};
-use squall_history::{ClientId, OpEnd, Saw, SimTime, View, What};
+use squall_history::{ClientId, NodeId, OpEnd, Saw, SimTime, View, What};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -48,7 +48,10 @@ fn check(view: &View<'_>) -> Verdict {
         return Verdict::Unknown("no node told its final state".to_string());
     }
     let most = finals.values().map(|(_, applied)| *applied).max().unwrap_or(0);
-    for node in nodes {
+    // Who was let go meanwhile need not catch up.
+    let members = view.members();
+    let belongs = |node: &NodeId| members.is_none_or(|(voters, learners)| voters.contains(node) || learners.contains(node));
+    for node in nodes.into_iter().filter(belongs) {
         match finals.get(&node) {
             Some((_, applied)) if *applied == most => {}
             Some((at, applied)) => {
@@ -64,7 +67,7 @@ fn check(view: &View<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{Entry, NodeId, Op, OpId, Output};
+    use squall_history::{Entry, Op, OpId, Output};
 
     fn verdict(answered_at: u64, invoked_at: u64, applied: [Option<u64>; 2]) -> &'static str {
         let line = |t, what| Entry { t: SimTime(t), what };

@@ -32,6 +32,8 @@ enum Command {
     Shrink(commands::shrink::Args),
     /// Make a regression of a failing plan: every sweep runs it first
     Keep(commands::keep::Args),
+    /// Run the workloads of a scenario against a cluster that really runs, and judge what its clients saw
+    Record(commands::record::Args),
     /// Print the plan of a scenario under a seed
     Plan(commands::plan::Args),
     /// Show every mistake of scenarios, without running them
@@ -76,6 +78,7 @@ pub fn main(systems: Vec<Arc<dyn System>>) -> ExitCode {
         Command::Replay(args) => commands::replay::run(&args, &systems),
         Command::Shrink(args) => commands::shrink::run(&args, &systems),
         Command::Keep(args) => commands::keep::run(&args, &systems),
+        Command::Record(args) => commands::record::run(&args, &systems),
         Command::Plan(args) => commands::plan::run(&args, &systems),
         Command::Lint(args) => commands::lint::run(&args, &systems),
         Command::New(args) => commands::new::run(&args),

@@ -125,13 +125,24 @@ impl Listener for RealListener {
 #[derive(Clone, Debug)]
 pub struct RealDisk {
     root: Arc<PathBuf>,
+    /// Held while anybody has this disk: two processes on one directory would destroy it.
+    _lock: Arc<fs::File>,
 }
 
+/// The file that says that a directory is in use; its lock goes with the process.
+const LOCK: &str = "lock";
+
 impl RealDisk {
-    /// The disk rooted at `root`, which is made if it is not there.
+    /// The disk rooted at `root`, which is made if it is not there. It is the only one there: an error of kind
+    /// `ResourceBusy` says that another process has it.
     pub fn open(root: &Path) -> io::Result<RealDisk> {
         create_dir_durably(root)?;
-        Ok(RealDisk { root: Arc::new(root.to_path_buf()) })
+        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(root.join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(RealDisk { root: Arc::new(root.to_path_buf()), _lock: Arc::new(lock) }),
+            Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process uses this directory")),
+            Err(fs::TryLockError::Error(e)) => Err(e),
+        }
     }
 
     fn path(&self, path: &str) -> PathBuf {

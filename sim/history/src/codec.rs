@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Write};
 
 /// The version of the format that this build writes. Version 1 had no revisions, deletes, ranges and
-/// transactions; it is read as it is.
-pub const FORMAT: u32 = 2;
+/// transactions, version 2 no watches, leases, lines, members and greetings; both are read as they are.
+pub const FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! The lines of a history.
 
-use crate::{ClientId, NodeId, Op, OpId, Output, Saw, SimTime};
+use crate::{ClientId, Heard, NodeId, Op, OpId, Output, Saw, SimTime};
 use serde::{Deserialize, Serialize};
 
 /// When in its life an effect was recorded.
@@ -25,88 +25,57 @@ pub enum Until {
     FinalReads,
 }
 
-/// A named happening. `when:` and `sometimes:` use the same names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Event {
-    /// A node became leader of a term, other than the first leader of the run.
-    LeaderChanged,
-    /// A node became a candidate, after the run had its first leader.
-    ElectionStarted,
-    /// A process started again.
-    NodeRestarted,
-    /// A snapshot was built.
-    SnapshotBuilt,
-    /// A snapshot from a peer was installed.
-    SnapshotInstalled,
-    /// A log suffix that conflicted with the leader's was removed.
-    LogTruncated,
-    /// The log's head was dropped.
-    LogPurged,
-    /// A write was acknowledged while a partition was in force.
-    WriteDuringPartition,
-    /// An operation ended without anybody knowing whether it happened.
-    OutcomeUnknown,
+macro_rules! events {
+    ($($variant:ident = $name:literal, $subject:literal, $about:literal;)*) => {
+        /// A named happening. `when:` and `sometimes:` use the same names.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Event { $(#[doc = $about] $variant,)* }
+
+        impl Event {
+            /// Every event, in the order of their declaration.
+            pub const ALL: &'static [Event] = &[$(Event::$variant,)*];
+
+            /// The name that people write.
+            pub fn name(self) -> &'static str {
+                match self { $(Event::$variant => $name,)* }
+            }
+
+            /// Whether it is about a node, so that a fault may have it as its subject.
+            pub fn has_subject(self) -> bool {
+                match self { $(Event::$variant => $subject,)* }
+            }
+
+            /// One sentence.
+            pub fn about(self) -> &'static str {
+                match self { $(Event::$variant => $about,)* }
+            }
+        }
+    };
+}
+
+// The event, its name, whether it is about a node, what it is.
+events! {
+    LeaderChanged = "leader-changed", true, "a node became leader of a term, other than the first leader of the run";
+    ElectionStarted = "election-started", true, "a node became a candidate, after the run had its first leader";
+    NodeRestarted = "node-restarted", true, "a process started again";
+    SnapshotBuilt = "snapshot-built", true, "a node wrote a snapshot";
+    SnapshotInstalled = "snapshot-installed", true, "a snapshot from a peer replaced a node's state";
+    LogTruncated = "log-truncated", true, "a log suffix that conflicted with the leader's was removed";
+    LogPurged = "log-purged", true, "a log's head was dropped, a snapshot covers it";
+    MemberAdded = "member-added", true, "the members of the cluster grew by this node";
+    MemberRemoved = "member-removed", true, "this node is a member of the cluster no more";
+    WriteDuringPartition = "write-during-partition", false, "a write was acknowledged while a partition was in force";
+    OutcomeUnknown = "outcome-unknown", false, "an operation ended without anybody knowing whether it happened";
+    WatchEvent = "watch-event", false, "a watch told of a change";
+    WatchResumed = "watch-resumed", false, "a watch was taken up again from an earlier revision, and is there";
+    WatchCompacted = "watch-compacted", false, "a watch was ended because its start is compacted away";
+    LeaseExpired = "lease-expired", false, "a client was told that a lease is gone";
+    LockAcquired = "lock-acquired", false, "a client came to hold a lock, or to lead an election";
+    WorkRefused = "work-refused", false, "fenced work was refused, because its place in line is gone";
 }
 
 impl Event {
-    /// Every event, in the order of their declaration.
-    pub const ALL: &'static [Event] = &[
-        Event::LeaderChanged,
-        Event::ElectionStarted,
-        Event::NodeRestarted,
-        Event::SnapshotBuilt,
-        Event::SnapshotInstalled,
-        Event::LogTruncated,
-        Event::LogPurged,
-        Event::WriteDuringPartition,
-        Event::OutcomeUnknown,
-    ];
-
-    /// The name that people write.
-    pub fn name(self) -> &'static str {
-        match self {
-            Event::LeaderChanged => "leader-changed",
-            Event::ElectionStarted => "election-started",
-            Event::NodeRestarted => "node-restarted",
-            Event::SnapshotBuilt => "snapshot-built",
-            Event::SnapshotInstalled => "snapshot-installed",
-            Event::LogTruncated => "log-truncated",
-            Event::LogPurged => "log-purged",
-            Event::WriteDuringPartition => "write-during-partition",
-            Event::OutcomeUnknown => "outcome-unknown",
-        }
-    }
-
-    /// Whether it is about a node, so that a fault may have it as its subject.
-    pub fn has_subject(self) -> bool {
-        match self {
-            Event::LeaderChanged
-            | Event::ElectionStarted
-            | Event::NodeRestarted
-            | Event::SnapshotBuilt
-            | Event::SnapshotInstalled
-            | Event::LogTruncated
-            | Event::LogPurged => true,
-            Event::WriteDuringPartition | Event::OutcomeUnknown => false,
-        }
-    }
-
-    /// One sentence.
-    pub fn about(self) -> &'static str {
-        match self {
-            Event::LeaderChanged => "a node became leader of a term, other than the first leader of the run",
-            Event::ElectionStarted => "a node became a candidate, after the run had its first leader",
-            Event::NodeRestarted => "a process started again",
-            Event::SnapshotBuilt => "a node wrote a snapshot",
-            Event::SnapshotInstalled => "a snapshot from a peer replaced a node's state",
-            Event::LogTruncated => "a log suffix that conflicted with the leader's was removed",
-            Event::LogPurged => "a log's head was dropped, a snapshot covers it",
-            Event::WriteDuringPartition => "a write was acknowledged while a partition was in force",
-            Event::OutcomeUnknown => "an operation ended without anybody knowing whether it happened",
-        }
-    }
-
     /// The event of this name, if there is one.
     pub fn from_name(name: &str) -> Option<Event> {
         Event::ALL.iter().copied().find(|e| e.name() == name)
@@ -126,6 +95,8 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         revision: Option<u64>,
     },
+    /// While it lasts, its client heard this.
+    Heard { op: OpId, heard: Heard },
     /// It certainly did not happen.
     Fail { op: OpId, why: String },
     /// Nobody knows.

@@ -72,6 +72,9 @@ pub enum Saw {
     SnapshotInstalled { index: u64, term: u64, state: u32 },
     /// The state was restored at boot up to `index`, from a snapshot; `state` is its running hash.
     Restored { index: u64, term: u64, state: u32 },
+    /// The membership at `index` is applied: who votes, and who only learns. Members that are no nodes of
+    /// the run are left out.
+    Members { index: u64, voters: Vec<NodeId>, learners: Vec<NodeId> },
     /// After the end: a hash over the whole store of this node, as it stands at `applied`.
     Final { applied: u64, hash: u64 },
 }

@@ -1,7 +1,8 @@
 //! What a client asks, and what it is told.
 
+use crate::{LeaseOp, LeaseOutput, LineOp, LineOutput, MemberOp, MemberOutput};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// What a client asks of the system under test.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,6 +20,17 @@ pub enum Op {
     Range { prefix: String, at: Option<u64> },
     /// Does all of `then` if every compare holds, else all of `otherwise`: at once, whole.
     Txn { compare: Vec<Compare>, then: Vec<Act>, otherwise: Vec<Act> },
+    /// Follows every change of the keys with this prefix, for so long: from a revision on, or from now on. With
+    /// `progress` it asks now and then how far the watch has come.
+    Watch { prefix: String, from: Option<u64>, lasts_ms: u64, progress: bool },
+    /// Something about a lease.
+    Lease(LeaseOp),
+    /// Something about a lock or an election.
+    Line(LineOp),
+    /// Something about the cluster's members.
+    Member(MemberOp),
+    /// A greeting.
+    Hello { name: String },
 }
 
 /// "This key holds that" (`None`: is absent).
@@ -74,25 +86,45 @@ impl Op {
     pub fn key(&self) -> Option<&str> {
         match self {
             Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => Some(key),
-            Op::Range { .. } | Op::Txn { .. } => None,
+            Op::Range { .. } | Op::Txn { .. } | Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => None,
         }
     }
 
-    /// Every key that it names.
+    /// Every key that it names, of those whose last value only such operations decide.
     pub fn keys(&self) -> Vec<&str> {
         match self {
             Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => vec![key],
-            Op::Range { .. } => vec![],
+            Op::Range { .. } | Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => vec![],
             Op::Txn { compare, then, otherwise } => {
                 compare.iter().map(|c| c.key.as_str()).chain(then.iter().chain(otherwise).map(Act::key)).collect()
             }
         }
     }
 
-    /// What it changes, given its answer; without one, everything that it might have changed.
+    /// Whether it is one of the operations on keys and values that the sequential specification of a
+    /// store knows: all but those about leases, lines, members, and those that listen.
+    pub fn is_kv(&self) -> bool {
+        match self {
+            Op::Get { .. } | Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => true,
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => false,
+        }
+    }
+
+    /// How long it takes by its own wish: it listens, or waits for its turn.
+    pub fn lasts(&self) -> Duration {
+        match self {
+            Op::Watch { lasts_ms, .. } | Op::Line(LineOp::Observe { lasts_ms, .. }) => Duration::from_millis(*lasts_ms),
+            Op::Line(LineOp::Acquire { wait_ms, .. }) => Duration::from_millis(*wait_ms),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// What it changes of keys and values, given its answer; without one, everything that it might have
+    /// changed. Of leases and lines this says nothing.
     pub fn changes(&self, output: Option<&Output>) -> Vec<Change<'_>> {
         let one = |key, value| vec![Change { key, value }];
         match (self, output) {
+            (Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. }, _) => vec![],
             (Op::Get { .. } | Op::Range { .. }, _) | (Op::Cas { .. }, Some(Output::Swapped { yes: false })) => vec![],
             (Op::Put { key, value } | Op::Cas { key, value, .. }, _) => one(key, Some(value.as_str())),
             (Op::Delete { .. }, Some(Output::Deleted { count: 0 })) => vec![],
@@ -110,7 +142,12 @@ impl Op {
 
     /// Whether it can change anything.
     pub fn may_write(&self) -> bool {
-        !self.changes(None).is_empty()
+        match self {
+            Op::Lease(ask) => ask.may_write(),
+            Op::Line(ask) => ask.may_write(),
+            Op::Member(ask) => ask.may_write(),
+            kv => !kv.changes(None).is_empty(),
+        }
     }
 }
 
@@ -123,6 +160,14 @@ impl fmt::Display for Op {
             Op::Delete { key } => write!(f, "delete {key}"),
             Op::Range { prefix, at: None } => write!(f, "range {prefix}*"),
             Op::Range { prefix, at: Some(revision) } => write!(f, "range {prefix}* at revision {revision}"),
+            Op::Watch { prefix, from, lasts_ms, .. } => {
+                let from = from.map_or("now".to_string(), |from| format!("revision {from}"));
+                write!(f, "watch {prefix}* from {from} on, for {lasts_ms} ms")
+            }
+            Op::Lease(ask) => ask.fmt(f),
+            Op::Line(ask) => ask.fmt(f),
+            Op::Member(ask) => ask.fmt(f),
+            Op::Hello { name } => write!(f, "hello, I am {name}"),
             Op::Txn { compare, then, otherwise } => {
                 let compare: Vec<String> = compare.iter().map(|c| format!("{} is {}", c.key, show(&c.holds))).collect();
                 let acts = |acts: &[Act]| acts.iter().map(Act::to_string).collect::<Vec<_>>().join(", ");
@@ -164,6 +209,18 @@ pub struct KeyValue {
     /// The revision that wrote that, where the system has revisions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+    /// The revision that made the key, and how often it was written since, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+}
+
+/// The revision that made a key, and how often it was written since: 1 when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Made {
+    /// etcd's `create_revision`.
+    pub created: u64,
+    /// etcd's `version`.
+    pub version: u64,
 }
 
 /// What an operation that certainly happened answered.
@@ -182,6 +239,16 @@ pub enum Output {
     Ranged { kvs: Vec<KeyValue> },
     /// Whether every compare held, and the answer to each step that was taken.
     Txn { succeeded: bool, results: Vec<Output> },
+    /// A watch is over; it may be taken up again from this revision on.
+    Watched { next: u64 },
+    /// About a lease.
+    Lease(LeaseOutput),
+    /// About a lock or an election.
+    Line(LineOutput),
+    /// About members.
+    Member(MemberOutput),
+    /// A greeting.
+    Greeted { message: String },
 }
 
 impl fmt::Display for Output {
@@ -197,6 +264,11 @@ impl fmt::Display for Output {
                 let more = if kvs.len() > 8 { format!(" and {} more", kvs.len() - 8) } else { String::new() };
                 write!(f, "{{{}}}{more}", shown.join(", "))
             }
+            Output::Watched { next } => write!(f, "up to revision {}", next.saturating_sub(1)),
+            Output::Lease(answer) => answer.fmt(f),
+            Output::Line(answer) => answer.fmt(f),
+            Output::Member(answer) => answer.fmt(f),
+            Output::Greeted { message } => f.write_str(message),
             Output::Txn { succeeded, results } => {
                 let results: Vec<String> = results.iter().map(Output::to_string).collect();
                 write!(f, "{} [{}]", if *succeeded { "then" } else { "else" }, results.join(", "))

@@ -1,6 +1,6 @@
 //! What a checker may see of a history: everything but the effects.
 
-use crate::{Change, ClientId, Entry, NodeId, Op, OpId, Output, Saw, SimTime, What};
+use crate::{Change, ClientId, Entry, Heard, NodeId, Op, OpId, Output, Saw, SimTime, What};
 use std::collections::BTreeMap;
 
 /// How an operation ended, as far as the client saw.
@@ -75,6 +75,30 @@ impl<'h> View<'h> {
         })
     }
 
+    /// Everything that was asked, in order.
+    pub fn asks(&self) -> impl Iterator<Item = &'h Op> + use<'h> {
+        self.entries.iter().filter_map(|e| if let What::Invoke { ask, .. } = &e.what { Some(ask) } else { None })
+    }
+
+    /// What clients heard while an operation lasted, in order: where in the history, when, in which
+    /// operation, what.
+    pub fn heard(&self) -> impl Iterator<Item = (usize, SimTime, OpId, &'h Heard)> + use<'h> {
+        self.entries.iter().enumerate().filter_map(|(at, e)| match &e.what {
+            What::Heard { op, heard } => Some((at, e.t, *op, heard)),
+            _ => None,
+        })
+    }
+
+    /// The last membership that was told: the nodes of the run that vote, and that only learn. `None`
+    /// where nobody told of any.
+    pub fn members(&self) -> Option<(&'h [NodeId], &'h [NodeId])> {
+        let told = self.observations().filter_map(|(_, _, saw)| match saw {
+            Saw::Members { index, voters, learners } => Some((*index, (&voters[..], &learners[..]))),
+            _ => None,
+        });
+        told.max_by_key(|(index, _)| *index).map(|(_, members)| members)
+    }
+
     /// Whether the run came to its end in good order.
     pub fn ended(&self) -> bool {
         matches!(self.entries.last(), Some(Entry { what: What::End, .. }))
@@ -103,7 +127,8 @@ impl<'h> View<'h> {
                 What::Ok { op, output, revision } => (op, OpEnd::Ok(entry.t, output.clone()), *revision),
                 What::Fail { op, .. } => (op, OpEnd::Fail(entry.t), None),
                 What::Info { op, .. } => (op, OpEnd::Open, None),
-                What::Available { .. }
+                What::Heard { .. }
+                | What::Available { .. }
                 | What::Effect { .. }
                 | What::Event { .. }
                 | What::Node { .. }

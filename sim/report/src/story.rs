@@ -43,6 +43,11 @@ fn tell(saw: &Saw) -> String {
         Saw::SnapshotBuilt { index, term } => format!("has built a snapshot up to {index} (term {term})"),
         Saw::SnapshotInstalled { index, term, .. } => format!("has installed a snapshot up to {index} (term {term})"),
         Saw::Restored { index, term, .. } => format!("has restored a snapshot up to {index} (term {term})"),
+        Saw::Members { index, voters, learners } => {
+            let names = |nodes: &[NodeId]| nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
+            let learning = if learners.is_empty() { String::new() } else { format!(", learning: {}", names(learners)) };
+            format!("knows the members of index {index}: {}{learning}", names(voters))
+        }
         Saw::Final { applied, hash } => format!("holds {hash:016x} at index {applied}"),
     }
 }
@@ -75,7 +80,13 @@ pub fn state_at(history: &[Entry], at: SimTime) -> String {
             What::Invoke { client, op, ask } => _ = open.insert(*op, format!("{op} {client} {ask}, since {}", entry.t)),
             What::Ok { op, .. } | What::Fail { op, .. } | What::Info { op, .. } => _ = open.remove(op),
             What::Node { node, saw } => follow(nodes.entry(*node).or_default(), saw),
-            What::Available { .. } | What::Effect { .. } | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => {}
+            What::Heard { .. }
+            | What::Available { .. }
+            | What::Effect { .. }
+            | What::Event { .. }
+            | What::Healed { .. }
+            | What::FinalReads
+            | What::End => {}
         }
     }
     let mut table = tabled::builder::Builder::default();
@@ -107,6 +118,11 @@ fn follow(node: &mut Node, saw: &Saw) {
         Saw::Commit { index, .. } => node.committed = Some(*index),
         Saw::Apply { first, state } => node.applied = Some(first + (state.len() as u64).max(1) - 1),
         Saw::SnapshotInstalled { index, .. } | Saw::Restored { index, .. } => node.applied = Some(*index),
-        Saw::Refused { .. } | Saw::Panicked { .. } | Saw::Vote { .. } | Saw::SnapshotBuilt { .. } | Saw::Final { .. } => {}
+        Saw::Refused { .. }
+        | Saw::Panicked { .. }
+        | Saw::Vote { .. }
+        | Saw::SnapshotBuilt { .. }
+        | Saw::Members { .. }
+        | Saw::Final { .. } => {}
     }
 }

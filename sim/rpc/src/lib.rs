@@ -9,8 +9,10 @@ mod deadline;
 mod hyper_env;
 pub mod outcome;
 mod server;
+mod stopping;
 
 pub use channel::{Channel, ChannelOptions};
 pub use deadline::{GRPC_TIMEOUT, format_timeout, parse_timeout};
 pub use outcome::NeverSent;
 pub use server::{ServerOptions, serve};
+pub use stopping::Stopping;

@@ -4,6 +4,7 @@ use crate::{
     GRPC_TIMEOUT,
     hyper_env::{EnvExecutor, EnvTimer},
     parse_timeout,
+    stopping::Stopping,
 };
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -22,11 +23,28 @@ pub struct ServerOptions {
     pub ping_after: Duration,
     /// The connection is given up when a ping is not answered within this time.
     pub ping_timeout: Duration,
+    /// How many connections are served at a time; further ones are closed at once.
+    pub connections_max: usize,
+    /// Who says when it stops.
+    pub stopping: Stopping,
+    /// How many calls of one connection are served at a time; further ones wait at the client.
+    pub streams_max: u32,
 }
+
+/// Accepting may fail so often in a row, with a pause after each.
+const ACCEPT_FAILURES_MAX: u32 = 100;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        ServerOptions { deadline_max: None, ping_after: Duration::from_secs(5), ping_timeout: Duration::from_secs(5) }
+        ServerOptions {
+            deadline_max: None,
+            ping_after: Duration::from_secs(5),
+            ping_timeout: Duration::from_secs(5),
+            connections_max: 10_000,
+            stopping: Stopping::default(),
+            streams_max: 20_000,
+        }
     }
 }
 
@@ -37,16 +55,30 @@ pub async fn serve<E: Env>(
     options: ServerOptions,
 ) -> std::io::Result<()> {
     let routes = routes.prepare();
+    let mut failures = 0;
     loop {
-        let (stream, _peer) = listener.accept().await?;
+        let stream = match listener.accept().await {
+            Ok((stream, _peer)) => stream,
+            // A connection that died in the queue, or no file descriptors left: it passes, or does not.
+            Err(e) if failures >= ACCEPT_FAILURES_MAX => return Err(e),
+            Err(_) => {
+                failures += 1;
+                E::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        failures = 0;
+        // Refused at the door: those who are in are not to suffer.
+        let Some(place) = options.stopping.place(options.connections_max) else { continue };
         let (routes, options) = (routes.clone(), options.clone());
         drop(E::spawn(async move {
+            let _place = place;
             let (ping_after, ping_timeout) = (options.ping_after, options.ping_timeout);
             let service = service_fn(move |request: http::Request<Incoming>| answer::<E>(routes.clone(), request, options.deadline_max));
-            // A connection's end is its clients' business; the server goes on.
-            let _ = http2::Builder::new(EnvExecutor::<E>::new())
+            let connection = http2::Builder::new(EnvExecutor::<E>::new())
                 .timer(EnvTimer::<E>::new())
                 .auto_date_header(false)
+                .max_concurrent_streams(Some(options.streams_max))
                 .initial_stream_window_size(1 << 20)
                 .initial_connection_window_size(4 << 20)
                 .keep_alive_interval(Some(ping_after))
@@ -55,8 +87,17 @@ pub async fn serve<E: Env>(
                 // end the connection for it (ENHANCE_YOUR_CALM).
                 .max_pending_accept_reset_streams(Some(4096))
                 .max_local_error_reset_streams(Some(4096))
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+                .serve_connection(TokioIo::new(stream), service);
+            let mut connection = std::pin::pin!(connection);
+            // A connection's end is its clients' business; the server goes on.
+            tokio::select! {
+                biased;
+                _ = &mut connection => {}
+                () = options.stopping.said() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
         }));
     }
 }

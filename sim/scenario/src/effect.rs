@@ -61,6 +61,18 @@ pub enum Admin {
     },
     /// Write a snapshot now.
     Snapshot,
+    /// Give back what the store does not need.
+    Defragment,
+    /// Take this node in; it votes once it has caught up.
+    AddMember {
+        /// Whom.
+        node: NodeId,
+    },
+    /// Let this node go.
+    RemoveMember {
+        /// Whom.
+        node: NodeId,
+    },
 }
 
 impl fmt::Display for Admin {
@@ -69,6 +81,9 @@ impl fmt::Display for Admin {
             Admin::TransferLeader { to } => write!(f, "transfer the leadership to {to}"),
             Admin::Compact { keep } => write!(f, "compact, keep {keep} revisions"),
             Admin::Snapshot => f.write_str("take a snapshot"),
+            Admin::Defragment => f.write_str("defragment"),
+            Admin::AddMember { node } => write!(f, "take {node} in"),
+            Admin::RemoveMember { node } => write!(f, "let {node} go"),
         }
     }
 }
@@ -100,6 +115,10 @@ pub enum Effect {
     Resume { party: Party },
     /// Asks something of a node's administration interface.
     Admin { node: NodeId, ask: Admin },
+    /// A node that there was not before starts, and the cluster is asked to take it in.
+    Grow,
+    /// The cluster is asked to let a node go; its process ends when it hears of that.
+    Shrink { node: NodeId },
 }
 
 /// What faults may know of the run when they fire.

@@ -1,6 +1,6 @@
 //! The small values of the language: durations, ranges, rates, probabilities.
 
-use crate::yaml::{Decoder, Node};
+use crate::yaml::{Decoder, Diagnostic, Node};
 use squall_history::SeededStream;
 use std::time::Duration;
 
@@ -161,6 +161,15 @@ pub(crate) fn format_byte_rate(bytes: u64) -> String {
 }
 
 /// A whole number within bounds.
+/// A span whose end is no later than this.
+pub(crate) fn span_of_at_most(decoder: &mut Decoder, node: &Node, max: Duration) -> Option<Span> {
+    let span = span(decoder, node)?;
+    if span.max > max {
+        return decoder.wrong(Diagnostic::new(node.place, format!("at most {} here", format_duration(max))));
+    }
+    Some(span)
+}
+
 pub(crate) fn number(decoder: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
     decoder.scalar(node, &format!("a whole number from {min} to {max}"), |text| text.parse().ok().filter(|n| (min..=max).contains(n)))
 }

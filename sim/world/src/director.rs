@@ -17,7 +17,10 @@ use squall_scenario::{Admin, ClusterView, Effect, Heal, Link, Party, PlannedFaul
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -98,7 +101,7 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
     let c = &plan.cluster;
     let config = MachineConfig {
         world_seed: plan.world_seed.expect("a plan has its world seed"),
-        nodes: c.size(),
+        nodes: c.size() + newcomers(plan),
         clients: plan.clients(),
         link: LinkProfile {
             latency_min: c.latency.min,
@@ -129,6 +132,16 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
         RunError::Harness(text.unwrap_or_else(|| "a panic without a message".to_string()))
     })
+}
+
+/// So many nodes may join at the most, whatever a plan's faults ask for: later ones find nobody.
+const NEWCOMERS_MAX: u32 = 12;
+
+/// How many hosts are kept for nodes that join.
+fn newcomers(plan: &Scenario) -> u32 {
+    let times = |fault: &PlannedFault| if let Start::On(trigger) = fault.start { trigger.repeat } else { 1 };
+    let asked = plan.planned_faults().iter().fold(0u32, |sum, f| sum.saturating_add(f.fault.newcomers().saturating_mul(times(f))));
+    asked.min(NEWCOMERS_MAX)
 }
 
 /// What the director has in store.
@@ -174,36 +187,44 @@ struct Director {
     machine: Arc<Machine>,
     plan: Scenario,
     system: Arc<dyn System>,
-    members: BTreeMap<NodeId, SocketAddr>,
+    /// Those that found the cluster.
+    founders: BTreeMap<NodeId, SocketAddr>,
+    /// Those, and those that may join.
+    hosts: BTreeMap<NodeId, SocketAddr>,
+    /// How many of those that may join were started.
+    joined: AtomicU32,
     probes: BTreeMap<NodeId, Arc<Mutex<Option<Probe>>>>,
     administrators: BTreeMap<NodeId, Arc<Mutex<Option<Administrator>>>>,
 }
 
 impl Director {
     fn new(machine: Arc<Machine>, plan: Scenario, system: Arc<dyn System>) -> Director {
-        let ids = (1..=plan.cluster.size()).map(NodeId);
-        let members = ids.clone().map(|id| (id, machine.addr(machine.node(id), PORT))).collect();
+        let size = plan.cluster.size();
+        let ids = (1..=size + newcomers(&plan)).map(NodeId);
+        let hosts: BTreeMap<NodeId, SocketAddr> = ids.clone().map(|id| (id, machine.addr(machine.node(id), PORT))).collect();
+        let founders = hosts.iter().filter(|(id, _)| id.0 <= size).map(|(id, addr)| (*id, *addr)).collect();
         let probes = ids.clone().map(|id| (id, Arc::default())).collect();
         let administrators = ids.map(|id| (id, Arc::default())).collect();
-        Director { machine, plan, system, members, probes, administrators }
+        Director { machine, plan, system, founders, hosts, joined: AtomicU32::new(0), probes, administrators }
     }
 
     async fn direct(&self) {
         if let Some(available) = self.plan.available {
             self.machine.record(What::Available { max_gap: available.max_gap.as_nanos() as u64, until: available.until });
         }
-        for &id in self.members.keys() {
+        for &id in self.founders.keys() {
             self.boot(id);
         }
-        let load = Load::start(&self.machine, &self.plan, self.system.clone(), &self.members);
+        let load = Load::start(&self.machine, &self.plan, self.system.clone(), &self.hosts);
         self.faults().await;
         let healed = self.heal();
         let deadline = healed + self.plan.liveness.within;
         load.served_again(healed, deadline).await;
         load.stop().await;
         self.machine.record(What::FinalReads);
-        driver::final_reads(&self.machine, self.system.clone(), &self.members, load.keys(), deadline).await;
-        self.settle(deadline).await;
+        driver::final_reads(&self.machine, self.system.clone(), &self.hosts, load.leftovers(), deadline).await;
+        // To wait for leases to end may have taken longer than that.
+        self.settle(deadline.max(self.machine.now() + Duration::from_secs(3))).await;
         self.machine.record(What::End);
     }
 
@@ -219,7 +240,9 @@ impl Director {
         self.machine.boot(host, |process| {
             self.system.boot(NodeContext {
                 id,
-                members: self.members.clone(),
+                members: self.founders.clone(),
+                hosts: self.hosts.clone(),
+                joins: !self.founders.contains_key(&id),
                 cluster: self.plan.cluster.clone(),
                 net: SimNet::current(),
                 disk: SimDisk::current(),
@@ -283,11 +306,23 @@ impl Director {
 
     fn view(&self, subject: Option<NodeId>) -> ClusterView {
         ClusterView {
-            nodes: self.members.keys().copied().collect(),
+            nodes: self.started(),
             clients: (1..=self.plan.clients()).map(ClientId).collect(),
             leader: self.machine.leader(),
             subject,
         }
+    }
+
+    /// Every node that was ever started.
+    fn started(&self) -> Vec<NodeId> {
+        let count = self.founders.len() + self.joined.load(Ordering::Relaxed) as usize;
+        self.hosts.keys().copied().take(count).collect()
+    }
+
+    /// Those of them that belong to the cluster now, as far as anybody told.
+    fn members(&self) -> Vec<NodeId> {
+        let told = self.machine.members();
+        self.started().into_iter().filter(|id| told.as_ref().is_none_or(|members| members.contains(id))).collect()
     }
 
     fn say(&self, fault: &str, phase: EffectPhase, text: String) {
@@ -333,6 +368,8 @@ impl Director {
                 (EffectPhase::Stop, format!("{node} accepts connections again"))
             }
             Effect::Admin { node, ask } => return self.administer(fault, node, ask),
+            Effect::Grow => return self.grow(fault),
+            Effect::Shrink { node } => return self.ask_cluster(fault, node, Admin::RemoveMember { node }),
             Effect::Kill { node, power_loss } => {
                 let how = if power_loss { "power loss of" } else { "kill" };
                 let ran = self.machine.end_process(self.machine.node(node), power_loss);
@@ -353,6 +390,27 @@ impl Director {
             }
         };
         self.say(fault, phase, text);
+    }
+
+    /// A new node starts, and the cluster is asked to take it in.
+    fn grow(&self, fault: &str) {
+        let joined = self.joined.load(Ordering::Relaxed) as usize;
+        let Some((&node, _)) = self.hosts.iter().nth(self.founders.len() + joined) else {
+            return self.say(fault, EffectPhase::Once, format!("grow: no more than {NEWCOMERS_MAX} nodes join in one run"));
+        };
+        self.joined.fetch_add(1, Ordering::Relaxed);
+        self.boot(node);
+        self.say(fault, EffectPhase::Once, format!("{node} starts, to join"));
+        self.ask_cluster(fault, node, Admin::AddMember { node });
+    }
+
+    /// Asks something about a node of the leader, or of whoever else is up: every node passes it on.
+    fn ask_cluster(&self, fault: &str, about: NodeId, ask: Admin) {
+        let up = |id: &NodeId| *id != about && self.machine.is_running(self.machine.node(*id));
+        match self.machine.leader().filter(up).or_else(|| self.members().into_iter().find(up)) {
+            Some(node) => self.administer(fault, node, ask),
+            None => self.say(fault, EffectPhase::Once, format!("{ask}: nobody is up to ask")),
+        }
     }
 
     /// Asks a node's administration interface; its answer is written down when it comes.
@@ -381,10 +439,10 @@ impl Director {
         (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
         let mut may_stay_dead = match self.plan.liveness.heal {
             Heal::All => 0,
-            Heal::Quorum => (self.members.len() - 1) / 2,
+            Heal::Quorum => (self.founders.len() - 1) / 2,
         };
         let mut running = Vec::new();
-        for &id in self.members.keys() {
+        for id in self.members() {
             let host = self.machine.node(id);
             self.machine.resume_entirely(host);
             if !self.machine.is_running(host) && may_stay_dead > 0 {
@@ -399,9 +457,11 @@ impl Director {
         self.machine.now()
     }
 
-    /// What each running node holds; `None` from one that cannot tell (yet).
+    /// What each running member holds; `None` from one that cannot tell (yet).
     fn finals(&self) -> Vec<(NodeId, Option<Saw>)> {
-        let running = self.probes.iter().filter(|(id, _)| self.machine.is_running(self.machine.node(**id)));
+        let members = self.members();
+        let is_up = |id: &NodeId| members.contains(id) && self.machine.is_running(self.machine.node(*id));
+        let running = self.probes.iter().filter(|(id, _)| is_up(id));
         let ask = |probe: &Mutex<Option<Probe>>| probe.lock().expect("no panic under this lock").as_ref().map(|probe| probe());
         running.map(|(id, probe)| (*id, ask(probe))).collect()
     }

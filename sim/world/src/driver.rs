@@ -4,10 +4,10 @@ use crate::{
     env::SimEnv,
     machine::Machine,
     net::SimNet,
-    system::{Client, ClientContext, System},
+    system::{Client, ClientContext, CurrentOp, System},
 };
 use squall_env::{Env, LocalInstant};
-use squall_history::{Answer, ClientId, NodeId, Op, OpId, Outcome, SimTime, What};
+use squall_history::{Answer, ClientId, LeaseId, LeaseOp, LeaseOutput, NodeId, Op, OpId, Outcome, Output, SimTime, What};
 use squall_scenario::{Scenario, workloads::Pace};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,9 +33,35 @@ struct Progress {
     healed: Option<SimTime>,
     running: u32,
     keys: BTreeSet<String>,
+    /// The leases that were granted, and are not known to be gone; the longest time to live of any.
+    leases: BTreeSet<LeaseId>,
+    ttl_max: u64,
     next_op: u64,
     /// For each client, when its last successful operation was invoked.
     served: BTreeMap<ClientId, SimTime>,
+}
+
+impl Progress {
+    fn follow(&mut self, ask: &LeaseOp, output: &LeaseOutput) {
+        match output {
+            LeaseOutput::Granted { lease, ttl } => {
+                self.leases.insert(*lease);
+                self.ttl_max = self.ttl_max.max(*ttl);
+            }
+            LeaseOutput::Renewed { ttl: 0 } | LeaseOutput::Left { ttl: -1, .. } | LeaseOutput::Revoked => {
+                _ = ask.lease().map(|lease| self.leases.remove(&lease));
+            }
+            LeaseOutput::Renewed { .. } | LeaseOutput::Left { .. } | LeaseOutput::Attached => {}
+        }
+    }
+}
+
+/// What is looked at once more when the load is over.
+pub(crate) struct Leftovers {
+    keys: BTreeSet<String>,
+    leases: BTreeSet<LeaseId>,
+    ttl_max: u64,
+    next_op: u64,
 }
 
 /// The load of a plan's workloads.
@@ -68,7 +94,8 @@ impl Load {
                 let (session, system, members, hurry) = (load.session(id), system.clone(), members.clone(), load.hurry.clone());
                 machine.boot(machine.client_host(ordinal), |_| async move {
                     let net = SimNet::current();
-                    let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal });
+                    let ear = session.current.ear(&session.machine);
+                    let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal, ear });
                     let begun = SimEnv::now();
                     let (mut started, mut ended) = (begun, begun);
                     loop {
@@ -90,8 +117,9 @@ impl Load {
                             break;
                         }
                         started = SimEnv::now();
-                        if let Some(answer) = session.perform(&mut *client, &op).await {
-                            source.answered(&op, &answer);
+                        match session.perform(&mut *client, &op).await {
+                            Some(answer) => source.answered(&op, &answer),
+                            None => source.unanswered(&op),
                         }
                         ended = SimEnv::now();
                     }
@@ -105,7 +133,13 @@ impl Load {
     }
 
     fn session(&self, id: ClientId) -> Session {
-        Session { machine: self.machine.clone(), id, progress: self.progress.clone(), changed: self.changed.clone() }
+        Session {
+            machine: self.machine.clone(),
+            id,
+            progress: self.progress.clone(),
+            changed: self.changed.clone(),
+            current: CurrentOp::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -144,10 +178,10 @@ impl Load {
         self.until(self.machine.now() + Duration::from_secs(60), |p| p.running == 0).await;
     }
 
-    /// Every key that was asked for.
-    pub(crate) fn keys(&self) -> (BTreeSet<String>, u64) {
-        let progress = self.lock();
-        (progress.keys.clone(), progress.next_op)
+    /// Every key that was asked for, and every lease that may be left.
+    pub(crate) fn leftovers(&self) -> Leftovers {
+        let Progress { keys, leases, ttl_max, next_op, .. } = &*self.lock();
+        Leftovers { keys: keys.clone(), leases: leases.clone(), ttl_max: *ttl_max, next_op: *next_op }
     }
 }
 
@@ -175,6 +209,7 @@ struct Session {
     id: ClientId,
     progress: Arc<Mutex<Progress>>,
     changed: Arc<Notify>,
+    current: CurrentOp,
 }
 
 impl Session {
@@ -203,7 +238,9 @@ impl Session {
         };
         let invoked = self.machine.now();
         self.machine.record(What::Invoke { client: self.id, op: id, ask: op.clone() });
-        let called = squall_env::timeout::<SimEnv, _>(PATIENCE, client.call(op)).await;
+        self.current.set(Some(id));
+        let called = squall_env::timeout::<SimEnv, _>(PATIENCE + op.lasts(), client.call(op)).await;
+        self.current.set(None);
         let outcome = called.unwrap_or_else(|_| Outcome::Info("the client never said how it ended".to_string()));
         let (what, answer) = match outcome {
             Outcome::Ok(answer) => (What::Ok { op: id, output: answer.output.clone(), revision: answer.revision }, Some(answer)),
@@ -211,6 +248,9 @@ impl Session {
             Outcome::Info(why) => (What::Info { op: id, why }, None),
         };
         self.machine.record(what);
+        if let (Op::Lease(ask), Some(Answer { output: Output::Lease(output), .. })) = (op, &answer) {
+            self.lock().follow(ask, output);
+        }
         if answer.is_some() {
             self.lock().served.insert(self.id, invoked);
             self.changed.notify_one();
@@ -219,36 +259,58 @@ impl Session {
     }
 }
 
-/// Reads every key once more, through client c1; each read is tried until it succeeds or time is up.
+/// A lease that nobody renews ends this much later than its time to live at the most.
+const LEASE_GRACE: Duration = Duration::from_secs(6);
+
+/// Reads every key once more, through client c1; each read is tried until it succeeds or time is up. Then
+/// looks at every lease until it is gone, or should be.
 pub(crate) async fn final_reads(
     machine: &Arc<Machine>,
     system: Arc<dyn System>,
     members: &BTreeMap<NodeId, SocketAddr>,
-    (keys, last_op): (BTreeSet<String>, u64),
+    left: Leftovers,
     deadline: SimTime,
 ) {
     let host = machine.client_host(1);
     machine.end_process(host, false);
-    let count = keys.len() as u32;
-    let progress = Progress { next_op: last_op, ..Default::default() };
-    let session = Session { machine: machine.clone(), id: ClientId(1), progress: Arc::new(Mutex::new(progress)), changed: Arc::default() };
+    let count = (left.keys.len() + left.leases.len()) as u32;
+    let lives = if left.leases.is_empty() { Duration::ZERO } else { Duration::from_secs(left.ttl_max) + LEASE_GRACE };
+    let progress = Progress { next_op: left.next_op, ..Default::default() };
+    let current = CurrentOp::default();
+    let ear = current.ear(machine);
+    let progress = Arc::new(Mutex::new(progress));
+    let session = Session { machine: machine.clone(), id: ClientId(1), progress, changed: Arc::default(), current };
     let (members, clock) = (members.clone(), machine.clone());
     let finished = Arc::new(Notify::new());
     let tell = finished.clone();
     machine.boot(host, |_| async move {
         let net = SimNet::current();
-        let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal: 1 });
-        for key in keys {
+        let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal: 1, ear });
+        for key in left.keys {
             let read = Op::Get { key };
             while session.perform(&mut *client, &read).await.is_none() && clock.now() < deadline {
                 SimEnv::sleep(Duration::from_millis(50)).await;
             }
         }
+        let mut leases = left.leases;
+        let gone_by = clock.now() + lives;
+        while !leases.is_empty() {
+            for lease in leases.clone() {
+                let answer = session.perform(&mut *client, &Op::Lease(LeaseOp::TimeLeft { lease })).await;
+                if matches!(answer, Some(Answer { output: Output::Lease(LeaseOutput::Left { ttl: -1, .. }), .. })) {
+                    leases.remove(&lease);
+                }
+            }
+            if clock.now() > gone_by {
+                break;
+            }
+            SimEnv::sleep(Duration::from_millis(500)).await;
+        }
         tell.notify_one();
         Ok(())
     });
     // Bounded, should the client die: its panic is seen by the one who asked for the run.
-    let late = machine.sleep_until(deadline.max(machine.now()) + PATIENCE * (count + 1));
+    let late = machine.sleep_until(deadline.max(machine.now()) + lives + PATIENCE * (count + 1));
     let (mut late, mut done) = (std::pin::pin!(late), std::pin::pin!(finished.notified()));
     std::future::poll_fn(|cx| match done.as_mut().poll(cx) {
         std::task::Poll::Ready(()) => std::task::Poll::Ready(()),

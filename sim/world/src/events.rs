@@ -1,6 +1,6 @@
 //! Named happenings, derived from what is recorded.
 
-use squall_history::{Event, NodeId, OpId, Role, Saw, What};
+use squall_history::{Event, Heard, LeaseOutput, LineOutput, NodeId, Op, OpId, Output, Role, Saw, What};
 use std::collections::BTreeSet;
 
 #[derive(Default)]
@@ -8,6 +8,10 @@ pub(crate) struct Deriver {
     leader: Option<NodeId>,
     leaders: u64,
     open_writes: BTreeSet<OpId>,
+    /// Watches that begin in the past.
+    resumed: BTreeSet<OpId>,
+    /// The last membership that was told, and its index.
+    members: Option<(u64, BTreeSet<NodeId>)>,
 }
 
 impl Deriver {
@@ -23,17 +27,57 @@ impl Deriver {
                 if ask.may_write() {
                     self.open_writes.insert(*op);
                 }
+                if matches!(ask, Op::Watch { from: Some(_), .. }) {
+                    self.resumed.insert(*op);
+                }
                 None
             }
-            What::Ok { op, .. } => (self.open_writes.remove(op) && link_is_cut).then_some((Event::WriteDuringPartition, None)),
+            What::Ok { op, output, .. } => {
+                let wrote = self.open_writes.remove(op);
+                let told = match output {
+                    Output::Lease(LeaseOutput::Renewed { ttl: 0 } | LeaseOutput::Left { ttl: -1, .. }) => Some(Event::LeaseExpired),
+                    Output::Line(LineOutput::Held { .. }) => Some(Event::LockAcquired),
+                    Output::Line(LineOutput::Worked { yes: false }) => Some(Event::WorkRefused),
+                    _ => (wrote && link_is_cut).then_some(Event::WriteDuringPartition),
+                };
+                told.map(|event| (event, None))
+            }
+            What::Heard { op, heard } => match heard {
+                Heard::Created { .. } => self.resumed.remove(op).then_some((Event::WatchResumed, None)),
+                Heard::Events { .. } => Some((Event::WatchEvent, None)),
+                Heard::Canceled { compacted, .. } => (*compacted > 0).then_some((Event::WatchCompacted, None)),
+                Heard::Progress { .. } | Heard::Leader { .. } => None,
+            },
             What::Fail { op, .. } => {
                 self.open_writes.remove(op);
                 None
             }
             What::Info { .. } => Some((Event::OutcomeUnknown, None)),
+            What::Node { saw: Saw::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),
             What::Node { node, saw } => self.of_node(*node, saw).map(|event| (event, Some(*node))),
             What::Available { .. } | What::Effect { .. } | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => None,
         }
+    }
+
+    /// The members that were told last.
+    pub(crate) fn members(&self) -> Option<&BTreeSet<NodeId>> {
+        self.members.as_ref().map(|(_, members)| members)
+    }
+
+    /// Several nodes tell of each membership; the first one counts.
+    fn of_members(&mut self, index: u64, voters: &[NodeId], learners: &[NodeId]) -> Option<(Event, Option<NodeId>)> {
+        let now: BTreeSet<NodeId> = voters.iter().chain(learners).copied().collect();
+        let Some((known, before)) = &self.members else {
+            self.members = Some((index, now));
+            return None;
+        };
+        if index <= *known {
+            return None;
+        }
+        let added = now.difference(before).next().map(|node| (Event::MemberAdded, Some(*node)));
+        let event = added.or_else(|| before.difference(&now).next().map(|node| (Event::MemberRemoved, Some(*node))));
+        self.members = Some((index, now));
+        event
     }
 
     fn of_node(&mut self, node: NodeId, saw: &Saw) -> Option<Event> {
@@ -62,6 +106,7 @@ impl Deriver {
             | Saw::Commit { .. }
             | Saw::Apply { .. }
             | Saw::Restored { .. }
+            | Saw::Members { .. }
             | Saw::Final { .. } => None,
         }
     }

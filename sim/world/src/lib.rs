@@ -28,6 +28,6 @@ pub use env::SimEnv;
 pub use machine::{HISTORY_MAX, HostId, Machine, MachineConfig, cpu_clock};
 pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
 pub use process::{Process, SimJoin};
-pub use system::{BoxFuture, Client, ClientContext, NodeContext, Reporter, System};
+pub use system::{BoxFuture, Client, ClientContext, Ear, NodeContext, Reporter, System};
 
 pub use squall_scenario::{Admin, Cluster};

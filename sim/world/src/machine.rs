@@ -243,6 +243,11 @@ impl Machine {
         self.lock().1.events.leader()
     }
 
+    /// The nodes that belong to the cluster, by the last membership that was told; `None` before any was.
+    pub(crate) fn members(&self) -> Option<BTreeSet<NodeId>> {
+        self.lock().1.events.members().cloned()
+    }
+
     /// Whether the history had to be cut off at [`HISTORY_MAX`].
     pub fn history_overflowed(&self) -> bool {
         self.lock().1.overflowed

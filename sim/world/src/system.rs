@@ -1,7 +1,7 @@
 //! What a system under test is to the world: how a node is booted, how a client talks to it.
 
 use crate::{disk::SimDisk, machine::Machine, net::SimNet};
-use squall_history::{NodeId, Op, Outcome, Saw, What};
+use squall_history::{Heard, NodeId, Op, OpId, Outcome, Saw, What};
 use squall_scenario::{Admin, Cluster};
 use std::{
     collections::BTreeMap,
@@ -38,7 +38,8 @@ pub trait System: Send + Sync {
 
 /// One client of a system under test.
 pub trait Client: Send {
-    /// Asks, and says how it ended. One operation at a time.
+    /// Asks, and says how it ended. One operation at a time. What is heard while it lasts goes into the
+    /// [`Ear`] that the client was made with.
     fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome>;
 }
 
@@ -52,8 +53,12 @@ pub(crate) type Administrator = Box<dyn Fn(Admin) -> BoxFuture<'static, Result<(
 pub struct NodeContext {
     /// Which node this is.
     pub id: NodeId,
-    /// Every node, and where it listens.
+    /// The nodes that found the cluster, and where they listen.
     pub members: BTreeMap<NodeId, SocketAddr>,
+    /// Those, and every node that may join later.
+    pub hosts: BTreeMap<NodeId, SocketAddr>,
+    /// Whether this node joins a cluster that is there.
+    pub joins: bool,
     /// The cluster's make.
     pub cluster: Cluster,
     /// The host's network.
@@ -99,7 +104,7 @@ impl Reporter {
 
 /// What a client is made with.
 pub struct ClientContext {
-    /// Every node, and where it listens.
+    /// Every node that there is or may be, and where it listens.
     pub members: BTreeMap<NodeId, SocketAddr>,
     /// The client host's network.
     pub net: SimNet,
@@ -107,4 +112,43 @@ pub struct ClientContext {
     pub op_timeout: Duration,
     /// Which client this is, from 1: clients start at different nodes.
     pub ordinal: u32,
+    /// Where to write down what an operation lets the client hear.
+    pub ear: Ear,
+}
+
+/// Writes down what a client hears while its operation lasts.
+#[derive(Clone)]
+pub struct Ear(Arc<dyn Fn(Heard) + Send + Sync>);
+
+impl Ear {
+    /// An ear that tells this.
+    pub fn new(tell: impl Fn(Heard) + Send + Sync + 'static) -> Ear {
+        Ear(Arc::new(tell))
+    }
+
+    /// The operation that is under way lets the client hear this, now.
+    pub fn hears(&self, heard: Heard) {
+        (self.0)(heard);
+    }
+}
+
+/// The operation that a client is in.
+#[derive(Clone, Default)]
+pub(crate) struct CurrentOp(Arc<Mutex<Option<OpId>>>);
+
+impl CurrentOp {
+    pub(crate) fn set(&self, op: Option<OpId>) {
+        *self.0.lock().expect("no panic under this lock") = op;
+    }
+
+    /// An ear that writes into the machine's history.
+    pub(crate) fn ear(&self, machine: &Arc<Machine>) -> Ear {
+        let (current, machine) = (self.0.clone(), machine.clone());
+        Ear::new(move |heard| {
+            let op = *current.lock().expect("no panic under this lock");
+            if let Some(op) = op {
+                machine.record(What::Heard { op, heard });
+            }
+        })
+    }
 }

@@ -1,8 +1,8 @@
 //! The real server: the node of the simulations on kernel sockets and files.
 
 use clap::Parser;
-use squall_cluster::{NoObserver, Node};
-use squall_server::{Flags, LogFormat, ServerEnv};
+use squall_cluster::Node;
+use squall_server::{Flags, LogFormat, Logged, ServerEnv};
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
@@ -42,7 +42,7 @@ async fn run(flags: &Flags) -> Result<(), String> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt()).map_err(|e| e.to_string())?, signal(SignalKind::terminate()).map_err(|e| e.to_string())?);
     let (id, cluster) = (setup.config.id, setup.config.cluster_id);
-    let started = Node::<ServerEnv>::start(setup.config, setup.net, setup.disk, Arc::new(NoObserver)).await;
+    let started = Node::<ServerEnv>::start(setup.config, setup.net, setup.disk, Arc::new(Logged { member: id })).await;
     let (node, service) = started.map_err(|e| e.to_string())?;
     let member = format!("{id:x}");
     tracing::info!(

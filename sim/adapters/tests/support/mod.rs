@@ -44,6 +44,7 @@ impl Observer for Tell {
         self.say(format!("install {index}"));
     }
     fn restored(&self, _index: u64, _term: u64, _state: u32) {}
+    fn members(&self, _index: u64, _voters: &[u64], _learners: &[u64]) {}
 }
 
 impl Log {

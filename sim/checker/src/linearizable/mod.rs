@@ -4,7 +4,8 @@
 //! Gets, puts and swaps are about one key each, so each key is decided by itself: linearizability is
 //! local. With deletes, ranges and transactions the whole store is one object: decided by the revisions
 //! that its answers carry ([`revision`]), or, without them, by the generic search. What this cannot see:
-//! anything about keys that nobody read.
+//! anything about keys that nobody read, nor what
+//! hangs on leases and lines ([`crate::foreign`]).
 
 mod explain;
 mod foresight;
@@ -19,14 +20,14 @@ pub use frontier::{Call, Decision, Model, decide};
 pub use register::{Ask, Register};
 pub use store::{State as StoreState, Store};
 
-use crate::{Checker, Verdict, Witness};
+use crate::{Checker, Verdict, Witness, foreign::Foreign};
 use squall_history::{Answer, CompletedOp, Op, OpEnd, Output, View};
 use std::collections::BTreeMap;
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "linearizable",
     about: "there is one order of all operations, each between its invocation and its answer, in which every answer is right",
-    applies: |_| true,
+    applies: |view| view.asks().any(Op::is_kv),
     check,
 };
 
@@ -40,11 +41,13 @@ pub const MODELS: &[(&str, &str)] = &[
 const VISITS_MAX: u64 = 20_000_000;
 
 fn check(view: &View<'_>) -> Verdict {
-    let ops = view.ops();
+    let all = view.ops();
+    let foreign = Foreign::of(&all);
+    let ops = foreign.without(&all);
     let spans_keys = |op: &CompletedOp| matches!(op.ask, Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. });
     match ops.iter().any(spans_keys) {
         false => check_keys(ops),
-        true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => revision::judge(&ops),
+        true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => revision::judge(&ops, &foreign),
         true => check_store(&ops),
     }
 }

@@ -34,6 +34,7 @@ impl Ask {
     pub fn of(op: &Op) -> Ask {
         match op {
             Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => panic!("a register is not asked `{op}`"),
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => panic!("a register is not asked `{op}`"),
             Op::Get { .. } => Ask::Get,
             Op::Put { value, .. } => Ask::Put(value.clone()),
             Op::Cas { expect, value, .. } => Ask::Cas { from: expect.clone(), to: value.clone() },
@@ -62,7 +63,8 @@ impl Model for Register {
             (Ask::Cas { from, .. }, Some(Output::Swapped { yes: false })) => (from != state).then(|| state.clone()),
             (Ask::Cas { from, to }, None) => Some(if from == state { Some(to.clone()) } else { state.clone() }),
             // An answer of another kind than the question is never right.
-            (_, Some(Output::Deleted { .. } | Output::Ranged { .. } | Output::Txn { .. }))
+            (_, Some(Output::Deleted { .. } | Output::Ranged { .. } | Output::Txn { .. } | Output::Watched { .. }))
+            | (_, Some(Output::Lease(_) | Output::Line(_) | Output::Member(_) | Output::Greeted { .. }))
             | (Ask::Get, Some(Output::Done | Output::Swapped { .. }))
             | (Ask::Put(_), Some(Output::Got { .. } | Output::Swapped { .. }))
             | (Ask::Cas { .. }, Some(Output::Got { .. } | Output::Done)) => None,

@@ -25,7 +25,7 @@ use super::{
     foresight::{Foresight, Leaves},
     store::{State, agrees, modified},
 };
-use crate::{Verdict, Witness};
+use crate::{Verdict, Witness, foreign::Foreign};
 use squall_history::{CompletedOp, KeyValue, Op, OpEnd, OpId, Output, SimTime, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +71,8 @@ const UNSEEN: &str = "\u{0}unseen";
 
 struct Engine<'o> {
     ops: &'o [CompletedOp],
+    /// What takes revisions without changing these keys and values.
+    foreign: &'o Foreign,
     /// The answered write that claims a revision.
     claims: BTreeMap<u64, usize>,
     /// Answered operations that changed nothing, by the revision that they saw.
@@ -106,8 +108,8 @@ enum Place {
 }
 
 /// Judges operations of which every answered one carries a revision.
-pub(super) fn judge(ops: &[CompletedOp]) -> Verdict {
-    match Engine::new(ops).and_then(|engine| engine.replay()) {
+pub(super) fn judge(ops: &[CompletedOp], foreign: &Foreign) -> Verdict {
+    match Engine::new(ops, foreign).and_then(|engine| engine.replay()) {
         Ok(()) => Verdict::Valid,
         Err(verdict) => *verdict,
     }
@@ -138,6 +140,7 @@ fn shown<'o>(output: &'o Output, into: &mut BTreeSet<&'o str>) {
         Output::Ranged { kvs } => into.extend(kvs.iter().map(|kv| kv.value.as_str())),
         Output::Txn { results, .. } => results.iter().for_each(|r| shown(r, into)),
         Output::Done | Output::Swapped { .. } | Output::Deleted { .. } => {}
+        Output::Watched { .. } | Output::Lease(_) | Output::Line(_) | Output::Member(_) | Output::Greeted { .. } => {}
     }
 }
 
@@ -147,13 +150,15 @@ fn expected(op: &Op) -> Vec<&str> {
         Op::Cas { expect, .. } => expect.as_deref().into_iter().collect(),
         Op::Txn { compare, .. } => compare.iter().filter_map(|c| c.holds.as_deref()).collect(),
         Op::Get { .. } | Op::Put { .. } | Op::Delete { .. } | Op::Range { .. } => vec![],
+        Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => vec![],
     }
 }
 
 impl<'o> Engine<'o> {
-    fn new(ops: &'o [CompletedOp]) -> Result<Engine<'o>, Box<Verdict>> {
+    fn new(ops: &'o [CompletedOp], foreign: &'o Foreign) -> Result<Engine<'o>, Box<Verdict>> {
         let mut engine = Engine {
             ops,
+            foreign,
             claims: BTreeMap::new(),
             readers: BTreeMap::new(),
             past: BTreeMap::new(),
@@ -325,6 +330,7 @@ impl<'o> Engine<'o> {
                 }
             }
             Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } => {}
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {}
         }
         op
     }
@@ -348,7 +354,8 @@ impl<'o> Engine<'o> {
         if last > STEPS_MAX {
             return Err(Box::new(Verdict::Unknown(format!("revision {last} was told, and no more than {STEPS_MAX} are replayed"))));
         }
-        let foresight = Foresight::new(self.ops, |revision| self.claims.contains_key(&revision), last);
+        let claimed = |revision: u64| self.claims.contains_key(&revision) || self.foreign.claims.contains_key(&revision);
+        let foresight = Foresight::new(self.ops, claimed, last);
         let limit = CHOICES_A_HOLE * (last as usize).saturating_sub(self.claims.len());
         let search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max);
         let orders = [Order::AsAsked, Order::LatestFirst].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
@@ -383,6 +390,10 @@ impl<'o> Engine<'o> {
                 }
                 let revision = store.state.revision + 1;
                 let wrong = match self.claims.get(&revision) {
+                    None if self.foreign.claims.contains_key(&revision) => {
+                        store.state.revision = revision;
+                        self.hold_reads(revision, &store).err()
+                    }
                     Some(&claim) => {
                         asked = self.ops[claim].invoked_at;
                         self.claimed(revision, claim, &mut store).and_then(|()| self.hold_reads(revision, &store)).err()
@@ -466,7 +477,13 @@ impl<'o> Engine<'o> {
                 left.iter().map(|i| self.ops[*i].invoked_at).min_by_key(|asked| (*asked < last_asked, asked.abs_diff(last_asked)))?;
             self.may_write(op, revision).then_some((op, class, nearest))
         });
-        unused.filter_map(|(op, class, asked)| Some((take(op, Some(class))?, asked))).collect()
+        let mut choices: Vec<(Possible, usize)> = unused.filter_map(|(op, class, asked)| Some((take(op, Some(class))?, asked))).collect();
+        if self.foreign.unclaimed {
+            let mut same = store.clone();
+            same.state.revision = revision;
+            choices.push((same, last_asked));
+        }
+        choices
     }
 
     /// Whether what will be seen can come about from this store.

@@ -81,6 +81,7 @@ fn random_history(draws: &mut SeededStream) -> Vec<CompletedOp> {
                         Output::Deleted { count } => *count = 1 - (*count).min(1),
                         Output::Txn { succeeded, .. } => *succeeded = !*succeeded,
                         Output::Done => {}
+                        other => unreachable!("a store does not answer {other}"),
                     }
                 }
                 ops[i].end = OpEnd::Ok(SimTime(place as u64), output);
@@ -112,7 +113,7 @@ fn both_engines_agree_on_50_000_random_histories() {
     let (mut valid, mut invalid, mut holes) = (0, 0, 0);
     for seed in 0..50_000 {
         let ops = random_history(&mut stream(seed, "revisions"));
-        let found = judge(&ops);
+        let found = judge(&ops, &Foreign::default());
         match (&found, generic(&ops)) {
             (Verdict::Valid, Decision::Linearizable) => valid += 1,
             (Verdict::Invalid(_), Decision::Stuck(_)) => invalid += 1,
@@ -140,7 +141,7 @@ fn each_kind_of_violation_is_named() {
     let get = |k: &str| Op::Get { key: k.into() };
     let got = |v: Option<&str>| Output::Got { value: v.map(str::to_string) };
     let past = |at| Op::Range { prefix: "a".into(), at: Some(at) };
-    let ranged = |v: &str, r| Output::Ranged { kvs: vec![KeyValue { key: "a".into(), value: v.into(), revision: Some(r) }] };
+    let ranged = |v: &str, r| Output::Ranged { kvs: vec![KeyValue { key: "a".into(), value: v.into(), revision: Some(r), made: None }] };
     let first = || answered(1, put("a", "1"), Output::Done, 2, (0, 1));
     let second = || answered(2, put("a", "2"), Output::Done, 3, (2, 3));
     let cases: Vec<(&str, Vec<CompletedOp>)> = vec![
@@ -160,7 +161,7 @@ fn each_kind_of_violation_is_named() {
         ("unexplained-revision", vec![first(), answered(2, put("a", "2"), Output::Done, 4, (2, 3))]),
     ];
     for (i, (expect, ops)) in cases.into_iter().enumerate() {
-        let found = judge(&ops);
+        let found = judge(&ops, &Foreign::default());
         let kind = if let Verdict::Invalid(witness) = &found { witness.kind } else { found.word() };
         assert_eq!(kind, expect, "case {i}: {found:?}");
     }
@@ -174,14 +175,14 @@ fn the_same_value_twice_is_no_violation_and_one_write_twice_is() {
         CompletedOp { id: OpId(id), client, ask, invoked, invoked_at: at, ended_at: usize::MAX, end: OpEnd::Open, revision: None }
     };
     let range = |id, written, revision, at| {
-        let kvs = vec![KeyValue { key: "a".into(), value: "x".into(), revision: Some(written) }];
+        let kvs = vec![KeyValue { key: "a".into(), value: "x".into(), revision: Some(written), made: None }];
         answered(id, Op::Range { prefix: "a".into(), at: None }, Output::Ranged { kvs }, revision, at)
     };
     let again = answered(3, Op::Put { key: "a".into(), value: "x".into() }, Output::Done, 3, (4, 5));
-    assert_eq!(judge(&[open(1, 0), range(2, 2, 2, (2, 3)), again]), Verdict::Valid);
+    assert_eq!(judge(&[open(1, 0), range(2, 2, 2, (2, 3)), again], &Foreign::default()), Verdict::Valid);
     let other = answered(3, Op::Put { key: "b".into(), value: "y".into() }, Output::Done, 3, (4, 5));
     let twice = [open(1, 0), range(2, 2, 2, (2, 3)), other, range(4, 4, 4, (6, 7))];
-    assert!(matches!(judge(&twice), Verdict::Invalid(w) if w.kind == "written-twice"));
+    assert!(matches!(judge(&twice, &Foreign::default()), Verdict::Invalid(w) if w.kind == "written-twice"));
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn many_writes_of_unknown_outcome_that_nobody_saw_are_no_explosion() {
         let span = (300 + 2 * n, 301 + 2 * n);
         ops.push(answered(id, Op::Put { key: "z".into(), value: format!("z{id}") }, Output::Done, 3 + 2 * n as u64, span));
     }
-    assert_eq!(judge(&ops), Verdict::Valid);
+    assert_eq!(judge(&ops, &Foreign::default()), Verdict::Valid);
 }
 
 /// A leader that cannot commit for a while: everything that it is asked in that time is given up by its
@@ -256,6 +257,6 @@ fn stall(draws: &mut SeededStream) -> Vec<CompletedOp> {
 fn what_was_asked_during_a_stall_is_decided() {
     for seed in 0..200 {
         let ops = stall(&mut stream(seed, "stalls"));
-        assert_eq!(judge(&ops), Verdict::Valid, "seed {seed}");
+        assert_eq!(judge(&ops, &Foreign::default()), Verdict::Valid, "seed {seed}");
     }
 }

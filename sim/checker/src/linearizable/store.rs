@@ -42,8 +42,13 @@ impl State {
     /// What a range answers.
     pub(super) fn range(&self, prefix: &str) -> Vec<KeyValue> {
         let from = self.keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
-        from.map(|(key, (value, revision))| KeyValue { key: key.to_string(), value: value.to_string(), revision: Some(*revision) })
-            .collect()
+        from.map(|(key, (value, revision))| KeyValue {
+            key: key.to_string(),
+            value: value.to_string(),
+            revision: Some(*revision),
+            made: None,
+        })
+        .collect()
     }
 
     /// What a plain read answers; `None` for what may change something.
@@ -52,6 +57,7 @@ impl State {
             Op::Get { key } => Some(Output::Got { value: self.get(key).map(str::to_string) }),
             Op::Range { prefix, .. } => Some(Output::Ranged { kvs: self.range(prefix) }),
             Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Txn { .. } => None,
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => panic!("a store is not asked `{op}`"),
         }
     }
 
@@ -62,6 +68,7 @@ impl State {
         let output = match op {
             Op::Get { key } => Output::Got { value: self.get(key).map(str::to_string) },
             Op::Range { prefix, .. } => Output::Ranged { kvs: self.range(prefix) },
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => panic!("a store is not asked `{op}`"),
             Op::Put { key, value } => self.act(&Act::Put { key: key.clone(), value: value.clone() }, next, &mut changed),
             Op::Delete { key } => self.act(&Act::Delete { key: key.clone() }, next, &mut changed),
             Op::Cas { key, expect, value } => {
@@ -123,6 +130,7 @@ pub(super) fn modified(op: &Op, output: &Output) -> bool {
             results.iter().any(|r| matches!(r, Output::Done) || matches!(r, Output::Deleted { count } if *count > 0))
         }
         (Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Txn { .. }, _) => true,
+        (Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. }, _) => false,
     }
 }
 

@@ -81,6 +81,7 @@ impl Raft {
             | Saw::Refused { .. }
             | Saw::Panicked { .. }
             | Saw::SnapshotBuilt { .. }
+            | Saw::Members { .. }
             | Saw::Final { .. } => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod lint;
 pub(crate) mod list;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -1,4 +1,4 @@
-//! `transfer-leader`, `compact`, `snapshot`: what administrators do at the wrong moment.
+//! `transfer-leader`, `compact`, `snapshot`, `defragment`: what administrators do at the wrong moment.
 
 use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
@@ -56,11 +56,27 @@ pub(super) const SNAPSHOT: FaultKind = FaultKind {
     },
 };
 
+pub(super) const DEFRAGMENT: FaultKind = FaultKind {
+    name: "defragment",
+    family: Family::Admin,
+    about: "Asks nodes to defragment: each writes its store anew and drops the log behind it.",
+    args: &[Arg { name: "target", form: "a target", about: "whom" }],
+    example: "defragment: { target: one }",
+    decode: |d, n| {
+        let mut fields = d.fields(n, "a defragmentation")?;
+        let target = fields.need(d, "target").and_then(|n| Target::decode(d, n, Whom::Nodes));
+        fields.done(d);
+        Some(Box::new(Ask { target: target?, what: What::Defragment }))
+    },
+    draw: |draws| Box::new(Ask { target: draws.pick(&[Target::One, Target::Leader, Target::All]).clone(), what: What::Defragment }),
+};
+
 #[derive(Clone, Copy, Debug)]
 enum What {
     Transfer,
     Compact { keep: u64 },
     Snapshot,
+    Defragment,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +100,7 @@ impl Fault for Ask {
             },
             What::Compact { keep } => nodes.into_iter().flat_map(|node| now(node, Admin::Compact { keep })).collect(),
             What::Snapshot => nodes.into_iter().flat_map(|node| now(node, Admin::Snapshot)).collect(),
+            What::Defragment => nodes.into_iter().flat_map(|node| now(node, Admin::Defragment)).collect(),
         }
     }
 
@@ -100,6 +117,7 @@ impl Fault for Ask {
             What::Transfer => TRANSFER_LEADER.name,
             What::Compact { .. } => COMPACT.name,
             What::Snapshot => SNAPSHOT.name,
+            What::Defragment => DEFRAGMENT.name,
         }
     }
 
@@ -107,7 +125,7 @@ impl Fault for Ask {
         match self.what {
             What::Transfer => mapping([("to", Some(self.target.to_yaml()))]),
             What::Compact { keep } => mapping([("keep", Some(keep.into()))]),
-            What::Snapshot => mapping([("target", Some(self.target.to_yaml()))]),
+            What::Snapshot | What::Defragment => mapping([("target", Some(self.target.to_yaml()))]),
         }
     }
 

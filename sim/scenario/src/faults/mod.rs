@@ -4,6 +4,7 @@ mod admin;
 mod crash_loop;
 mod degrade;
 mod kill;
+mod members;
 mod partition;
 mod pause;
 mod reach;
@@ -40,11 +41,13 @@ pub enum Family {
     Process,
     /// What an administrator does.
     Admin,
+    /// Who belongs to the cluster.
+    Membership,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin];
+    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership];
 
     /// The name that people write.
     pub fn name(self) -> &'static str {
@@ -52,6 +55,7 @@ impl Family {
             Family::Network => "network",
             Family::Process => "process",
             Family::Admin => "admin",
+            Family::Membership => "membership",
         }
     }
 }
@@ -89,6 +93,10 @@ pub const REGISTRY: &[FaultKind] = &[
     admin::TRANSFER_LEADER,
     admin::COMPACT,
     admin::SNAPSHOT,
+    admin::DEFRAGMENT,
+    members::GROW,
+    members::SHRINK,
+    members::REPLACE,
 ];
 
 /// A fault, as written: what it does, to whom, for how long. When is not its business.
@@ -114,6 +122,11 @@ pub trait Fault: Debug + Send + Sync {
     /// The smallest cluster in which it can be done to anybody.
     fn least_nodes(&self) -> u32 {
         self.targets().iter().map(|t| t.least_nodes()).max().unwrap_or(1)
+    }
+
+    /// How many nodes join the cluster by it that there were not before.
+    fn newcomers(&self) -> u32 {
+        0
     }
 
     /// The kind's name.

@@ -183,6 +183,10 @@ impl Shrinker<'_> {
         if script_of(&self.best).is_some() {
             return;
         }
+        // A lease's or a place's number is the run's own: such operations cannot be written down.
+        if history.iter().any(|entry| matches!(&entry.what, What::Invoke { ask, .. } if !ask.is_kv())) {
+            return;
+        }
         let mut ops = Vec::new();
         for entry in history {
             match &entry.what {
@@ -404,6 +408,7 @@ impl Shrinker<'_> {
                     }
                 }
                 Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } => {}
+                Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {}
             }
         }
         let candidate = with_script(&self.best, script);

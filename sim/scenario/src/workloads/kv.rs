@@ -13,6 +13,8 @@ use crate::{
 use squall_history::{Act, Answer, Compare, Op, Output, SeededStream, stream};
 use std::collections::BTreeMap;
 
+const LARGE_ARG: Arg = Arg { name: "large", form: "10% or 1/10", about: "how many values span several disk sectors (default 1/8)" };
+
 pub(super) const KIND: WorkloadKind = WorkloadKind {
     name: "kv",
     about: "Gets, puts, deletes, transactions, prefix ranges and reads of the past; every value is unique.",
@@ -26,11 +28,31 @@ pub(super) const KIND: WorkloadKind = WorkloadKind {
             form: "{ get: 4, put: 3, delete: 1, txn: 3, range: 2, past: 1 }",
             about: "how often each operation, by weight (default as here)",
         },
-        Arg { name: "large", form: "10% or 1/10", about: "how many values span several disk sectors (default 1/8)" },
+        LARGE_ARG,
         SEED_ARG,
     ],
     example: "kv: { clients: 6, keys: 8, think: 20ms, mix: { put: 1, txn: 2, range: 1 } }",
-    decode,
+    decode: |d, n| decode(d, n, KIND.name, MIX),
+};
+
+pub(super) const TXN: WorkloadKind = WorkloadKind {
+    name: "txn",
+    about: "Transactions above all, on the same keys as `kv`: swaps and moves over several keys, with looks at the whole.",
+    args: &[
+        CLIENTS_ARG,
+        KEYS_ARG,
+        THINK_ARG,
+        RATE_ARG,
+        Arg {
+            name: "mix",
+            form: "{ get: 1, put: 1, txn: 8, range: 2, past: 1 }",
+            about: "how often each operation, by weight (default as here)",
+        },
+        LARGE_ARG,
+        SEED_ARG,
+    ],
+    example: "txn: { clients: 6, keys: 4, think: 10ms }",
+    decode: |d, n| decode(d, n, TXN.name, TXN_MIX),
 };
 
 /// Every key begins so.
@@ -44,6 +66,7 @@ const LARGE: std::ops::RangeInclusive<u64> = 600..=1800;
 
 #[derive(Clone, Debug)]
 struct Kv {
+    kind: &'static str,
     clients: u32,
     keys: u32,
     pace: Loop,
@@ -53,19 +76,20 @@ struct Kv {
 }
 
 const MIX: [u32; 6] = [4, 3, 1, 3, 2, 1];
+const TXN_MIX: [u32; 6] = [1, 1, 0, 8, 2, 1];
 const OPS: [&str; 6] = ["get", "put", "delete", "txn", "range", "past"];
 const EIGHTH: Probability = Probability { numerator: 1, denominator: 8 };
 
-fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
-    let mut fields = decoder.fields(node, "the kv workload")?;
+fn decode(decoder: &mut Decoder, node: &Node, kind: &'static str, default_mix: [u32; 6]) -> Option<Box<dyn Workload>> {
+    let mut fields = decoder.fields(node, "the workload")?;
     let clients = load::count(decoder, &mut fields, "clients", 200, 5);
     let keys = load::count(decoder, &mut fields, "keys", 1000, 5);
     let pace = Loop::decode(decoder, &mut fields);
-    let mix = load::decode_mix(decoder, fields.take("mix"), OPS, MIX);
+    let mix = load::decode_mix(decoder, fields.take("mix"), OPS, default_mix);
     let large = fields.take("large").map_or(Some(EIGHTH), |n| values::probability(decoder, n));
     let seed = fields.take("seed").and_then(|n| values::number(decoder, n, 0, u64::MAX));
     fields.done(decoder);
-    Some(Box::new(Kv { clients: clients?, keys: keys?, pace: pace?, mix: mix?, large: large?, seed }))
+    Some(Box::new(Kv { kind, clients: clients?, keys: keys?, pace: pace?, mix: mix?, large: large?, seed }))
 }
 
 impl Workload for Kv {
@@ -96,7 +120,7 @@ impl Workload for Kv {
     }
 
     fn kind(&self) -> &'static str {
-        KIND.name
+        self.kind
     }
 
     fn to_yaml(&self) -> serde_yaml::Value {
@@ -106,7 +130,7 @@ impl Workload for Kv {
             ("keys", Some(self.keys.into())),
             ("think", think),
             ("rate", rate),
-            ("mix", (self.mix != MIX).then(|| load::mix_to_yaml(self.mix, OPS))),
+            ("mix", (self.mix != if self.kind == TXN.name { TXN_MIX } else { MIX }).then(|| load::mix_to_yaml(self.mix, OPS))),
             ("large", (self.large != EIGHTH).then(|| self.large.to_text().into())),
             ("seed", self.seed.map(Into::into)),
         ])
@@ -237,7 +261,15 @@ mod tests {
 
     #[test]
     fn every_kind_of_operation_comes_and_values_are_unique() {
-        let workload = Kv { clients: 2, keys: 4, pace: Loop::Think(crate::Span::millis(1, 2)), mix: MIX, large: EIGHTH, seed: Some(3) };
+        let workload = Kv {
+            kind: KIND.name,
+            clients: 2,
+            keys: 4,
+            pace: Loop::Think(crate::Span::millis(1, 2)),
+            mix: MIX,
+            large: EIGHTH,
+            seed: Some(3),
+        };
         let mut source = workload.source(1, "c1");
         let ops: Vec<Op> = (0..500)
             .map(|i| {

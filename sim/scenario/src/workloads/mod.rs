@@ -1,9 +1,14 @@
 //! Workloads: one file each, one line in the registry each.
 
+mod hello;
 mod kv;
+mod lease;
+mod line;
 mod load;
+mod membership;
 mod register;
 mod script;
+mod watch;
 
 pub use script::{Line, Script};
 
@@ -25,7 +30,8 @@ pub struct WorkloadKind {
 }
 
 /// Every kind.
-pub const REGISTRY: &[WorkloadKind] = &[register::KIND, kv::KIND, script::KIND];
+pub const REGISTRY: &[WorkloadKind] =
+    &[register::KIND, kv::KIND, kv::TXN, watch::KIND, lease::KIND, line::LOCK, line::ELECTION, membership::KIND, hello::KIND, script::KIND];
 
 /// A workload: how many clients there are and what each of them asks.
 pub trait Workload: Debug + Send + Sync {
@@ -85,4 +91,7 @@ pub trait OpSource: Send {
 
     /// What the last operation answered, if it did.
     fn answered(&mut self, op: &Op, answer: &Answer);
+
+    /// The last operation was refused, or nobody knows what became of it.
+    fn unanswered(&mut self, _op: &Op) {}
 }

@@ -213,6 +213,7 @@ fn op_yaml(op: &Op) -> (&'static str, Value) {
         Op::Range { prefix, at: Some(revision) } => {
             ("past", mapping([("prefix", Some(prefix.as_str().into())), ("revision", Some((*revision).into()))]))
         }
+        Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => unreachable!("a script has no line for `{op}`"),
         Op::Txn { compare, then, otherwise } => {
             let compare = compare.iter().map(|c| mapping([("key", Some(c.key.as_str().into())), ("holds", optional(&c.holds))]));
             let branch = |acts: &[Act]| (!acts.is_empty()).then(|| acts.iter().map(act_yaml).collect::<Value>());

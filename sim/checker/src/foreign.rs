@@ -1,0 +1,70 @@
+//! What else happens in a store: leases end, places in line come and go, whoever holds one works.
+//!
+//! The sequential specification knows keys and values only. Whatever belongs to a lease or a line takes
+//! revisions all the same: those that its answers claim are steps at which the keys and values stay as they
+//! are. A lease that ends takes one that nobody claims, so where there are leases a revision that nobody
+//! claims may be such a step too: that makes this checker see less there, never too much.
+
+use squall_history::{CompletedOp, KeyValue, LeaseOp, LeaseOutput, LineOp, LineOutput, Op, OpEnd, Output, work_key};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What belongs to leases and lines.
+#[derive(Default)]
+pub(crate) struct Foreign {
+    keys: BTreeSet<String>,
+    prefixes: BTreeSet<String>,
+    /// The revisions that an answer claims, and the place of its operation.
+    pub(crate) claims: BTreeMap<u64, usize>,
+    /// Whether revisions that nobody claims may belong to them, too.
+    pub(crate) unclaimed: bool,
+}
+
+impl Foreign {
+    pub(crate) fn of(ops: &[CompletedOp]) -> Foreign {
+        let mut foreign = Foreign::default();
+        for (at, op) in ops.iter().enumerate() {
+            match &op.ask {
+                Op::Lease(LeaseOp::Attach { key, .. }) => _ = foreign.keys.insert(key.clone()),
+                Op::Line(ask) => {
+                    foreign.keys.insert(work_key(ask.name()));
+                    foreign.prefixes.insert(format!("{}/", ask.name()));
+                }
+                _ => {}
+            }
+            foreign.unclaimed |= match (&op.ask, &op.end) {
+                (Op::Lease(_) | Op::Line(_), OpEnd::Fail(_)) => false,
+                (Op::Lease(LeaseOp::Grant { .. } | LeaseOp::Revoke { .. }) | Op::Line(LineOp::Release { .. }), _) => true,
+                (Op::Lease(ask), end) => ask.may_write() && *end == OpEnd::Open,
+                (Op::Line(ask), end) => ask.may_write() && *end == OpEnd::Open,
+                _ => false,
+            };
+            let claim = match op.output() {
+                Some(Output::Lease(LeaseOutput::Attached)) => op.revision,
+                Some(Output::Line(LineOutput::Held { place })) => Some(place.token),
+                Some(Output::Line(LineOutput::Worked { yes: true } | LineOutput::Proclaimed)) => op.revision,
+                _ => None,
+            };
+            // A place that is asked for again is the same place.
+            foreign.claims.extend(claim.map(|revision| (revision, at)));
+        }
+        foreign
+    }
+
+    /// Whether a key belongs to a lease or a line.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.contains(key) || self.prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()))
+    }
+
+    /// The operations on keys and values, without what of their answers is foreign.
+    pub(crate) fn without(&self, ops: &[CompletedOp]) -> Vec<CompletedOp> {
+        let own = |op: &&CompletedOp| op.ask.is_kv() && !op.ask.keys().iter().any(|key| self.has(key));
+        let clean = |op: &CompletedOp| {
+            let mut op = op.clone();
+            if let OpEnd::Ok(_, Output::Ranged { kvs }) = &mut op.end {
+                kvs.retain(|KeyValue { key, .. }| !self.has(key));
+            }
+            op
+        };
+        ops.iter().filter(own).map(clean).collect()
+    }
+}

@@ -1,0 +1,281 @@
+//! `lease`: a lease lives at least as long as was promised, ends at last, and takes its keys with it at
+//! once.
+//!
+//! ```text
+//!   grant 2s    keep-alive (asked at 1.0s, answered)     asked at 2.9s, answered at 3.1s: "no such lease"
+//!   |-----------|----------------------------|- - - - - -^
+//!                promised until 3.0s         3.0s         legal: it was told after that
+//! ```
+//!
+//! * **never early**: told to be gone only when its time is over, counted from when its last successful
+//!   renewal was *asked for*; unless somebody asked for its end.
+//! * **nothing revives**: after somebody was told that it is gone, nobody finds it there.
+//! * **at once**: its keys go in one revision (where a watch tells of them).
+//! * **at last**: when nobody can have renewed it any more, and one leader stays, it is gone after its time
+//!   to live and a little.
+//!
+//! It goes by true time: where clocks run slow leases end late, which is legal, and where one runs fast it
+//! must not matter. What it cannot see: a lease that nobody asks about at the end.
+
+use crate::{Checker, Verdict, Witness};
+use squall_history::{CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What};
+use std::{collections::BTreeMap, time::Duration};
+
+pub(crate) const CHECKER: Checker = Checker {
+    name: "lease",
+    about: "leases never end early, end at last, take their keys with them at once, and nothing revives them",
+    applies: |view| view.asks().any(|op| matches!(op, Op::Lease(_))),
+    check,
+};
+
+/// The server counts in its own steps, and a revocation takes its time through the log.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// A renewal that nobody saw answered may reach the server this much later.
+const LATE: Duration = Duration::from_secs(30);
+
+/// Something that somebody was told.
+#[derive(Clone, Copy, Debug)]
+struct Sign {
+    op: OpId,
+    /// When that was asked.
+    asked: SimTime,
+    asked_at: usize,
+    /// When it was answered.
+    told: SimTime,
+    told_at: usize,
+}
+
+#[derive(Default)]
+struct Life {
+    ttl: Duration,
+    kept: bool,
+    /// Grants and renewals that succeeded.
+    renewed: Vec<Sign>,
+    /// Somebody found it there.
+    alive: Vec<Sign>,
+    /// Somebody was told that it is gone.
+    gone: Vec<Sign>,
+    /// The first time that somebody asked for its end.
+    end_asked: Option<SimTime>,
+    /// The last moment at which a renewal may have reached the server.
+    renewable_until: SimTime,
+    /// The revisions at which a watch told that one of its keys went.
+    went: BTreeMap<u64, (String, OpId)>,
+}
+
+fn sign(op: &CompletedOp) -> Option<Sign> {
+    let (OpEnd::Ok(told, _) | OpEnd::Fail(told)) = op.end else { return None };
+    Some(Sign { op: op.id, asked: op.invoked, asked_at: op.invoked_at, told, told_at: op.ended_at })
+}
+
+/// Everything that is known of each lease.
+fn lives(view: &View<'_>, ops: &[CompletedOp]) -> BTreeMap<LeaseId, Life> {
+    let refused: BTreeMap<OpId, &str> =
+        view.entries().filter_map(|(_, e)| if let What::Fail { op, why } = &e.what { Some((*op, why.as_str())) } else { None }).collect();
+    let mut lives: BTreeMap<LeaseId, Life> = BTreeMap::new();
+    for op in ops {
+        if let (Op::Lease(LeaseOp::Grant { keep, .. }), Some(Output::Lease(LeaseOutput::Granted { lease, ttl }))) = (&op.ask, op.output()) {
+            let life = lives.entry(*lease).or_default();
+            (life.ttl, life.kept) = (Duration::from_secs(*ttl), *keep);
+            life.renewed.extend(sign(op));
+            life.renewable_until = life.renewable_until.max(sign(op).map_or(op.invoked, |s| s.told));
+        }
+    }
+    let mut owners: BTreeMap<&str, (LeaseId, usize)> = BTreeMap::new();
+    for op in ops {
+        let Op::Lease(ask) = &op.ask else { continue };
+        let Some(life) = ask.lease().and_then(|lease| lives.get_mut(&lease)) else { continue };
+        let not_found = refused.get(&op.id).is_some_and(|why| why.contains("requested lease not found"));
+        match (ask, op.output()) {
+            (_, None) if not_found => life.gone.extend(sign(op)),
+            (LeaseOp::KeepAlive { .. }, Some(Output::Lease(LeaseOutput::Renewed { ttl: 0 }))) => life.gone.extend(sign(op)),
+            (LeaseOp::KeepAlive { .. }, Some(_)) => life.renewed.extend(sign(op)),
+            (LeaseOp::TimeLeft { .. }, Some(Output::Lease(LeaseOutput::Left { ttl: -1, .. }))) => life.gone.extend(sign(op)),
+            (LeaseOp::TimeLeft { .. }, Some(_)) => life.alive.extend(sign(op)),
+            (LeaseOp::Attach { lease, key, .. }, Some(_)) => {
+                life.alive.extend(sign(op));
+                owners.entry(key).or_insert((*lease, op.ended_at));
+            }
+            _ => {}
+        }
+        match (ask, &op.end) {
+            (LeaseOp::Revoke { .. }, OpEnd::Ok(..) | OpEnd::Open) => {
+                life.end_asked = Some(life.end_asked.map_or(op.invoked, |at| at.min(op.invoked)));
+                if op.output().is_some() {
+                    life.gone.extend(sign(op).map(|s| Sign { asked: s.told, asked_at: s.told_at, ..s }));
+                }
+            }
+            (LeaseOp::KeepAlive { .. }, OpEnd::Ok(at, _)) => life.renewable_until = life.renewable_until.max(*at),
+            (LeaseOp::KeepAlive { .. }, OpEnd::Open) => life.renewable_until = life.renewable_until.max(op.invoked + LATE),
+            _ => {}
+        }
+    }
+    keys(view, ops, &owners, &mut lives);
+    lives
+}
+
+/// What reads and watches tell of keys that hang on a lease. Each such key is written once, so that its
+/// going is the lease's end.
+fn keys(view: &View<'_>, ops: &[CompletedOp], owners: &BTreeMap<&str, (LeaseId, usize)>, lives: &mut BTreeMap<LeaseId, Life>) {
+    for op in ops {
+        let (Op::Get { key }, Some(Output::Got { value })) = (&op.ask, op.output()) else { continue };
+        let Some((lease, attached)) = owners.get(key.as_str()) else { continue };
+        let Some(life) = lives.get_mut(lease) else { continue };
+        match value {
+            Some(_) => life.alive.extend(sign(op)),
+            None if *attached < op.invoked_at => life.gone.extend(sign(op)),
+            None => {}
+        }
+    }
+    for (at, t, op, heard) in view.heard() {
+        let Heard::Events { events, .. } = heard else { continue };
+        for told in events.iter().filter(|told| told.value.is_none()) {
+            let Some((lease, _)) = owners.get(told.key.as_str()) else { continue };
+            let Some(life) = lives.get_mut(lease) else { continue };
+            life.gone.push(Sign { op, asked: t, asked_at: at, told: t, told_at: at });
+            life.went.insert(told.revision, (told.key.clone(), op));
+        }
+    }
+}
+
+fn check(view: &View<'_>) -> Verdict {
+    let ops = view.ops();
+    let settled = settled(view);
+    for (lease, life) in lives(view, &ops) {
+        if let Some(witness) = judge(lease, &life, settled) {
+            return Verdict::Invalid(Box::new(witness));
+        }
+    }
+    Verdict::Valid
+}
+
+/// When the faults were over and the last leader began, and when the clients were ended that keep leases.
+fn settled(view: &View<'_>) -> Option<(SimTime, SimTime)> {
+    let (mut healed, mut leads, mut ended) = (None, SimTime(0), None);
+    for (_, entry) in view.entries() {
+        match &entry.what {
+            What::Healed { .. } => healed = Some(entry.t),
+            What::FinalReads => ended = Some(entry.t),
+            What::Node { saw: Saw::Role { role: Role::Leader, .. }, .. } => leads = entry.t,
+            _ => {}
+        }
+    }
+    Some((healed?.max(leads), ended?))
+}
+
+fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>) -> Option<Witness> {
+    let witness = |kind, at, ops: &[OpId], text: String| Some(Witness { kind, summary: text, details: vec![], at, ops: ops.to_vec() });
+    for gone in &life.gone {
+        if let Some(later) = life.renewed.iter().chain(&life.alive).find(|sign| sign.asked_at > gone.told_at) {
+            let text = format!(
+                "lease {lease} was gone for {} at {}, and {} found it there, asked at {}",
+                gone.op, gone.told, later.op, later.asked
+            );
+            return witness("revived", later.told, &[gone.op, later.op], text);
+        }
+        if life.end_asked.is_some_and(|at| at <= gone.told) {
+            continue;
+        }
+        if let Some(renewed) = life.renewed.iter().find(|renewed| gone.told < renewed.asked + life.ttl) {
+            let text = format!(
+                "lease {lease} of {:?} was renewed by {}, asked at {}, and gone for {} at {}",
+                life.ttl, renewed.op, renewed.asked, gone.op, gone.told
+            );
+            return witness("early", gone.told, &[renewed.op, gone.op], text);
+        }
+    }
+    let mut went = life.went.iter();
+    if let (Some((first, (key, by))), Some((second, (other, by_other)))) = (went.next(), went.next()) {
+        let text = format!("of the keys of lease {lease}, {key} went at revision {first} and {other} at revision {second}");
+        return witness("not-at-once", SimTime(0), &[*by, *by_other], text);
+    }
+    let (quiet, ended) = settled?;
+    let renewable = if life.kept { life.renewable_until.max(ended + LATE) } else { life.renewable_until };
+    let due = quiet.max(renewable) + life.ttl + GRACE;
+    let late = life.alive.iter().find(|alive| alive.asked > due)?;
+    let text =
+        format!("lease {lease} of {:?} could not be renewed after {renewable}, and {} found it there at {}", life.ttl, late.op, late.told);
+    witness("never-ends", late.told, &[late.op], text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_history::{ClientId, Entry, NodeId, Told};
+
+    /// Lines `T what`: at millisecond T, `ask 1 grant`, `ask 1 keep`, `ask 1 left`, `ask 1 revoke`,
+    /// `ask 1 attach k`, `ask 1 get k`; answers `1 granted`, `1 ok`, `1 gone`, `1 missing`, `1 there`, `1 refused`;
+    /// `went 9 k 5`; `leader`, `healed`, `finals`. The lease has 2 s.
+    fn verdict(script: &str) -> &'static str {
+        let lease = LeaseId(7);
+        let mut history = Vec::new();
+        for line in script.split("; ") {
+            let words: Vec<&str> = line.split(' ').collect();
+            let id = |w: &str| OpId(w.parse().unwrap());
+            let ask = |op: &str, ask| What::Invoke { client: ClientId(1), op: id(op), ask };
+            let ok = |op: &str, output| What::Ok { op: id(op), output, revision: None };
+            let what = match words[1..] {
+                ["ask", op, "grant"] => ask(op, Op::Lease(LeaseOp::Grant { ttl: 2, keep: false })),
+                ["ask", op, "keep"] => ask(op, Op::Lease(LeaseOp::KeepAlive { lease })),
+                ["ask", op, "left"] => ask(op, Op::Lease(LeaseOp::TimeLeft { lease })),
+                ["ask", op, "revoke"] => ask(op, Op::Lease(LeaseOp::Revoke { lease })),
+                ["ask", op, "attach", key] => ask(op, Op::Lease(LeaseOp::Attach { lease, key: key.into(), value: "v".into() })),
+                ["ask", op, "get", key] => ask(op, Op::Get { key: key.into() }),
+                [op, "granted"] => ok(op, Output::Lease(LeaseOutput::Granted { lease, ttl: 2 })),
+                [op, "renewed"] => ok(op, Output::Lease(LeaseOutput::Renewed { ttl: 2 })),
+                [op, "gone"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: -1, keys: vec![] })),
+                [op, "there"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: 1, keys: vec![] })),
+                [op, "revoked"] => ok(op, Output::Lease(LeaseOutput::Revoked)),
+                [op, "attached"] => ok(op, Output::Lease(LeaseOutput::Attached)),
+                [op, "missing"] => ok(op, Output::Got { value: None }),
+                [op, "present"] => ok(op, Output::Got { value: Some("v".into()) }),
+                [op, "refused"] => What::Fail { op: id(op), why: "NotFound: etcdserver: requested lease not found".into() },
+                ["went", op, key, revision] => {
+                    let revision = revision.parse().unwrap();
+                    let told = Told { key: key.into(), value: None, revision, created: 0, version: 0, before: None };
+                    What::Heard { op: id(op), heard: Heard::Events { revision, events: vec![told] } }
+                }
+                ["leader"] => What::Node { node: NodeId(1), saw: Saw::Role { term: 1, role: Role::Leader, leader: None } },
+                ["healed"] => What::Healed { within: 1, nodes: vec![] },
+                ["finals"] => What::FinalReads,
+                _ => panic!("{line}"),
+            };
+            history.push(Entry { t: SimTime(words[0].parse::<u64>().unwrap() * 1_000_000), what });
+        }
+        match check(&View::new(&history)) {
+            Verdict::Invalid(witness) => witness.kind,
+            other => other.word(),
+        }
+    }
+
+    #[test]
+    fn legal_and_illegal_lives() {
+        let granted = "0 ask 1 grant; 10 1 granted";
+        for (script, expect) in [
+            ("1990 ask 2 left; 2001 2 gone", "valid"),
+            ("1980 ask 2 left; 1999 2 gone", "early"),
+            ("1000 ask 2 keep; 1010 2 renewed; 2900 ask 3 left; 2999 3 gone", "early"),
+            ("1000 ask 2 keep; 2900 ask 3 left; 2999 3 gone", "valid"),
+            ("1000 ask 2 keep; 1010 2 renewed; 2900 ask 3 left; 3001 3 gone", "valid"),
+            ("500 ask 2 revoke; 510 2 revoked; 520 ask 3 left; 530 3 gone", "valid"),
+            ("500 ask 2 revoke; 520 ask 3 left; 530 3 gone", "valid"),
+            ("500 ask 2 left; 505 ask 3 revoke; 530 2 gone", "valid"),
+            ("500 ask 2 revoke; 510 2 revoked; 520 ask 3 left; 530 3 there", "revived"),
+            ("2100 ask 2 left; 2110 2 gone; 2120 ask 3 keep; 2130 3 renewed", "revived"),
+            ("2100 ask 2 left; 2105 ask 3 left; 2110 2 gone; 2130 3 there", "valid"),
+            ("100 ask 2 attach k; 110 2 refused", "early"),
+            ("100 ask 2 attach k; 110 2 attached; 500 ask 3 get k; 510 3 missing", "early"),
+            ("100 ask 2 attach k; 500 ask 3 get k; 505 2 attached; 510 3 missing", "valid"),
+            ("100 ask 2 attach k; 110 2 attached; 2100 ask 3 left; 2110 3 gone; 2120 ask 4 get k; 2130 4 present", "revived"),
+            ("100 ask 2 attach k; 110 2 attached; 900 went 9 k 5", "early"),
+            ("100 ask 2 attach k; 110 2 attached; 120 ask 3 attach l; 130 3 attached; 2100 went 9 k 5; 2100 went 9 l 5", "valid"),
+            ("100 ask 2 attach k; 110 2 attached; 120 ask 3 attach l; 130 3 attached; 2100 went 9 k 5; 2200 went 9 l 6", "not-at-once"),
+            ("100 leader; 900 healed; 1000 finals; 7000 ask 3 left; 7010 3 there", "never-ends"),
+            ("100 leader; 900 healed; 1000 finals; 6000 ask 3 left; 6010 3 there", "valid"),
+            ("100 leader; 900 healed; 1000 finals; 3000 leader; 7000 ask 3 left; 7010 3 there", "valid"),
+        ] {
+            assert_eq!(verdict(&format!("{granted}; {script}")), expect, "{script}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `membership`: lists of members are linearizable: who was added is there until somebody removes it,
+//! and who was removed never comes back.
+//!
+//! What it cannot see: members that no client of the run added or removed, and whether a change was made
+//! through joint consensus (that is for `raft`).
+
+use crate::{Checker, Verdict, Witness};
+use squall_history::{CompletedOp, MemberId, MemberOp, MemberOutput, Op, OpEnd, OpId, Output, SimTime, View};
+use std::collections::BTreeMap;
+
+pub(crate) const CHECKER: Checker = Checker {
+    name: "membership",
+    about: "a member that was added is listed until it is removed, and never after",
+    applies: |view| view.asks().any(|op| matches!(op, Op::Member(_))),
+    check,
+};
+
+/// What was done to one member. Its number is its own: it is added once.
+#[derive(Default)]
+struct Life {
+    /// The answer to its addition: where, and whose.
+    added: Option<(usize, OpId)>,
+    /// Where somebody first asked for its removal, be it in vain.
+    removal_asked: Option<usize>,
+    /// The first answer to a removal.
+    removed: Option<(usize, OpId)>,
+}
+
+fn check(view: &View<'_>) -> Verdict {
+    let ops = view.ops();
+    let mut lives: BTreeMap<MemberId, Life> = BTreeMap::new();
+    for op in &ops {
+        match (&op.ask, &op.end) {
+            (Op::Member(MemberOp::AddLearner { .. }), OpEnd::Ok(_, Output::Member(MemberOutput::Added { member }))) => {
+                lives.entry(*member).or_default().added = Some((op.ended_at, op.id));
+            }
+            (Op::Member(MemberOp::Remove { member }), end) => {
+                let life = lives.entry(*member).or_default();
+                life.removal_asked = Some(life.removal_asked.map_or(op.invoked_at, |at| at.min(op.invoked_at)));
+                if matches!(end, OpEnd::Ok(..)) {
+                    let this = (op.ended_at, op.id);
+                    life.removed = Some(life.removed.map_or(this, |first| first.min(this)));
+                }
+            }
+            _ => {}
+        }
+    }
+    for op in &ops {
+        let OpEnd::Ok(at, Output::Member(MemberOutput::Members { members })) = &op.end else { continue };
+        for (member, life) in &lives {
+            let listed = members.iter().any(|m| m.member == *member);
+            if let Some(witness) = judge(op, *at, *member, life, listed) {
+                return Verdict::Invalid(Box::new(witness));
+            }
+        }
+    }
+    Verdict::Valid
+}
+
+fn judge(list: &CompletedOp, at: SimTime, member: MemberId, life: &Life, listed: bool) -> Option<Witness> {
+    let (kind, by, why) = match (listed, life) {
+        (true, Life { removed: Some((end, by)), .. }) if *end < list.invoked_at => ("came-back", *by, "is listed, and had been removed"),
+        (false, Life { added: Some((end, by)), removal_asked, .. })
+            if *end < list.invoked_at && removal_asked.is_none_or(|asked| asked > list.ended_at) =>
+        {
+            ("lost", *by, "is not listed; it had been added, and nobody asked for its removal")
+        }
+        _ => return None,
+    };
+    let summary = format!("in {} by {} member {member} {why} by {by}", list.id, list.client);
+    Some(Witness { kind, summary, details: vec![], at, ops: vec![by, list.id] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_history::{ClientId, Entry, MemberSeen, What};
+
+    /// Lines: `add 1 7` (asked and answered), `remove 2 7`, `ok 2`, `list 3`, `listed 3 7` or `listed 3`.
+    fn verdict(script: &str) -> &'static str {
+        let mut history = Vec::new();
+        for line in script.split("; ") {
+            let words: Vec<&str> = line.split(' ').collect();
+            let op = OpId(words[1].parse().unwrap());
+            let member = |word: &str| MemberId(word.parse().unwrap());
+            let invoke = |ask| What::Invoke { client: ClientId(1), op, ask: Op::Member(ask) };
+            let done = |output| What::Ok { op, output: Output::Member(output), revision: None };
+            let whats = match words[..] {
+                ["add", _, m] => {
+                    vec![invoke(MemberOp::AddLearner { url: "u".into() }), done(MemberOutput::Added { member: member(m) })]
+                }
+                ["remove", _, m] => vec![invoke(MemberOp::Remove { member: member(m) })],
+                ["ok", _] => vec![done(MemberOutput::Removed)],
+                ["list", _] => vec![invoke(MemberOp::List)],
+                ["listed", _, ref all @ ..] => {
+                    let members = all.iter().map(|m| MemberSeen { member: member(m), learner: true }).collect();
+                    vec![done(MemberOutput::Members { members })]
+                }
+                _ => panic!("{line}"),
+            };
+            history.extend(whats.into_iter().map(|what| Entry { t: SimTime(1), what }));
+        }
+        match check(&View::new(&history)) {
+            Verdict::Invalid(witness) => witness.kind,
+            other => other.word(),
+        }
+    }
+
+    #[test]
+    fn legal_and_illegal_lists() {
+        for (script, expect) in [
+            ("add 1 7; list 2; listed 2 7; remove 3 7; ok 3; list 4; listed 4", "valid"),
+            ("add 1 7; list 2; listed 2", "lost"),
+            ("add 1 7; remove 3 7; list 2; listed 2", "valid"),
+            ("add 1 7; remove 3 7; list 2; listed 2 7", "valid"),
+            ("add 1 7; remove 3 7; ok 3; list 2; listed 2 7", "came-back"),
+            ("add 1 7; remove 3 7; list 2; ok 3; listed 2 7", "valid"),
+            ("list 2; add 1 7; listed 2", "valid"),
+            ("list 2; listed 2 7 8", "valid"),
+        ] {
+            assert_eq!(verdict(script), expect, "{script}");
+        }
+    }
+}

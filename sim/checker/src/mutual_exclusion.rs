@@ -1,0 +1,295 @@
+//! `mutual-exclusion`: of a lock, or of leading, one at a time, in the order of the log.
+//!
+//! ```text
+//!   revision   5       7            12       15         20
+//!   line       c1      c2           c1 goes  (c2 holds)
+//!   work               ^ token 5                ^ token 7     ^ token 5: stale
+//! ```
+//!
+//! A place's token is the revision that made its key, so whoever comes later has a higher one. No clock
+//! tells who holds a lock *now* (Kleppmann 2016; Jepsen's etcd 3.4.3): what is promised is that **work is
+//! in order of the tokens**. So:
+//!
+//! * **ordered work**: work with a lower token never lies behind work with a higher one; and none behind the
+//!   revision at which somebody with a higher token was told that they hold it. Unfenced work of a holder
+//!   who was paused breaks this: that is what fencing is for.
+//! * **one place, one holder**: no two are told that they hold with the same token.
+//! * **nothing is lost or returns**: a place that was given up does no more work, and is not seen to lead
+//!   again; whoever asks who leads, or observes, is never shown an earlier leader than before.
+//!
+//! What it cannot see: two who believe that they hold, of whom one never works.
+
+use crate::{Checker, Verdict, Witness};
+use squall_history::{CompletedOp, Heard, Led, LineOp, LineOutput, Op, OpEnd, OpId, Output, SimTime, View};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) const CHECKER: Checker = Checker {
+    name: "mutual-exclusion",
+    about: "who holds a lock, or leads, does so alone, in the order of the log, and works in the order of the fencing tokens",
+    applies: |view| view.asks().any(|op| matches!(op, Op::Line(_))),
+    check,
+};
+
+/// Somebody was shown something of a line, at a place of the history.
+struct Shown {
+    op: OpId,
+    token: u64,
+    asked_at: usize,
+    told_at: usize,
+    at: SimTime,
+}
+
+#[derive(Default)]
+struct Line {
+    /// Who was told to hold it: the token, the revision of the answer.
+    held: Vec<(Shown, Option<u64>, String)>,
+    /// Work that was done, by revision.
+    work: BTreeMap<u64, Shown>,
+    /// Places that were given up, by token.
+    released: BTreeMap<u64, Shown>,
+    /// Who was said to lead.
+    leaders: Vec<Shown>,
+}
+
+fn check(view: &View<'_>) -> Verdict {
+    let ops = view.ops();
+    let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
+    let mut observing: BTreeMap<OpId, &str> = BTreeMap::new();
+    for op in &ops {
+        let Op::Line(ask) = &op.ask else { continue };
+        let line = lines.entry(ask.name()).or_default();
+        if let LineOp::Observe { name, .. } = ask {
+            observing.insert(op.id, name);
+        }
+        let (OpEnd::Ok(at, Output::Line(output)), told_at) = (&op.end, op.ended_at) else { continue };
+        let shown = |token| Shown { op: op.id, token, asked_at: op.invoked_at, told_at, at: *at };
+        match (ask, output) {
+            (_, LineOutput::Held { place }) => line.held.push((shown(place.token), op.revision, place.key.clone())),
+            (LineOp::Work { place, .. }, LineOutput::Worked { yes: true }) => {
+                // Two of one revision are the business of `revisions`.
+                _ = op.revision.map(|revision| line.work.insert(revision, shown(place.token)));
+            }
+            (LineOp::Release { place, .. }, LineOutput::Released) => _ = line.released.insert(place.token, shown(place.token)),
+            (_, LineOutput::Led { leader: Some(led) }) => line.leaders.push(shown(led.token)),
+            _ => {}
+        }
+    }
+    let mut observed: BTreeMap<OpId, Vec<(SimTime, &Led)>> = BTreeMap::new();
+    for (_, t, op, heard) in view.heard() {
+        if let Heard::Leader { leader } = heard {
+            observed.entry(op).or_default().push((t, leader));
+        }
+    }
+    let found = lines.iter().find_map(|(name, line)| line.judge(name)).or_else(|| in_order(&ops, &observing, &observed));
+    found.map_or(Verdict::Valid, |witness| Verdict::Invalid(Box::new(witness)))
+}
+
+fn broken(kind: &'static str, at: SimTime, ops: &[OpId], summary: String) -> Option<Witness> {
+    Some(Witness { kind, summary, details: vec![], at, ops: ops.to_vec() })
+}
+
+impl Line {
+    fn judge(&self, name: &str) -> Option<Witness> {
+        self.ordered_work(name).or_else(|| self.one_holder(name)).or_else(|| self.nothing_returns(name))
+    }
+
+    fn ordered_work(&self, name: &str) -> Option<Witness> {
+        // The highest token up to each revision, of work and of those who were told that they hold.
+        let mut highest: Option<(u64, OpId, &str)> = None;
+        let told = self.held.iter().filter_map(|(shown, revision, _)| Some((((*revision)?, 1), shown, "was told to hold it")));
+        // At the same revision, whoever was told it may have been so after the work.
+        let worked = self.work.iter().map(|(revision, shown)| ((*revision, 0), shown, "had worked"));
+        let mut steps: Vec<((u64, u8), &Shown, &str)> = told.chain(worked).collect();
+        steps.sort_by_key(|(place, shown, _)| (*place, shown.token));
+        for ((revision, is_told), shown, how) in steps {
+            if let Some((token, by, how)) = highest.filter(|(token, ..)| is_told == 0 && shown.token < *token) {
+                let text = format!(
+                    "{} worked on {name} at revision {revision} with token {}, after {by} {how} with token {token}",
+                    shown.op, shown.token
+                );
+                return broken("stale-work", shown.at, &[by, shown.op], text);
+            }
+            if highest.is_none_or(|(token, ..)| shown.token >= token) {
+                highest = Some((shown.token, shown.op, how));
+            }
+        }
+        None
+    }
+
+    fn one_holder(&self, name: &str) -> Option<Witness> {
+        let mut keys: BTreeMap<u64, (&str, OpId)> = BTreeMap::new();
+        for (shown, _, key) in &self.held {
+            let (other, by) = *keys.entry(shown.token).or_insert((key, shown.op));
+            if other != key {
+                let text = format!("{by} and {} both hold {name} with token {}, as {other} and as {key}", shown.op, shown.token);
+                return broken("two-holders", shown.at, &[by, shown.op], text);
+            }
+        }
+        None
+    }
+
+    fn nothing_returns(&self, name: &str) -> Option<Witness> {
+        let work = self.work.values().map(|shown| (shown, "worked"));
+        let leaders = self.leaders.iter().map(|shown| (shown, "was shown that leader"));
+        let held = self.held.iter().map(|(shown, ..)| (shown, "was told to hold it"));
+        for (shown, how) in work.chain(leaders).chain(held) {
+            if let Some(released) = self.released.get(&shown.token).filter(|released| released.told_at < shown.asked_at) {
+                let text = format!("{} had given {name} up, token {}, and then {} {how}", released.op, shown.token, shown.op);
+                return broken("returns", shown.at, &[released.op, shown.op], text);
+            }
+        }
+        // Who leads only ever becomes later: both those who are told that they do, and those who ask.
+        let mut ends: Vec<&Shown> = self.leaders.iter().chain(self.held.iter().map(|(shown, ..)| shown)).collect();
+        ends.sort_by_key(|shown| shown.told_at);
+        let mut asks: Vec<&Shown> = self.leaders.iter().collect();
+        asks.sort_by_key(|shown| shown.asked_at);
+        let (mut next, mut latest): (usize, Option<&Shown>) = (0, None);
+        for ask in asks {
+            while let Some(end) = ends.get(next).filter(|end| end.told_at < ask.asked_at) {
+                latest = latest.filter(|l| l.token > end.token).or(Some(end));
+                next += 1;
+            }
+            if let Some(latest) = latest.filter(|latest| latest.token > ask.token) {
+                let text = format!(
+                    "{} was shown the leader of {name} with token {}, after {} had token {}",
+                    ask.op, ask.token, latest.op, latest.token
+                );
+                return broken("old-leader", ask.at, &[latest.op, ask.op], text);
+            }
+        }
+        None
+    }
+}
+
+/// What each observer was shown, one after another.
+fn in_order(ops: &[CompletedOp], observing: &BTreeMap<OpId, &str>, observed: &BTreeMap<OpId, Vec<(SimTime, &Led)>>) -> Option<Witness> {
+    for (op, shown) in observed {
+        let name = observing.get(op)?;
+        for pair in shown.windows(2) {
+            let ((_, before), (at, now)) = (pair[0], pair[1]);
+            if (now.token, now.revision) < (before.token, before.revision) {
+                let text = format!("{op}, which observes {name}, was shown {now:?} after {before:?}");
+                return broken("observed-backwards", at, &[*op], text);
+            }
+        }
+    }
+    // Nobody leads who never stood.
+    let stood: BTreeSet<(&str, &str)> = ops
+        .iter()
+        .filter_map(|op| match &op.ask {
+            Op::Line(LineOp::Acquire { name, value, .. } | LineOp::Proclaim { name, value, .. }) => Some((name.as_str(), value.as_str())),
+            _ => None,
+        })
+        .collect();
+    observed.iter().find_map(|(op, shown)| {
+        let name = observing.get(op)?;
+        let (at, led) = shown.iter().find(|(_, led)| !stood.contains(&(*name, led.value.as_str())))?;
+        broken("invented-leader", *at, &[*op], format!("{op}, which observes {name}, was shown {led:?}, which nobody said"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_history::{ClientId, Entry, LeaseId, LineKind, Place, What};
+
+    /// Words: `hold 5@7` (told at revision 7 to hold with token 5), `work 5@9`, `give 5`, `lead 5`, each
+    /// asked and answered at once; `watch 1`, `see 1 5@6`.
+    fn verdict(script: &str) -> &'static str {
+        let (mut history, mut next) = (Vec::new(), 100);
+        for line in script.split("; ") {
+            let words: Vec<&str> = line.split(' ').collect();
+            let split = |w: &str| {
+                let (token, revision) = w.split_once('@').unwrap_or((w, "0"));
+                (token.parse::<u64>().unwrap(), revision.parse::<u64>().unwrap())
+            };
+            let place = |token: u64| Place { key: format!("l/{token}"), token, lease: LeaseId(token as i64) };
+            let (kind, name) = (LineKind::Election, "l".to_string());
+            next += 1;
+            let whole = |ask, output, revision: u64| {
+                let op = OpId(next);
+                vec![
+                    What::Invoke { client: ClientId(1), op, ask: Op::Line(ask) },
+                    What::Ok { op, output: Output::Line(output), revision: (revision > 0).then_some(revision) },
+                ]
+            };
+            let whats = match words[..] {
+                ["hold", w] => {
+                    let (token, revision) = split(w);
+                    let ask = LineOp::Acquire { kind, name, lease: LeaseId(1), value: token.to_string(), wait_ms: 1 };
+                    whole(ask, LineOutput::Held { place: place(token) }, revision)
+                }
+                ["work", w] => {
+                    let (token, revision) = split(w);
+                    let ask = LineOp::Work { name, place: place(token), value: "v".into(), fenced: true };
+                    whole(ask, LineOutput::Worked { yes: true }, revision)
+                }
+                ["refused", w] => {
+                    let (token, revision) = split(w);
+                    let ask = LineOp::Work { name, place: place(token), value: "v".into(), fenced: true };
+                    whole(ask, LineOutput::Worked { yes: false }, revision)
+                }
+                ["give", w] => whole(LineOp::Release { kind, name, place: place(split(w).0) }, LineOutput::Released, 0),
+                ["lead", w] => {
+                    let token = split(w).0;
+                    let led = Led { key: format!("l/{token}"), token, value: token.to_string(), revision: token };
+                    whole(LineOp::Leader { name }, LineOutput::Led { leader: Some(led) }, 0)
+                }
+                ["watch", op] => {
+                    let ask = Op::Line(LineOp::Observe { name, lasts_ms: 1 });
+                    vec![What::Invoke { client: ClientId(2), op: OpId(op.parse().unwrap()), ask }]
+                }
+                ["see", op, w] => {
+                    let (token, revision) = split(w);
+                    let leader = Led { key: format!("l/{token}"), token, value: token.to_string(), revision };
+                    vec![What::Heard { op: OpId(op.parse().unwrap()), heard: Heard::Leader { leader } }]
+                }
+                _ => panic!("{line}"),
+            };
+            history.extend(whats.into_iter().map(|what| Entry { t: SimTime(1), what }));
+        }
+        match check(&View::new(&history)) {
+            Verdict::Invalid(witness) => witness.kind,
+            other => other.word(),
+        }
+    }
+
+    #[test]
+    fn legal_and_illegal_lines() {
+        for (script, expect) in [
+            ("hold 5@5; work 5@6; give 5; hold 7@8; work 7@9; lead 7", "valid"),
+            ("hold 5@5; work 5@6; hold 7@8; work 7@9; work 5@10", "stale-work"),
+            ("hold 5@5; hold 7@8; work 5@9", "stale-work"),
+            ("hold 5@5; hold 7@8; work 5@7", "valid"),
+            ("hold 5@5; hold 7@8; refused 5@9; work 7@10", "valid"),
+            ("hold 5@5; give 5; work 5@9", "returns"),
+            ("hold 5@5; give 5; lead 5", "returns"),
+            ("hold 5@5; give 5; hold 5@9", "returns"),
+            ("hold 5@5; hold 7@8; lead 5", "old-leader"),
+            ("lead 7; lead 5", "old-leader"),
+            ("lead 5; lead 7", "valid"),
+            ("hold 5@5; hold 7@8; watch 1; see 1 5@5; see 1 7@7", "valid"),
+            ("hold 5@5; hold 7@8; watch 1; see 1 7@7; see 1 5@5", "observed-backwards"),
+            ("hold 5@5; watch 1; see 1 5@6; see 1 5@5", "observed-backwards"),
+            ("hold 5@5; watch 1; see 1 6@6", "invented-leader"),
+        ] {
+            assert_eq!(verdict(script), expect, "{script}");
+        }
+    }
+
+    #[test]
+    fn two_holders_of_one_token_are_seen() {
+        let hold = |op, key: &str| {
+            let ask = LineOp::Acquire { kind: LineKind::Lock, name: "l".into(), lease: LeaseId(1), value: String::new(), wait_ms: 1 };
+            let place = Place { key: key.into(), token: 5, lease: LeaseId(1) };
+            let output = Output::Line(LineOutput::Held { place });
+            [What::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Line(ask) }, What::Ok { op: OpId(op), output, revision: Some(5) }]
+        };
+        let history = |keys: [&str; 2]| -> Vec<Entry> {
+            let whats = [hold(1, keys[0]), hold(2, keys[1])].concat();
+            whats.into_iter().map(|what| Entry { t: SimTime(1), what }).collect()
+        };
+        assert_eq!(check(&View::new(&history(["l/1", "l/1"]))).word(), "valid");
+        assert_eq!(check(&View::new(&history(["l/1", "l/2"]))).word(), "invalid");
+    }
+}

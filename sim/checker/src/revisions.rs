@@ -1,0 +1,182 @@
+//! `revisions`: the numbers that etcd's answers carry follow etcd's rules.
+//!
+//! * No two requests that changed something say that they made the same revision.
+//! * A client is never told an older revision than before (its operations are linearizable).
+//! * A key's `mod_revision` is at most the revision at which it was seen; `version` is 1 exactly when
+//!   `create_revision` is `mod_revision`; both stay the same for the same `mod_revision`, whoever looks.
+//! * Along a key's revisions: while it is the same key (`create_revision`), the version grows; where it is
+//!   another one, it was made later.
+//!
+//! What it cannot see: that a request that changed nothing took no revision (the revisions that nobody
+//! claims are `linearizable`'s), and anything of keys that only gets looked at.
+
+use crate::{Checker, Verdict, Witness, writes};
+use squall_history::{CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, SimTime, View};
+use std::collections::BTreeMap;
+
+pub(crate) const CHECKER: Checker = Checker {
+    name: "revisions",
+    about: "revisions, create revisions and versions follow etcd's rules, for every client and every key",
+    applies: |view| view.ops().iter().any(|op| op.revision.is_some()),
+    check,
+};
+
+/// A key at one of its revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fact {
+    value: String,
+    made: Made,
+}
+
+fn wrong(kind: &'static str, at: SimTime, ops: Vec<OpId>, summary: String) -> Verdict {
+    Verdict::Invalid(Box::new(Witness { kind, summary, details: vec![], at, ops }))
+}
+
+fn ended(op: &CompletedOp) -> SimTime {
+    if let OpEnd::Ok(at, _) | OpEnd::Fail(at) = op.end { at } else { op.invoked }
+}
+
+/// Whether its answer carries the revision of a linearizable operation.
+fn is_linearizable(op: &CompletedOp) -> bool {
+    let writes = matches!(op.output(), Some(Output::Lease(LeaseOutput::Attached) | Output::Line(LineOutput::Worked { .. })));
+    op.ask.is_kv() || writes
+}
+
+fn check(view: &View<'_>) -> Verdict {
+    let ops = view.ops();
+    one_request_a_revision(&ops).or_else(|| never_back(&ops)).or_else(|| keys(view, &ops)).unwrap_or(Verdict::Valid)
+}
+
+fn one_request_a_revision(ops: &[CompletedOp]) -> Option<Verdict> {
+    let mut made: BTreeMap<u64, OpId> = BTreeMap::new();
+    for op in ops {
+        let Some(revision) = op.revision.filter(|_| !writes::certain(op).is_empty()) else { continue };
+        if let Some(other) = made.insert(revision, op.id) {
+            let text = format!("{other} and {} {} both say that they made revision {revision}", op.id, op.ask);
+            return Some(wrong("one-request-a-revision", ended(op), vec![other, op.id], text));
+        }
+    }
+    None
+}
+
+fn never_back(ops: &[CompletedOp]) -> Option<Verdict> {
+    let mut told = BTreeMap::new();
+    for op in ops.iter().filter(|op| is_linearizable(op)) {
+        let Some(revision) = op.revision else { continue };
+        let (before, by) = *told.get(&op.client).unwrap_or(&(0, op.id));
+        if revision < before {
+            let text =
+                format!("{} {} told {} of revision {revision}, after {by} had told it of revision {before}", op.id, op.ask, op.client);
+            return Some(wrong("monotonic", ended(op), vec![by, op.id], text));
+        }
+        told.insert(op.client, (revision, op.id));
+    }
+    None
+}
+
+fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
+    let mut facts: BTreeMap<(String, u64), (Fact, OpId)> = BTreeMap::new();
+    for op in ops {
+        let (Op::Range { at, .. }, Some(Output::Ranged { kvs })) = (&op.ask, op.output()) else { continue };
+        let seen_at = at.or(op.revision);
+        for kv in kvs {
+            let (Some(revision), Some(made)) = (kv.revision, kv.made) else { continue };
+            let says = format!("{} {} says that {} was written at {revision}, {made:?}", op.id, op.ask, kv.key);
+            if let Some(seen_at) = seen_at.filter(|at| revision > *at) {
+                return Some(wrong("from-the-future", ended(op), vec![op.id], format!("{says}, and was answered at revision {seen_at}")));
+            }
+            if made.version == 0 || made.created > revision || (made.version == 1) != (made.created == revision) {
+                return Some(wrong("version", ended(op), vec![op.id], says));
+            }
+            let fact = Fact { value: kv.value.clone(), made };
+            let (known, by) = facts.entry((kv.key.clone(), revision)).or_insert((fact.clone(), op.id));
+            if *known != fact {
+                return Some(wrong("disagreement", ended(op), vec![*by, op.id], format!("{says}, and {by} saw {known:?}")));
+            }
+        }
+    }
+    for (_, at, op, heard) in view.heard() {
+        let Heard::Events { events, .. } = heard else { continue };
+        for told in events {
+            let Some(value) = &told.value else { continue };
+            let fact = Fact { value: value.clone(), made: Made { created: told.created, version: told.version } };
+            let (known, by) = facts.entry((told.key.clone(), told.revision)).or_insert((fact.clone(), op));
+            if *known != fact {
+                let text = format!("{op} tells {} at revision {}: {fact:?}, and {by} saw {known:?}", told.key, told.revision);
+                return Some(wrong("disagreement", at, vec![*by, op], text));
+            }
+        }
+    }
+    let mut before: Option<(&String, u64, &Fact)> = None;
+    for ((key, revision), (fact, by)) in &facts {
+        if let Some((_, earlier, was)) = before.filter(|(k, ..)| *k == key) {
+            let fits = match fact.made.created == was.made.created {
+                true => fact.made.version > was.made.version && fact.made.version - was.made.version <= revision - earlier,
+                false => fact.made.created > earlier,
+            };
+            if !fits {
+                let text = format!("{key} was {:?} at revision {earlier}, and {:?} at revision {revision}", was.made, fact.made);
+                return Some(wrong("version", SimTime(0), vec![*by], text));
+            }
+        }
+        before = Some((key, *revision, fact));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_history::{ClientId, Entry, KeyValue, What};
+
+    /// Lines: `c1 put 3`, `c1 get 3`, `c1 see 5 a@3,2,2` (at revision 5, `a` of revision 3, made at 2, version 2).
+    fn verdict(script: &str) -> &'static str {
+        let mut history = Vec::new();
+        for (i, line) in (1..).zip(script.split("; ")) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (ask, output) = match words[1..] {
+                ["put", _] => (Op::Put { key: "k".into(), value: format!("v{i}") }, Output::Done),
+                ["get", _] => (Op::Get { key: "k".into() }, Output::Got { value: None }),
+                ["see", _, kv] => {
+                    let (key, rest) = kv.split_once('@').unwrap();
+                    let numbers: Vec<u64> = rest.split(',').map(|n| n.parse().unwrap()).collect();
+                    let made = Some(Made { created: numbers[1], version: numbers[2] });
+                    let value = format!("v{}", numbers.get(3).unwrap_or(&numbers[0]));
+                    let kvs = vec![KeyValue { key: key.into(), value, revision: Some(numbers[0]), made }];
+                    (Op::Range { prefix: String::new(), at: None }, Output::Ranged { kvs })
+                }
+                _ => panic!("{line}"),
+            };
+            let client = ClientId(words[0][1..].parse().unwrap());
+            history.push(Entry { t: SimTime(i), what: What::Invoke { client, op: OpId(i), ask } });
+            history.push(Entry { t: SimTime(i), what: What::Ok { op: OpId(i), output, revision: words[2].parse().ok() } });
+        }
+        match check(&View::new(&history)) {
+            Verdict::Invalid(witness) => witness.kind,
+            other => other.word(),
+        }
+    }
+
+    #[test]
+    fn legal_and_illegal_numbers() {
+        for (script, expect) in [
+            ("c1 put 2; c2 put 3; c1 get 3", "valid"),
+            ("c1 put 2; c2 put 2", "one-request-a-revision"),
+            ("c1 put 3; c1 get 2", "monotonic"),
+            ("c1 put 3; c2 get 2", "valid"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@3,2,2; c2 see 6 a@4,2,3", "valid"),
+            ("c1 see 2 a@3,2,2", "from-the-future"),
+            ("c1 see 5 a@3,2,1", "version"),
+            ("c1 see 5 a@3,3,2", "version"),
+            ("c1 see 5 a@3,4,2", "version"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@3,2,3", "disagreement"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@3,2,2,9", "disagreement"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@4,2,2", "version"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@4,2,4", "version"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@5,5,1", "valid"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@5,3,2", "version"),
+        ] {
+            assert_eq!(verdict(script), expect, "{script}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `grow`, `shrink`, `replace`: who belongs to the cluster changes while it works.
+
+use super::{Arg, Family, Fault, FaultKind, mapping};
+use crate::{
+    effect::{ClusterView, Effect, Size},
+    target::{Target, Whom},
+    yaml::{Decoder, Node},
+};
+use squall_history::SeededStream;
+use std::time::Duration;
+
+pub(super) const GROW: FaultKind = FaultKind {
+    name: "grow",
+    family: Family::Membership,
+    about: "A new node starts, and the cluster is asked to take it in: first it learns, then it votes.",
+    args: &[],
+    example: "grow: {}",
+    decode: |d, n| {
+        d.fields(n, "a new member")?.done(d);
+        Some(Box::new(Change { target: None, how: How::Grow }))
+    },
+    draw: |_| Box::new(Change { target: None, how: How::Grow }),
+};
+
+pub(super) const SHRINK: FaultKind = FaultKind {
+    name: "shrink",
+    family: Family::Membership,
+    about: "The cluster is asked to let nodes go; they end when they hear of it.",
+    args: &[Arg { name: "target", form: "a target", about: "whom" }],
+    example: "shrink: { target: one }",
+    decode: |d, n| decode(d, n, "a shrinking", How::Shrink),
+    draw: |draws| Box::new(Change { target: Some(draws.pick(&[Target::One, Target::Leader]).clone()), how: How::Shrink }),
+};
+
+pub(super) const REPLACE: FaultKind = FaultKind {
+    name: "replace",
+    family: Family::Membership,
+    about: "A machine is lost for good: its process dies, the cluster is asked to let it go and to take a new node in.",
+    args: &[Arg { name: "target", form: "a target", about: "whom" }],
+    example: "replace: { target: one-follower }",
+    decode: |d, n| decode(d, n, "a replacement", How::Replace),
+    draw: |draws| {
+        let target = draws.pick(&[Target::One, Target::OneFollower, Target::Leader]).clone();
+        Box::new(Change { target: Some(target), how: How::Replace })
+    },
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Grow,
+    Shrink,
+    Replace,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    target: Option<Target>,
+    how: How,
+}
+
+fn decode(decoder: &mut Decoder, node: &Node, what: &'static str, how: How) -> Option<Box<dyn Fault>> {
+    let mut fields = decoder.fields(node, what)?;
+    let target = fields.need(decoder, "target").and_then(|n| Target::decode(decoder, n, Whom::Nodes));
+    fields.done(decoder);
+    Some(Box::new(Change { target: Some(target?), how }))
+}
+
+impl Fault for Change {
+    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
+        Box::new(Change { target: self.target.as_ref().map(|target| target.fix(draws, size)), how: self.how })
+    }
+
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        let Some(target) = &self.target else { return vec![(Duration::ZERO, Effect::Grow)] };
+        let nodes = target.resolve_nodes(view);
+        let each = |node| match self.how {
+            How::Replace => vec![Effect::Kill { node, power_loss: true }, Effect::Shrink { node }, Effect::Grow],
+            How::Grow | How::Shrink => vec![Effect::Shrink { node }],
+        };
+        nodes.into_iter().flat_map(each).map(|effect| (Duration::ZERO, effect)).collect()
+    }
+
+    fn lasts(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        self.target.iter().collect()
+    }
+
+    fn least_nodes(&self) -> u32 {
+        // Whoever is let go, somebody stays.
+        let target = self.target.iter().map(Target::least_nodes).max().unwrap_or(1);
+        if self.how == How::Grow { target } else { target.max(2) }
+    }
+
+    fn newcomers(&self) -> u32 {
+        match (self.how, &self.target) {
+            (How::Shrink, _) => 0,
+            (How::Grow, _) => 1,
+            (How::Replace, Some(Target::Named(parties))) => parties.len() as u32,
+            (How::Replace, Some(Target::Followers)) => 8,
+            (How::Replace, _) => 1,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.how {
+            How::Grow => GROW.name,
+            How::Shrink => SHRINK.name,
+            How::Replace => REPLACE.name,
+        }
+    }
+
+    fn to_yaml(&self) -> serde_yaml::Value {
+        mapping([("target", self.target.as_ref().map(Target::to_yaml))])
+    }
+
+    fn boxed(&self) -> Box<dyn Fault> {
+        Box::new(self.clone())
+    }
+}
