@@ -79,7 +79,7 @@ impl Applied {
 
 /// Applies a command; `term` is that of its log entry.
 pub fn apply<E: Env>(store: &mut Store, request: &command::Request, term: u64) -> Applied {
-    let mut change = Change { revision: store.revision + 1, store, changed: false, not_atomic: E::bug(Bug::TxnNotAtomic) };
+    let mut change = Change { revision: store.revision + 1, store, changed: false, bugs: Bugs::of::<E>() };
     let result = match request {
         command::Request::Put(put) => change.put(put).map(AppliedResponse::Put),
         command::Request::DeleteRange(delete) => Ok(AppliedResponse::DeleteRange(change.delete(delete))),
@@ -102,8 +102,27 @@ struct Change<'s> {
     store: &'s mut Store,
     revision: i64,
     changed: bool,
-    /// A planted bug: compares see what the transaction itself has done.
+    bugs: Bugs,
+}
+
+/// The planted bugs of this place.
+struct Bugs {
+    /// Compares see what the transaction itself has done.
     not_atomic: bool,
+    /// Each write of a transaction takes a revision.
+    revision_per_op: bool,
+    /// Versions are dropped up to this far above the floor.
+    compact_beyond: i64,
+}
+
+impl Bugs {
+    fn of<E: Env>() -> Bugs {
+        Bugs {
+            not_atomic: E::bug(Bug::TxnNotAtomic),
+            revision_per_op: E::bug(Bug::TxnRevisionPerOp),
+            compact_beyond: if E::bug(Bug::CompactTooMuch) { 8 } else { 0 },
+        }
+    }
 }
 
 impl Change<'_> {
@@ -197,7 +216,9 @@ impl Change<'_> {
         if revision <= self.store.compacted {
             return Err(RequestError::Compacted);
         }
-        self.store.compact(revision);
+        let beyond = (revision + self.bugs.compact_beyond).min(self.store.revision);
+        self.store.compact(beyond);
+        self.store.compacted = revision;
         self.store.fold(&revision.to_le_bytes());
         Ok(CompactionResponse { header: None })
     }
@@ -205,7 +226,7 @@ impl Change<'_> {
     fn txn(&mut self, txn: &TxnRequest) -> Result<TxnResponse, RequestError> {
         // Compares, reads and the existence of keys are judged before anything is written, so that a
         // refused transaction leaves nothing behind.
-        if self.not_atomic {
+        if self.bugs.not_atomic {
             self.begin_too_early(txn)?;
         }
         let mut path = Vec::new();
@@ -292,6 +313,10 @@ impl Change<'_> {
     fn run(&mut self, ops: &[RequestOp], path: &mut impl Iterator<Item = bool>) -> Result<Vec<ResponseOp>, RequestError> {
         let mut responses = Vec::with_capacity(ops.len());
         for op in ops {
+            if self.bugs.revision_per_op && self.changed && !matches!(op.request, Some(Request::RequestRange(_))) {
+                self.store.revision = self.revision;
+                self.revision += 1;
+            }
             let response = match &op.request {
                 Some(Request::RequestRange(request)) => {
                     // Reads inside a transaction see its earlier writes.
@@ -328,7 +353,7 @@ impl Change<'_> {
     }
 
     fn holds(&self, compare: &Compare) -> bool {
-        let now = if self.not_atomic { self.revision } else { self.store.revision };
+        let now = if self.bugs.not_atomic { self.revision } else { self.store.revision };
         if compare.range_end.is_empty() {
             return compare_one(compare, self.store.at(&compare.key, now));
         }

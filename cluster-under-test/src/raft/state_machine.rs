@@ -261,6 +261,9 @@ impl<E: Env> RaftSnapshotBuilder<Types<E>> for SnapshotBuilder<E> {
         if E::bug(Bug::AppliedAheadOfData) {
             self.write_data_first(&snapshot).await?;
         }
+        if E::bug(Bug::SnapshotWithoutLeases) {
+            snapshot.leases.clear();
+        }
         snapshot.meta = Some(meta_to::<E>(&self.meta));
         let bytes = seal(&snapshot);
         self.machine.publish(&self.meta, bytes.clone()).await?;

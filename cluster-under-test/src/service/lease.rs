@@ -32,7 +32,7 @@ use futures_util::{Stream, StreamExt};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
 use rand::Rng as _;
-use squall_env::{Env, LocalInstant, timeout};
+use squall_env::{Bug, Env, LocalInstant, timeout};
 use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -94,8 +94,14 @@ impl<E: Env> Lessor<E> {
         let now = E::now();
         let applying = self.replica.machine.applying();
         let leases = applying.store.leases();
+        if reign.term != term && E::bug(Bug::DeposedLeaderRevokes) {
+            reign.term = term;
+        }
         if reign.term != term {
             *reign = Reign { term, ..Reign::default() };
+        }
+        if E::bug(Bug::LeaseNeverExpires) {
+            reign.ends.clear();
         }
         let is_there = |&(id, grant): &Grant| leases.get(&id).is_some_and(|lease| lease.grant == grant);
         reign.ends.retain(|grant, _| is_there(grant));

@@ -18,7 +18,7 @@ use crate::{
 };
 use bytes::Bytes;
 use openraft_rt::WatchReceiver as _;
-use squall_env::Env;
+use squall_env::{Bug, Env};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tonic::{Code, Status};
@@ -36,7 +36,9 @@ pub(crate) struct Place {
     /// The `create_revision` of the key: the token that fences off whoever had the place before.
     pub(crate) revision: i64,
     pub(crate) lease: i64,
+    /// Of the request that took it, and of when it was at the head.
     pub(crate) header: Option<ResponseHeader>,
+    pub(crate) held: Option<ResponseHeader>,
 }
 
 /// What every place of a line begins with.
@@ -116,7 +118,7 @@ impl<E: Env> Lines<E> {
                 waited = lines.at_head(&line, &place) => waited,
             };
             // The place was taken: a refusal from here on must not look like one of before that.
-            let answer = waited.map(|()| place.clone()).map_err(|status| Status::unknown(status.message()));
+            let answer = waited.map(|held| Place { held, ..place.clone() }).map_err(|status| Status::unknown(status.message()));
             let failed = answer.is_err();
             if tell.send(answer).is_err() || failed {
                 lines.leave(&place).await;
@@ -138,14 +140,14 @@ impl<E: Env> Lines<E> {
         let (answer, header) = self.txn(txn).await?;
         let revision = header.map_or(0, |h| h.revision);
         if answer.succeeded {
-            return Ok(Place { key, revision, lease, header });
+            return Ok(Place { key, revision, lease, header, held: None });
         }
         let mine = match answer.responses.first().and_then(|r| r.response.as_ref()) {
             Some(OpResponse::ResponseRange(range)) => range.kvs.first().cloned(),
             _ => None,
         };
         let mine = mine.ok_or_else(|| Status::internal("a key that is there and is not"))?;
-        let place = Place { key, revision: mine.create_revision, lease, header };
+        let place = Place { key, revision: mine.create_revision, lease, header, held: None };
         let news = value.filter(|value| *value != mine.value);
         // It has had the place since before: that is no refusal of it.
         if let Some(news) = news
@@ -163,22 +165,30 @@ impl<E: Env> Lines<E> {
         Ok(self.txn(txn).await?.0.succeeded)
     }
 
-    async fn at_head(&self, prefix: &Bytes, place: &Place) -> Result<(), Status> {
+    /// Waits for it; the header is of a revision at which the place was at the head.
+    async fn at_head(&self, prefix: &Bytes, place: &Place) -> Result<Option<ResponseHeader>, Status> {
         let end = prefix_end(prefix);
         let mut progress = self.lessor.replica.machine.progress();
         let lost = || Status::unknown("mutex: session is expired");
         let mut renewed_at = E::now();
+        // A planted bug looks at this place only: the one before it when it came.
+        let mut before = None;
         loop {
-            let (mine, older) = {
+            let (mine, waits) = {
                 let applying = self.lessor.replica.machine.applying();
                 let mine = applying.store.get(&place.key).is_some_and(|v| v.create_revision == place.revision);
-                let mut line = applying.store.scan(prefix, &end, applying.store.revision());
-                (mine, line.any(|(_, v)| v.create_revision < place.revision))
+                let line = applying.store.scan(prefix, &end, applying.store.revision());
+                let older: Vec<i64> = line.map(|(_, v)| v.create_revision).filter(|r| *r < place.revision).collect();
+                let waits = match E::bug(Bug::CampaignWatchesOne) {
+                    true => older.contains(before.get_or_insert(older.iter().copied().max().unwrap_or(0))),
+                    false => !older.is_empty(),
+                };
+                (mine || E::bug(Bug::LockAfterExpiry), waits)
             };
             if !mine {
                 return Err(lost());
             }
-            if !older {
+            if !waits {
                 break;
             }
             tokio::select! {
@@ -194,8 +204,9 @@ impl<E: Env> Lines<E> {
         // This node may lag: what it sees was so once. That the place is still held is confirmed.
         self.lessor.replica.read_barrier().await?;
         let applying = self.lessor.replica.machine.applying();
-        let mine = applying.store.get(&place.key).is_some_and(|v| v.create_revision == place.revision);
-        if mine { Ok(()) } else { Err(lost()) }
+        let mine = applying.store.get(&place.key).is_some_and(|v| v.create_revision == place.revision) || E::bug(Bug::LockAfterExpiry);
+        let header = self.lessor.replica.header(applying.store.revision(), applying.term());
+        if mine { Ok(header) } else { Err(lost()) }
     }
 
     /// Gives a place up, if it is still the same one.

@@ -25,7 +25,7 @@ impl<E: Env> lock_server::Lock for LockService<E> {
     async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
         let LockRequest { name, lease } = request.into_inner();
         let place = self.lines.queue(name, lease, None).await?;
-        Ok(Response::new(LockResponse { header: self.lines.lessor.replica.header_now(), key: place.key }))
+        Ok(Response::new(LockResponse { header: place.held, key: place.key }))
     }
 
     async fn unlock(&self, request: Request<UnlockRequest>) -> Result<Response<UnlockResponse>, Status> {

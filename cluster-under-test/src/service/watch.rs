@@ -27,7 +27,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, stream};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
-use squall_env::{Env, LocalInstant};
+use squall_env::{Bug, Env, LocalInstant};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::ControlFlow,
@@ -49,6 +49,9 @@ const BYTES_MAX: usize = 1 << 20;
 
 /// How many changes are looked at while nothing else can be applied.
 const SEEN_MAX: usize = 20_000;
+
+/// A planted bug drops what is more revisions behind.
+const LAG_DROPPED: i64 = 10;
 
 /// Where an answer is cut if its client takes fragments: etcd's limit on a request and its overhead.
 const FRAGMENT_BYTES: usize = REQUEST_BYTES_MAX + (512 << 10);
@@ -333,7 +336,13 @@ impl<E: Env> Watching<E> {
             let applying = self.replica.machine.applying();
             (applying.store.revision(), applying.store.compacted(), applying.term())
         };
-        let next = if create.start_revision > 0 { create.start_revision } else { now + 1 };
+        let mut next = if create.start_revision > 0 { create.start_revision } else { now + 1 };
+        if create.start_revision > 0 && E::bug(Bug::WatchResumeOffByOne) {
+            next += 1;
+        }
+        if E::bug(Bug::WatchIgnoresCompaction) {
+            next = next.max(floor);
+        }
         let watch = Watch {
             key,
             range_end,
@@ -442,6 +451,10 @@ impl<E: Env> Watching<E> {
             if upto < from {
                 return false;
             }
+            if upto - from > LAG_DROPPED && E::bug(Bug::WatchDropsSlow) {
+                self.told = upto;
+                return true;
+            }
             let visited = applying.recent.visit(&applying.store, from, |change| {
                 if !batch.looks_at(&change) {
                     upto = batch.last;
@@ -482,7 +495,11 @@ impl<E: Env> Watching<E> {
         let term = self.replica.machine.applying().term();
         let watch = self.watches.get_mut(&id).expect("only watches are told");
         watch.lively = true;
-        let parts = if watch.fragment { fragments(events) } else { vec![events] };
+        let parts = match watch.fragment {
+            _ if E::bug(Bug::WatchSplitsRevision) => events.into_iter().map(|event| vec![event]).collect(),
+            true => fragments(events),
+            false => vec![events],
+        };
         let last = parts.len() - 1;
         for (i, events) in parts.into_iter().enumerate() {
             let header = self.replica.header(upto, term);

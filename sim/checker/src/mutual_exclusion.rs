@@ -11,9 +11,11 @@
 //! in order of the tokens**. So:
 //!
 //! * **ordered work**: work with a lower token never lies behind work with a higher one; and none behind the
-//!   revision at which somebody with a higher token was told that they hold it. Unfenced work of a holder
+//!   revision at which somebody with a higher token held it (a Lock's answer is of such a revision); nor does
+//!   anybody hold it then. Unfenced work of a holder
 //!   who was paused breaks this: that is what fencing is for.
-//! * **one place, one holder**: no two are told that they hold with the same token.
+//! * **one place, one holder**: no two are told that they hold with the same token, and nobody whose place was
+//!   not there at the revision of that answer.
 //! * **nothing is lost or returns**: a place that was given up does no more work, and is not seen to lead
 //!   again; whoever asks who leads, or observes, is never shown an earlier leader than before.
 //!
@@ -75,9 +77,12 @@ fn check(view: &View<'_>) -> Verdict {
         }
     }
     let mut observed: BTreeMap<OpId, Vec<(SimTime, &Led)>> = BTreeMap::new();
-    for (_, t, op, heard) in view.heard() {
-        if let Heard::Leader { leader } = heard {
+    for (told_at, t, op, heard) in view.heard() {
+        if let (Heard::Leader { leader }, Some(name)) = (heard, observing.get(&op)) {
             observed.entry(op).or_default().push((t, leader));
+            let asked_at = ops.iter().find(|o| o.id == op).map_or(0, |o| o.invoked_at);
+            let shown = Shown { op, token: leader.token, asked_at, told_at, at: t };
+            lines.entry(name).or_default().leaders.push(shown);
         }
     }
     let found = lines.iter().find_map(|(name, line)| line.judge(name)).or_else(|| in_order(&ops, &observing, &observed));
@@ -90,7 +95,7 @@ fn broken(kind: &'static str, at: SimTime, ops: &[OpId], summary: String) -> Opt
 
 impl Line {
     fn judge(&self, name: &str) -> Option<Witness> {
-        self.ordered_work(name).or_else(|| self.one_holder(name)).or_else(|| self.nothing_returns(name))
+        self.one_holder(name).or_else(|| self.ordered_work(name)).or_else(|| self.nothing_returns(name))
     }
 
     fn ordered_work(&self, name: &str) -> Option<Witness> {
@@ -98,16 +103,16 @@ impl Line {
         let mut highest: Option<(u64, OpId, &str)> = None;
         let told = self.held.iter().filter_map(|(shown, revision, _)| Some((((*revision)?, 1), shown, "was told to hold it")));
         // At the same revision, whoever was told it may have been so after the work.
-        let worked = self.work.iter().map(|(revision, shown)| ((*revision, 0), shown, "had worked"));
+        let worked = self.work.iter().map(|(revision, shown)| ((*revision, 0), shown, "worked"));
         let mut steps: Vec<((u64, u8), &Shown, &str)> = told.chain(worked).collect();
         steps.sort_by_key(|(place, shown, _)| (*place, shown.token));
         for ((revision, is_told), shown, how) in steps {
-            if let Some((token, by, how)) = highest.filter(|(token, ..)| is_told == 0 && shown.token < *token) {
+            if let Some((token, by, earlier)) = highest.filter(|(token, ..)| shown.token < *token) {
                 let text = format!(
-                    "{} worked on {name} at revision {revision} with token {}, after {by} {how} with token {token}",
+                    "{} {how} ({name}) at revision {revision} with token {}, after {by} {earlier} with token {token}",
                     shown.op, shown.token
                 );
-                return broken("stale-work", shown.at, &[by, shown.op], text);
+                return broken(if is_told == 1 { "held-too-late" } else { "stale-work" }, shown.at, &[by, shown.op], text);
             }
             if highest.is_none_or(|(token, ..)| shown.token >= token) {
                 highest = Some((shown.token, shown.op, how));
@@ -117,6 +122,10 @@ impl Line {
     }
 
     fn one_holder(&self, name: &str) -> Option<Witness> {
+        if let Some((shown, revision, key)) = self.held.iter().find(|(shown, ..)| shown.token == 0) {
+            let text = format!("{} was told to hold {name} at revision {revision:?}, and its place {key} was not there then", shown.op);
+            return broken("held-without-place", shown.at, &[shown.op], text);
+        }
         let mut keys: BTreeMap<u64, (&str, OpId)> = BTreeMap::new();
         for (shown, _, key) in &self.held {
             let (other, by) = *keys.entry(shown.token).or_insert((key, shown.op));
@@ -262,14 +271,20 @@ mod tests {
             ("hold 5@5; hold 7@8; work 5@9", "stale-work"),
             ("hold 5@5; hold 7@8; work 5@7", "valid"),
             ("hold 5@5; hold 7@8; refused 5@9; work 7@10", "valid"),
+            ("hold 5@5; work 7@8; hold 5@9", "held-too-late"),
+            ("hold 0@5", "held-without-place"),
+            ("hold 5@5; hold 7@8; hold 5@9", "held-too-late"),
+            ("hold 7@8; watch 1; see 1 5@5", "old-leader"),
+            ("watch 1; hold 7@8; see 1 5@5", "valid"),
+            ("hold 5@5; give 5; watch 1; see 1 5@5", "returns"),
             ("hold 5@5; give 5; work 5@9", "returns"),
             ("hold 5@5; give 5; lead 5", "returns"),
             ("hold 5@5; give 5; hold 5@9", "returns"),
             ("hold 5@5; hold 7@8; lead 5", "old-leader"),
             ("lead 7; lead 5", "old-leader"),
             ("lead 5; lead 7", "valid"),
-            ("hold 5@5; hold 7@8; watch 1; see 1 5@5; see 1 7@7", "valid"),
-            ("hold 5@5; hold 7@8; watch 1; see 1 7@7; see 1 5@5", "observed-backwards"),
+            ("watch 1; hold 5@5; hold 7@8; see 1 5@5; see 1 7@7", "valid"),
+            ("watch 1; hold 5@5; hold 7@8; see 1 7@7; see 1 5@5", "observed-backwards"),
             ("hold 5@5; watch 1; see 1 5@6; see 1 5@5", "observed-backwards"),
             ("hold 5@5; watch 1; see 1 6@6", "invented-leader"),
         ] {

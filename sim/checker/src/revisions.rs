@@ -1,6 +1,7 @@
 //! `revisions`: the numbers that etcd's answers carry follow etcd's rules.
 //!
-//! * No two requests that changed something say that they made the same revision.
+//! * No two requests that changed something say that they made the same revision, and all that one changed has
+//!   the revision that it was told.
 //! * A client is never told an older revision than before (its operations are linearizable).
 //! * A key's `mod_revision` is at most the revision at which it was seen; `version` is 1 exactly when
 //!   `create_revision` is `mod_revision`; both stay the same for the same `mod_revision`, whoever looks.
@@ -75,6 +76,18 @@ fn never_back(ops: &[CompletedOp]) -> Option<Verdict> {
 }
 
 fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
+    // A value that was written once was written at the revision that its writer was told.
+    let mut writers: BTreeMap<(String, String), Vec<&CompletedOp>> = BTreeMap::new();
+    for op in ops {
+        for write in writes::possible(op) {
+            writers.entry(write).or_default().push(op);
+        }
+    }
+    let elsewhere = |key: &str, value: &str, revision: u64| {
+        let [one] = writers.get(&(key.to_string(), value.to_string()))?[..] else { return None };
+        let told = one.revision.filter(|told| *told != revision && !writes::certain(one).is_empty());
+        told.map(|told| (one.id, told))
+    };
     let mut facts: BTreeMap<(String, u64), (Fact, OpId)> = BTreeMap::new();
     for op in ops {
         let (Op::Range { at, .. }, Some(Output::Ranged { kvs })) = (&op.ask, op.output()) else { continue };
@@ -88,6 +101,10 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
             if made.version == 0 || made.created > revision || (made.version == 1) != (made.created == revision) {
                 return Some(wrong("version", ended(op), vec![op.id], says));
             }
+            if let Some((writer, told)) = elsewhere(&kv.key, &kv.value, revision) {
+                let text = format!("{says}, and {writer}, which wrote that, was told of revision {told}");
+                return Some(wrong("one-revision-a-request", ended(op), vec![writer, op.id], text));
+            }
             let fact = Fact { value: kv.value.clone(), made };
             let (known, by) = facts.entry((kv.key.clone(), revision)).or_insert((fact.clone(), op.id));
             if *known != fact {
@@ -99,6 +116,13 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
         let Heard::Events { events, .. } = heard else { continue };
         for told in events {
             let Some(value) = &told.value else { continue };
+            if let Some((writer, revision)) = elsewhere(&told.key, value, told.revision) {
+                let text = format!(
+                    "{op} tells {} at revision {}, and {writer}, which wrote that, was told of {revision}",
+                    told.key, told.revision
+                );
+                return Some(wrong("one-revision-a-request", at, vec![writer, op], text));
+            }
             let fact = Fact { value: value.clone(), made: Made { created: told.created, version: told.version } };
             let (known, by) = facts.entry((told.key.clone(), told.revision)).or_insert((fact.clone(), op));
             if *known != fact {
@@ -135,13 +159,14 @@ mod tests {
         for (i, line) in (1..).zip(script.split("; ")) {
             let words: Vec<&str> = line.split(' ').collect();
             let (ask, output) = match words[1..] {
+                ["write", _, value] => (Op::Put { key: "a".into(), value: value.into() }, Output::Done),
                 ["put", _] => (Op::Put { key: "k".into(), value: format!("v{i}") }, Output::Done),
                 ["get", _] => (Op::Get { key: "k".into() }, Output::Got { value: None }),
                 ["see", _, kv] => {
                     let (key, rest) = kv.split_once('@').unwrap();
                     let numbers: Vec<u64> = rest.split(',').map(|n| n.parse().unwrap()).collect();
                     let made = Some(Made { created: numbers[1], version: numbers[2] });
-                    let value = format!("v{}", numbers.get(3).unwrap_or(&numbers[0]));
+                    let value = format!("w{}", numbers.get(3).unwrap_or(&numbers[0]));
                     let kvs = vec![KeyValue { key: key.into(), value, revision: Some(numbers[0]), made }];
                     (Op::Range { prefix: String::new(), at: None }, Output::Ranged { kvs })
                 }
@@ -163,6 +188,9 @@ mod tests {
             ("c1 put 2; c2 put 3; c1 get 3", "valid"),
             ("c1 put 2; c2 put 2", "one-request-a-revision"),
             ("c1 put 3; c1 get 2", "monotonic"),
+            ("c1 write 3 w3; c1 see 5 a@3,2,2", "valid"),
+            ("c1 write 4 w3; c1 see 5 a@3,2,2", "one-revision-a-request"),
+            ("c1 write 4 w3; c1 write 5 w3; c1 see 5 a@3,2,2", "valid"),
             ("c1 put 3; c2 get 2", "valid"),
             ("c1 see 5 a@3,2,2; c2 see 6 a@3,2,2; c2 see 6 a@4,2,3", "valid"),
             ("c1 see 2 a@3,2,2", "from-the-future"),

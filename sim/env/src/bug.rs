@@ -51,6 +51,30 @@ bugs! {
     CandidateLies = "candidate-lies",
     /// A snapshot's applied index is read after its data was (etcd #13766, #14370).
     AppliedAheadOfData = "applied-ahead-of-data",
+    /// Compaction drops versions that a reader may still ask for (etcd #18667's family).
+    CompactTooMuch = "compact-too-much",
+    /// Each write of a transaction takes a revision of its own.
+    TxnRevisionPerOp = "txn-revision-per-op",
+    /// Leases are missing from the snapshot.
+    SnapshotWithoutLeases = "snapshot-without-leases",
+    /// A leader that was deposed and leads again goes by the ends that it knew (etcd #15247, #12528).
+    DeposedLeaderRevokes = "deposed-leader-revokes",
+    /// Whenever a leader looks whether leases are over, it gives them their whole time again (etcd #9395, #13294).
+    LeaseNeverExpires = "lease-never-expires",
+    /// A lock is granted to somebody whose lease is gone (etcd #11456, Jepsen's etcd 3.4.3).
+    LockAfterExpiry = "lock-after-expiry",
+    /// A candidate leads when the one before it goes, without looking again (microsoft/etcd3 #176).
+    CampaignWatchesOne = "campaign-watches-one",
+    /// Observe shows what this node knows, which may be a leader that resigned (etcd #18163).
+    ObserveOldLeader = "observe-old-leader",
+    /// A watch that lags leaves events out (etcd #17529).
+    WatchDropsSlow = "watch-drops-slow",
+    /// A watch that is taken up again skips a revision (etcd #15271, #17247).
+    WatchResumeOffByOne = "watch-resume-off-by-one",
+    /// The events of one revision come in several answers.
+    WatchSplitsRevision = "watch-splits-revision",
+    /// A watch from a compacted revision begins later, without a word.
+    WatchIgnoresCompaction = "watch-ignores-compaction",
 }
 
 impl Bug {

@@ -19,7 +19,8 @@ pub enum LineKind {
 pub struct Place {
     /// The key: `name/<lease in hex>`.
     pub key: String,
-    /// The revision that made it: the fencing token, higher for whoever comes later.
+    /// The revision that made it: the fencing token, higher for whoever comes later. 0: it was not there when it
+    /// was said to be held.
     pub token: u64,
     /// What it hangs on.
     pub lease: LeaseId,

@@ -35,11 +35,12 @@ impl<E: Env> User<E> {
             LineOp::Acquire { kind: LineKind::Lock, name, lease, .. } => {
                 let ask = LockRequest { name: bytes(name), lease: lease.0 };
                 let reply = LockClient::new(self.node()).lock(request(ask, left)).await?.into_inner();
-                // The answer has no token: the key is read, as etcd's `Mutex` would have kept it.
-                let look = RangeRequest { key: reply.key.clone(), ..Default::default() };
+                // The answer has no token: the key is read, as of the answer's revision. It must have been there
+                // then; if it was not, the checker is to see that.
+                let revision = reply.header.map_or(0, |h| h.revision);
+                let look = RangeRequest { key: reply.key.clone(), revision, ..Default::default() };
                 let found = kv.range(request(look, left)).await.map_err(after_the_fact)?.into_inner();
-                let made = found.kvs.first().map(|kv| counted(kv.create_revision));
-                let token = made.ok_or_else(|| Status::unknown("the lock was held, and lost at once"))?;
+                let token = found.kvs.first().map_or(0, |kv| counted(kv.create_revision));
                 let place = Place { key: text(&reply.key), token, lease: *lease };
                 Ok(answer(Output::Line(LineOutput::Held { place }), reply.header))
             }
