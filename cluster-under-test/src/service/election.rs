@@ -39,8 +39,9 @@ impl<E: Env> election_server::Election for ElectionService<E> {
     async fn proclaim(&self, request: Request<ProclaimRequest>) -> Result<Response<ProclaimResponse>, Status> {
         let ProclaimRequest { leader, value } = request.into_inner();
         match self.lines.proclaim(&place(leader)?, value).await? {
-            true => Ok(Response::new(ProclaimResponse { header: self.lines.lessor.replica.header_now() })),
-            false => Err(Status::unknown("election: not leader")),
+            // Of the revision that it made.
+            Some(header) => Ok(Response::new(ProclaimResponse { header: Some(header) })),
+            None => Err(Status::unknown("election: not leader")),
         }
     }
 

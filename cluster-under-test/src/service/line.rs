@@ -151,18 +151,19 @@ impl<E: Env> Lines<E> {
         let news = value.filter(|value| *value != mine.value);
         // It has had the place since before: that is no refusal of it.
         if let Some(news) = news
-            && !self.proclaim(&place, news).await.map_err(|status| Status::unknown(status.message()))?
+            && self.proclaim(&place, news).await.map_err(|status| Status::unknown(status.message()))?.is_none()
         {
             return Err(Status::unknown("election: not leader"));
         }
         Ok(place)
     }
 
-    /// Changes the value of a place; false when it is somebody else's by now.
-    pub(crate) async fn proclaim(&self, place: &Place, value: Bytes) -> Result<bool, Status> {
+    /// Changes the value of a place; `None` when it is somebody else's by now.
+    pub(crate) async fn proclaim(&self, place: &Place, value: Bytes) -> Result<Option<ResponseHeader>, Status> {
         let success = vec![put(&place.key, value, place.lease)];
         let txn = TxnRequest { compare: vec![made_at(&place.key, place.revision)], success, failure: vec![] };
-        Ok(self.txn(txn).await?.0.succeeded)
+        let (answer, header) = self.txn(txn).await?;
+        Ok(header.filter(|_| answer.succeeded))
     }
 
     /// Waits for it; the header is of a revision at which the place was at the head.

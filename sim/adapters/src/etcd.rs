@@ -5,6 +5,7 @@ mod user;
 pub use user::User;
 
 use squall_cluster::{LogMark as Mark, Node, NodeConfig, Observer, RaftRole, StartError};
+use squall_env::Env;
 use squall_history::{LogMark, NodeId, Role, Saw};
 use squall_world::{Admin, BoxFuture, Client, ClientContext, NodeContext, Reporter, SimEnv, System};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -57,8 +58,8 @@ impl System for Etcd {
                         Admin::TransferLeader { to } => admin.transfer_leader(u64::from(to.0)).await.map(drop),
                         Admin::Compact { keep } => admin.compact(keep).await.map(drop),
                         Admin::Snapshot | Admin::Defragment => admin.snapshot().await,
-                        Admin::AddMember { node } => admin.add_member(node.0.into(), hosts[&node]).await,
-                        Admin::RemoveMember { node } => admin.remove_member(node.0.into()).await,
+                        Admin::AddMember { node } => insist(&admin, node, Some(hosts[&node])).await,
+                        Admin::RemoveMember { node } => insist(&admin, node, None).await,
                     }
                 })
             });
@@ -73,6 +74,21 @@ impl System for Etcd {
     fn client(&self, client: ClientContext) -> Box<dyn Client> {
         let nodes: Vec<SocketAddr> = client.members.values().copied().collect();
         Box::new(User::<SimEnv>::new(client.net, &nodes, client.ordinal, client.op_timeout, PING_AFTER, client.ear))
+    }
+}
+
+/// An administrator asks again while there is no leader who could do it: nothing was done then.
+async fn insist(admin: &squall_cluster::Admin<SimEnv>, node: NodeId, takes_in: Option<SocketAddr>) -> Result<(), String> {
+    let patience = SimEnv::now() + Duration::from_secs(10);
+    loop {
+        let answer = match takes_in {
+            Some(addr) => admin.add_member(node.0.into(), addr).await,
+            None => admin.remove_member(node.0.into()).await,
+        };
+        match answer {
+            Err(why) if why.contains("no leader") && SimEnv::now() < patience => SimEnv::sleep(Duration::from_millis(200)).await,
+            other => return other,
+        }
     }
 }
 

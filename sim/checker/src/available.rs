@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "available",
+    client_side: false,
     about: "no time longer than the scenario's `available.max_gap` passes without a successful operation",
     applies: |view| promise(view).is_some(),
     check,

@@ -2,10 +2,11 @@
 //!
 //! The sequential specification knows keys and values only. Whatever belongs to a lease or a line takes
 //! revisions all the same: those that its answers claim are steps at which the keys and values stay as they
-//! are. A lease that ends takes one that nobody claims, so where there are leases a revision that nobody
-//! claims may be such a step too: that makes this checker see less there, never too much.
+//! are. A lease that ends takes one that nobody claims, and so does what nobody was told the outcome of; so where
+//! there are leases a revision that nobody claims may be such a step too: as often as they may have taken one, and
+//! not before the first was asked for. That makes this checker see less there, never too much.
 
-use squall_history::{CompletedOp, KeyValue, LeaseOp, LeaseOutput, LineOp, LineOutput, Op, OpEnd, Output, work_key};
+use squall_history::{CompletedOp, KeyValue, LeaseId, LeaseOp, LeaseOutput, LineOp, LineOutput, Op, OpEnd, Output, work_key};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What belongs to leases and lines.
@@ -15,13 +16,16 @@ pub(crate) struct Foreign {
     prefixes: BTreeSet<String>,
     /// The revisions that an answer claims, and the place of its operation.
     pub(crate) claims: BTreeMap<u64, usize>,
-    /// Whether revisions that nobody claims may belong to them, too.
-    pub(crate) unclaimed: bool,
+    /// How many revisions that nobody claims may belong to them at the most, and where in the history the first
+    /// operation was asked for that may have taken one.
+    pub(crate) unclaimed: usize,
+    pub(crate) from: usize,
 }
 
 impl Foreign {
     pub(crate) fn of(ops: &[CompletedOp]) -> Foreign {
-        let mut foreign = Foreign::default();
+        let mut foreign = Foreign { from: usize::MAX, ..Foreign::default() };
+        let mut used: BTreeSet<LeaseId> = BTreeSet::new();
         for (at, op) in ops.iter().enumerate() {
             match &op.ask {
                 Op::Lease(LeaseOp::Attach { key, .. }) => _ = foreign.keys.insert(key.clone()),
@@ -31,13 +35,21 @@ impl Foreign {
                 }
                 _ => {}
             }
-            foreign.unclaimed |= match (&op.ask, &op.end) {
-                (Op::Lease(_) | Op::Line(_), OpEnd::Fail(_)) => false,
-                (Op::Lease(LeaseOp::Grant { .. } | LeaseOp::Revoke { .. }) | Op::Line(LineOp::Release { .. }), _) => true,
-                (Op::Lease(ask), end) => ask.may_write() && *end == OpEnd::Open,
-                (Op::Line(ask), end) => ask.may_write() && *end == OpEnd::Open,
-                _ => false,
+            let failed = matches!(op.end, OpEnd::Fail(_));
+            let open = op.end == OpEnd::Open;
+            let unclaimed = match &op.ask {
+                // It takes what hangs on the lease with it, whenever that ends.
+                Op::Lease(LeaseOp::Attach { lease, .. }) if !failed => usize::from(used.insert(*lease)) + usize::from(open),
+                // Taken, said anew, given up again by the server: whatever became of it.
+                Op::Line(LineOp::Acquire { lease, .. }) => usize::from(used.insert(*lease)) + if op.output().is_some() { 1 } else { 3 },
+                Op::Line(LineOp::Work { .. } | LineOp::Proclaim { .. }) if open => 1,
+                Op::Line(LineOp::Release { .. }) if !failed => 1,
+                _ => 0,
             };
+            if unclaimed > 0 {
+                foreign.unclaimed += unclaimed;
+                foreign.from = foreign.from.min(op.invoked_at);
+            }
             let claim = match op.output() {
                 Some(Output::Lease(LeaseOutput::Attached)) => op.revision,
                 Some(Output::Line(LineOutput::Held { place })) => Some(place.token),

@@ -15,7 +15,8 @@
 //!   to live and a little.
 //!
 //! It goes by true time: where clocks run slow leases end late, which is legal, and where one runs fast it
-//! must not matter. What it cannot see: a lease that nobody asks about at the end.
+//! must not matter. What it cannot see: a lease that nobody asks about at the end; renewals in the background of
+//! leases that are kept (those count as granted once, and may live longer).
 
 use crate::{Checker, Verdict, Witness};
 use squall_history::{CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What};
@@ -23,6 +24,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "lease",
+    client_side: true,
     about: "leases never end early, end at last, take their keys with them at once, and nothing revives them",
     applies: |view| view.asks().any(|op| matches!(op, Op::Lease(_))),
     check,
@@ -33,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(4);
 
 /// A renewal that nobody saw answered may reach the server this much later.
 const LATE: Duration = Duration::from_secs(30);
+
+/// So long the last renewal of a client that has ended may be under way, with nothing broken any more.
+const UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// Something that somebody was told.
 #[derive(Clone, Copy, Debug)]
@@ -191,7 +196,8 @@ fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>) -> Op
         return witness("not-at-once", SimTime(0), &[*by, *by_other], text);
     }
     let (quiet, ended) = settled?;
-    let renewable = if life.kept { life.renewable_until.max(ended + LATE) } else { life.renewable_until };
+    // Their clients are gone then; a last renewal may be on its way.
+    let renewable = if life.kept { life.renewable_until.max(ended + UNDER_WAY) } else { life.renewable_until };
     let due = quiet.max(renewable) + life.ttl + GRACE;
     let late = life.alive.iter().find(|alive| alive.asked > due)?;
     let text =

@@ -30,6 +30,8 @@ pub struct Checker {
     pub name: &'static str,
     /// What it promises, and what it cannot see.
     pub about: &'static str,
+    /// Whether what clients saw is all that it needs, so that it can judge a cluster that really runs.
+    pub client_side: bool,
     /// Whether it has anything to decide in this history.
     pub applies: fn(&View<'_>) -> bool,
     /// Decides.

@@ -1,15 +1,16 @@
 //! `membership`: lists of members are linearizable: who was added is there until somebody removes it,
 //! and who was removed never comes back.
 //!
-//! What it cannot see: members that no client of the run added or removed, and whether a change was made
+//! What it cannot see: nodes of the run that no client added (faults take them in and let them go), and whether a change was made
 //! through joint consensus (that is for `raft`).
 
 use crate::{Checker, Verdict, Witness};
 use squall_history::{CompletedOp, MemberId, MemberOp, MemberOutput, Op, OpEnd, OpId, Output, SimTime, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "membership",
+    client_side: true,
     about: "a member that was added is listed until it is removed, and never after",
     applies: |view| view.asks().any(|op| matches!(op, Op::Member(_))),
     check,
@@ -36,6 +37,9 @@ fn check(view: &View<'_>) -> Verdict {
             }
             (Op::Member(MemberOp::Remove { member }), end) => {
                 let life = lives.entry(*member).or_default();
+                if matches!(end, OpEnd::Fail(_)) {
+                    continue;
+                }
                 life.removal_asked = Some(life.removal_asked.map_or(op.invoked_at, |at| at.min(op.invoked_at)));
                 if matches!(end, OpEnd::Ok(..)) {
                     let this = (op.ended_at, op.id);
@@ -43,6 +47,23 @@ fn check(view: &View<'_>) -> Verdict {
                 }
             }
             _ => {}
+        }
+    }
+    // What lists show counts as well: who was listed had been added, and who is missing after that is gone.
+    let mut lists: Vec<(&CompletedOp, BTreeSet<MemberId>)> = ops.iter().filter_map(|op| Some((op, listed(op)?))).collect();
+    lists.sort_by_key(|(op, _)| op.ended_at);
+    let everybody: BTreeSet<MemberId> = lists.iter().flat_map(|(_, members)| members.iter().copied()).collect();
+    for member in everybody.into_iter().filter(|member| member.0 > u64::from(u32::MAX)) {
+        let life = lives.entry(member).or_default();
+        for (op, members) in &lists {
+            let this = (op.ended_at, op.id);
+            match members.contains(&member) {
+                true => life.added = Some(life.added.map_or(this, |first| first.min(this))),
+                false if life.added.is_some_and(|(end, _)| end < op.invoked_at) => {
+                    life.removed = Some(life.removed.map_or(this, |first| first.min(this)));
+                }
+                false => {}
+            }
         }
     }
     for op in &ops {
@@ -55,6 +76,13 @@ fn check(view: &View<'_>) -> Verdict {
         }
     }
     Verdict::Valid
+}
+
+fn listed(op: &CompletedOp) -> Option<BTreeSet<MemberId>> {
+    match op.output()? {
+        Output::Member(MemberOutput::Members { members }) => Some(members.iter().map(|m| m.member).collect()),
+        _ => None,
+    }
 }
 
 fn judge(list: &CompletedOp, at: SimTime, member: MemberId, life: &Life, listed: bool) -> Option<Witness> {
@@ -76,13 +104,13 @@ mod tests {
     use super::*;
     use squall_history::{ClientId, Entry, MemberSeen, What};
 
-    /// Lines: `add 1 7` (asked and answered), `remove 2 7`, `ok 2`, `list 3`, `listed 3 7` or `listed 3`.
+    /// Members from 7 on are clients' own. Lines: `add 1 7` (asked and answered), `remove 2 7`, `ok 2`, `list 3`, `listed 3 7` or `listed 3`.
     fn verdict(script: &str) -> &'static str {
         let mut history = Vec::new();
         for line in script.split("; ") {
             let words: Vec<&str> = line.split(' ').collect();
             let op = OpId(words[1].parse().unwrap());
-            let member = |word: &str| MemberId(word.parse().unwrap());
+            let member = |word: &str| MemberId((1 << 40) + word.parse::<u64>().unwrap());
             let invoke = |ask| What::Invoke { client: ClientId(1), op, ask: Op::Member(ask) };
             let done = |output| What::Ok { op, output: Output::Member(output), revision: None };
             let whats = match words[..] {
@@ -91,6 +119,7 @@ mod tests {
                 }
                 ["remove", _, m] => vec![invoke(MemberOp::Remove { member: member(m) })],
                 ["ok", _] => vec![done(MemberOutput::Removed)],
+                ["no", _] => vec![What::Fail { op, why: String::new() }],
                 ["list", _] => vec![invoke(MemberOp::List)],
                 ["listed", _, ref all @ ..] => {
                     let members = all.iter().map(|m| MemberSeen { member: member(m), learner: true }).collect();
@@ -117,6 +146,11 @@ mod tests {
             ("add 1 7; remove 3 7; list 2; ok 3; listed 2 7", "valid"),
             ("list 2; add 1 7; listed 2", "valid"),
             ("list 2; listed 2 7 8", "valid"),
+            ("list 2; listed 2 7; list 3; listed 3", "lost"),
+            ("list 2; list 3; listed 2 7; listed 3", "valid"),
+            ("list 2; listed 2 7; remove 4 7; list 3; listed 3", "valid"),
+            ("list 2; listed 2 7; remove 4 7; no 4; list 3; listed 3", "lost"),
+            ("list 2; listed 2 7; remove 4 7; list 3; listed 3; list 5; listed 5 7", "came-back"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }

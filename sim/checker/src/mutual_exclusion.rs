@@ -12,7 +12,7 @@
 //!
 //! * **ordered work**: work with a lower token never lies behind work with a higher one; and none behind the
 //!   revision at which somebody with a higher token held it (a Lock's answer is of such a revision); nor does
-//!   anybody hold it then. Unfenced work of a holder
+//!   anybody hold it then, nor when they ask for it after that. Unfenced work of a holder
 //!   who was paused breaks this: that is what fencing is for.
 //! * **one place, one holder**: no two are told that they hold with the same token, and nobody whose place was
 //!   not there at the revision of that answer.
@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "mutual-exclusion",
+    client_side: true,
     about: "who holds a lock, or leads, does so alone, in the order of the log, and works in the order of the fencing tokens",
     applies: |view| view.asks().any(|op| matches!(op, Op::Line(_))),
     check,
@@ -77,10 +78,11 @@ fn check(view: &View<'_>) -> Verdict {
         }
     }
     let mut observed: BTreeMap<OpId, Vec<(SimTime, &Led)>> = BTreeMap::new();
+    let asked: BTreeMap<OpId, usize> = ops.iter().map(|op| (op.id, op.invoked_at)).collect();
     for (told_at, t, op, heard) in view.heard() {
         if let (Heard::Leader { leader }, Some(name)) = (heard, observing.get(&op)) {
             observed.entry(op).or_default().push((t, leader));
-            let asked_at = ops.iter().find(|o| o.id == op).map_or(0, |o| o.invoked_at);
+            let asked_at = asked[&op];
             let shown = Shown { op, token: leader.token, asked_at, told_at, at: t };
             lines.entry(name).or_default().leaders.push(shown);
         }
@@ -145,6 +147,27 @@ impl Line {
             if let Some(released) = self.released.get(&shown.token).filter(|released| released.told_at < shown.asked_at) {
                 let text = format!("{} had given {name} up, token {}, and then {} {how}", released.op, shown.token, shown.op);
                 return broken("returns", shown.at, &[released.op, shown.op], text);
+            }
+        }
+        // Who was told to hold it did so alone, and nobody before them ever again.
+        let mut told: Vec<&Shown> = self.held.iter().map(|(shown, ..)| shown).collect();
+        told.sort_by_key(|shown| shown.told_at);
+        let works =
+            self.work.values().map(|shown| (shown, "worked")).chain(self.held.iter().map(|(shown, ..)| (shown, "was told to hold it")));
+        let mut works: Vec<(&Shown, &str)> = works.collect();
+        works.sort_by_key(|(shown, _)| shown.asked_at);
+        let (mut next, mut latest): (usize, Option<&Shown>) = (0, None);
+        for (work, how) in works {
+            while let Some(end) = told.get(next).filter(|end| end.told_at < work.asked_at) {
+                latest = latest.filter(|l| l.token > end.token).or(Some(end));
+                next += 1;
+            }
+            if let Some(latest) = latest.filter(|latest| latest.token > work.token) {
+                let text = format!(
+                    "{} {how} ({name}) with token {}, asked after {} was told to hold it with token {}",
+                    work.op, work.token, latest.op, latest.token
+                );
+                return broken("stale-work", work.at, &[latest.op, work.op], text);
             }
         }
         // Who leads only ever becomes later: both those who are told that they do, and those who ask.
@@ -269,13 +292,15 @@ mod tests {
             ("hold 5@5; work 5@6; give 5; hold 7@8; work 7@9; lead 7", "valid"),
             ("hold 5@5; work 5@6; hold 7@8; work 7@9; work 5@10", "stale-work"),
             ("hold 5@5; hold 7@8; work 5@9", "stale-work"),
-            ("hold 5@5; hold 7@8; work 5@7", "valid"),
+            ("hold 5@5; hold 7@8; work 5@7", "stale-work"),
             ("hold 5@5; hold 7@8; refused 5@9; work 7@10", "valid"),
             ("hold 5@5; work 7@8; hold 5@9", "held-too-late"),
+            ("hold 5; hold 7; work 5@9", "stale-work"),
+            ("hold 5; hold 7; hold 5", "stale-work"),
             ("hold 0@5", "held-without-place"),
             ("hold 5@5; hold 7@8; hold 5@9", "held-too-late"),
             ("hold 7@8; watch 1; see 1 5@5", "old-leader"),
-            ("watch 1; hold 7@8; see 1 5@5", "valid"),
+            ("watch 1; hold 5@5; hold 7@8; see 1 5@5", "valid"),
             ("hold 5@5; give 5; watch 1; see 1 5@5", "returns"),
             ("hold 5@5; give 5; work 5@9", "returns"),
             ("hold 5@5; give 5; lead 5", "returns"),

@@ -7,7 +7,7 @@ use crate::{Checker, Verdict};
 use squall_history::{Saw, View};
 
 pub(crate) const CHECKER: Checker =
-    Checker { name: "no-panic", about: "no node panicked, and none refused to go on", applies: |_| true, check };
+    Checker { name: "no-panic", client_side: false, about: "no node panicked, and none refused to go on", applies: |_| true, check };
 
 fn check(view: &View<'_>) -> Verdict {
     for (at, node, saw) in view.observations() {

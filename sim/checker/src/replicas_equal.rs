@@ -8,8 +8,13 @@ use crate::{Checker, Verdict};
 use squall_history::{NodeId, Saw, SimTime, View};
 use std::collections::BTreeMap;
 
-pub(crate) const CHECKER: Checker =
-    Checker { name: "replicas-equal", about: "after the same log index every replica holds the same state", applies: |_| true, check };
+pub(crate) const CHECKER: Checker = Checker {
+    name: "replicas-equal",
+    client_side: false,
+    about: "after the same log index every replica holds the same state",
+    applies: |_| true,
+    check,
+};
 
 #[derive(Default)]
 struct Seen {

@@ -16,7 +16,7 @@
 //! * Nothing is told that nobody wrote, and all watches tell the same of the same.
 //!
 //! What it cannot see: a change that no watch told and whose write was never acknowledged; a watch that
-//! tells nothing at all.
+//! tells nothing at all; that what was before is not told.
 
 use crate::{Checker, Verdict, Witness, writes};
 use squall_history::{ClientId, Heard, Op, OpId, SimTime, Told, View, What};
@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "watch",
+    client_side: true,
     about: "watches tell every change that was asked for, once, in order, whole, and nothing else",
     applies: |view| view.asks().any(|op| matches!(op, Op::Watch { .. })),
     check,
@@ -125,14 +126,18 @@ impl<'h> Watches<'h> {
                 return wrong("told-before-created", format!("told something before it was there: {heard:?}"));
             }
             Heard::Progress { revision } => {
-                if *revision < session.told.max(session.vouched) {
-                    let before = session.told.max(session.vouched);
+                // That a change may be told before an older vouching comes is legal: they are two queues in etcd.
+                if *revision < session.vouched {
+                    let before = session.vouched;
                     return wrong("progress-goes-back", format!("says that it is at revision {revision}, and was at {before}"));
                 }
                 session.vouched = *revision;
             }
             Heard::Canceled { compacted, .. } => {
                 session.is_over = true;
+                if *compacted == 0 && session.is_there {
+                    return wrong("ended-for-nothing", format!("was ended, and nothing was compacted: {heard:?}"));
+                }
                 if *compacted > 0 && *compacted < session.next() {
                     let next = session.next();
                     let text = format!("was ended because revisions below {compacted} are compacted away, and it was to go on from {next}");
@@ -192,15 +197,12 @@ impl<'h> Watches<'h> {
     fn complete(&self, view: &View<'h>) -> Result<(), Broken> {
         let ops = view.ops();
         let mut written: BTreeMap<(u64, String), (Option<String>, OpId)> = BTreeMap::new();
-        let mut possible: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut possible: BTreeSet<(String, String)> = BTreeSet::new();
         for op in &ops {
             if let Some(revision) = op.revision {
                 written.extend(writes::certain(op).into_iter().map(|(key, value)| ((revision, key), (value, op.id))));
             }
-            for write in writes::possible(op) {
-                let first = possible.entry(write).or_insert(op.invoked_at);
-                *first = (*first).min(op.invoked_at);
-            }
+            possible.extend(writes::possible(op));
         }
         for ((revision, key), Known { told, by }) in &self.known {
             let change = format!("{by} told that {key} holds {:?} since revision {revision}", told.value);
@@ -210,8 +212,15 @@ impl<'h> Watches<'h> {
                 return Err(broken("wrong-value", self.last, &[*by, *op], format!("{change}, and {op} wrote {value:?} there")));
             }
             let value = told.value.iter().chain(told.before.as_ref().map(|b| &b.value));
-            if let Some(value) = value.into_iter().find(|value| !possible.contains_key(&(key.to_string(), (*value).clone()))) {
+            if let Some(value) = value.into_iter().find(|value| !possible.contains(&(key.to_string(), (*value).clone()))) {
                 return Err(broken("invented", self.last, &[*by], format!("{change}, and nobody wrote {value:?}")));
+            }
+            if let Some(before) = &told.before
+                && let Some(at) = self.between(&written, key, before.revision, *revision)
+            {
+                let text =
+                    format!("{change}, and that before it was what revision {} wrote; revision {at} changed it, too", before.revision);
+                return Err(broken("wrong-before", self.last, &[*by], text));
             }
             if let Some(before) = &told.before
                 && let Some(known) = self.known.get(&(before.revision, key))
@@ -222,6 +231,12 @@ impl<'h> Watches<'h> {
             }
         }
         self.nothing_left_out(&written)
+    }
+
+    /// A revision between these two at which the key is known to have been changed.
+    fn between(&self, written: &BTreeMap<(u64, String), (Option<String>, OpId)>, key: &str, after: u64, before: u64) -> Option<u64> {
+        (after + 1..before.min(after + 10_000))
+            .find(|r| self.known.contains_key(&(*r, key)) || written.contains_key(&(*r, key.to_string())))
     }
 
     fn nothing_left_out(&self, written: &BTreeMap<(u64, String), (Option<String>, OpId)>) -> Result<(), Broken> {
@@ -346,6 +361,10 @@ mod tests {
             ("put 3 a x; put 4 ab y; watch 1 a 3; there 1 4; tell 1 4 ab=y@4; tell 1 4 a=x@3", "ordered"),
             ("put 3 a x; watch 1 a 3; there 1 3; upto 1 3; tell 1 3 a=x@3", "overtaken"),
             ("put 3 a x; watch 1 a 3; there 1 3; upto 1 2; tell 1 3 a=x@3", "valid"),
+            ("put 3 a x; watch 1 a 3; there 1 3; tell 1 3 a=x@3; upto 1 2", "valid"),
+            ("watch 1 a 3; there 1 3; upto 1 5; upto 1 4", "progress-goes-back"),
+            ("watch 1 a 3; there 1 3; end 1 0", "ended-for-nothing"),
+            ("put 3 a x; put 4 a y; watch 1 a 3; there 1 5; tell 1 3 a=x@3; tell 1 5 a=z@5; try a z", "wrong-before"),
             ("put 3 a x; put 4 a y; watch 1 a 3; there 1 4; tell 1 4 a=y@4", "left-out"),
             ("put 3 a x; watch 1 a 3; there 1 4; upto 1 4", "left-out"),
             ("put 3 a x; watch 1 a 4; there 1 4; upto 1 4", "valid"),

@@ -325,6 +325,11 @@ impl Director {
         self.started().into_iter().filter(|id| told.as_ref().is_none_or(|members| members.contains(id))).collect()
     }
 
+    /// Whether the cluster has let it go.
+    fn has_left(&self, node: NodeId) -> bool {
+        self.machine.members().is_some_and(|members| !members.contains(&node))
+    }
+
     fn say(&self, fault: &str, phase: EffectPhase, text: String) {
         self.machine.record(What::Effect { fault: fault.to_string(), phase, text });
     }
@@ -374,6 +379,9 @@ impl Director {
                 let how = if power_loss { "power loss of" } else { "kill" };
                 let ran = self.machine.end_process(self.machine.node(node), power_loss);
                 (EffectPhase::Start, format!("{how} {node}{}", if ran { "" } else { " (it was down)" }))
+            }
+            Effect::Boot { node } if self.has_left(node) => {
+                (EffectPhase::Stop, format!("{node} stays down: it belongs to the cluster no more"))
             }
             Effect::Boot { node } => {
                 let down = !self.machine.is_running(self.machine.node(node));
@@ -437,15 +445,21 @@ impl Director {
     fn heal(&self) -> SimTime {
         self.machine.heal_all_links();
         (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
+        // Who only learns takes part in no quorum, and is always started.
+        let told = self.machine.voters();
+        let voters = if told.is_empty() { self.founders.keys().copied().collect() } else { told };
         let mut may_stay_dead = match self.plan.liveness.heal {
             Heal::All => 0,
-            Heal::Quorum => (self.founders.len() - 1) / 2,
+            Heal::Quorum => (voters.len() - 1) / 2,
         };
+        // Whoever does not belong any more must not hold up clients either.
+        for id in self.started() {
+            self.machine.resume_entirely(self.machine.node(id));
+        }
         let mut running = Vec::new();
         for id in self.members() {
             let host = self.machine.node(id);
-            self.machine.resume_entirely(host);
-            if !self.machine.is_running(host) && may_stay_dead > 0 {
+            if !self.machine.is_running(host) && may_stay_dead > 0 && voters.contains(&id) {
                 may_stay_dead -= 1;
                 continue;
             }

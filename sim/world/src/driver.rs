@@ -100,6 +100,8 @@ impl Load {
                     let (mut started, mut ended) = (begun, begun);
                     loop {
                         let (pace, op) = match source.next() {
+                            // Whoever is to show that it is served does not wait in line, or listen, for that.
+                            Some((_, op)) if session.is_waited_for() && !op.lasts().is_zero() => (Pace::AfterLast(PROBE), source.probe()),
                             Some(next) => next,
                             None => {
                                 if session.lock().healed.is_none() {
@@ -229,7 +231,9 @@ impl Session {
         let id = {
             let mut progress = self.lock();
             progress.next_op += 1;
-            for key in op.keys() {
+            // What hangs on a lease is to be gone with it.
+            let attached = if let Op::Lease(LeaseOp::Attach { key, .. }) = op { Some(key.as_str()) } else { None };
+            for key in op.keys().into_iter().chain(attached) {
                 if !progress.keys.contains(key) {
                     progress.keys.insert(key.to_string());
                 }
@@ -260,7 +264,10 @@ impl Session {
 }
 
 /// A lease that nobody renews ends this much later than its time to live at the most.
-const LEASE_GRACE: Duration = Duration::from_secs(6);
+const LEASE_GRACE: Duration = Duration::from_secs(9);
+
+/// How often leases are looked at in the end.
+const LEASE_LOOK: Duration = Duration::from_secs(1);
 
 /// Reads every key once more, through client c1; each read is tried until it succeeds or time is up. Then
 /// looks at every lease until it is gone, or should be.
@@ -304,7 +311,7 @@ pub(crate) async fn final_reads(
             if clock.now() > gone_by {
                 break;
             }
-            SimEnv::sleep(Duration::from_millis(500)).await;
+            SimEnv::sleep(LEASE_LOOK).await;
         }
         tell.notify_one();
         Ok(())

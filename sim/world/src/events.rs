@@ -12,6 +12,7 @@ pub(crate) struct Deriver {
     resumed: BTreeSet<OpId>,
     /// The last membership that was told, and its index.
     members: Option<(u64, BTreeSet<NodeId>)>,
+    voters: BTreeSet<NodeId>,
 }
 
 impl Deriver {
@@ -64,11 +65,17 @@ impl Deriver {
         self.members.as_ref().map(|(_, members)| members)
     }
 
+    /// Those of them that vote.
+    pub(crate) fn voters(&self) -> &BTreeSet<NodeId> {
+        &self.voters
+    }
+
     /// Several nodes tell of each membership; the first one counts.
     fn of_members(&mut self, index: u64, voters: &[NodeId], learners: &[NodeId]) -> Option<(Event, Option<NodeId>)> {
         let now: BTreeSet<NodeId> = voters.iter().chain(learners).copied().collect();
         let Some((known, before)) = &self.members else {
             self.members = Some((index, now));
+            self.voters = voters.iter().copied().collect();
             return None;
         };
         if index <= *known {
@@ -77,6 +84,7 @@ impl Deriver {
         let added = now.difference(before).next().map(|node| (Event::MemberAdded, Some(*node)));
         let event = added.or_else(|| before.difference(&now).next().map(|node| (Event::MemberRemoved, Some(*node))));
         self.members = Some((index, now));
+        self.voters = voters.iter().copied().collect();
         event
     }
 

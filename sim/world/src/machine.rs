@@ -248,6 +248,11 @@ impl Machine {
         self.lock().1.events.members().cloned()
     }
 
+    /// Those of them that vote.
+    pub(crate) fn voters(&self) -> BTreeSet<NodeId> {
+        self.lock().1.events.voters().clone()
+    }
+
     /// Whether the history had to be cut off at [`HISTORY_MAX`].
     pub fn history_overflowed(&self) -> bool {
         self.lock().1.overflowed

@@ -66,6 +66,9 @@ struct Possible {
     used: BTreeMap<usize, usize>,
 }
 
+/// What stands, among the classes, for revisions that changed none of these keys and values.
+const FOREIGN: usize = usize::MAX;
+
 /// What stands for a value that nobody ever saw.
 const UNSEEN: &str = "\u{0}unseen";
 
@@ -186,6 +189,10 @@ impl<'o> Engine<'o> {
                 return Err(violation("write-in-the-past", ended(op), summary, vec![], vec![op.id]));
             }
             if modified(&op.ask, output) {
+                if self.foreign.claims.contains_key(&revision) {
+                    let summary = format!("{}, and something else that was acknowledged made that revision", told(op));
+                    return Err(violation("two-writes-of-one-revision", ended(op), summary, vec![], vec![op.id]));
+                }
                 if let Some(other) = self.claims.insert(revision, i) {
                     let other = &self.ops[other];
                     let summary = format!("{} and {} both say that they wrote revision {revision}", other.id, op.id);
@@ -478,9 +485,11 @@ impl<'o> Engine<'o> {
             self.may_write(op, revision).then_some((op, class, nearest))
         });
         let mut choices: Vec<(Possible, usize)> = unused.filter_map(|(op, class, asked)| Some((take(op, Some(class))?, asked))).collect();
-        if self.foreign.unclaimed {
+        let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
+        if store.used.get(&FOREIGN).copied().unwrap_or(0) < self.foreign.unclaimed && self.foreign.from < first_seen {
             let mut same = store.clone();
             same.state.revision = revision;
+            *same.used.entry(FOREIGN).or_default() += 1;
             choices.push((same, last_asked));
         }
         choices

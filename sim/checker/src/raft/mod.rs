@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "raft",
+    client_side: false,
     about: "election safety, log matching, leader completeness, state-machine safety, nothing goes back",
     applies: |_| true,
     check,

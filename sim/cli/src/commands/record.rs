@@ -6,7 +6,7 @@
 
 use crate::{Exit, Systems, failure::Failure, once::load};
 use squall_adapters::User;
-use squall_checker::check_all;
+use squall_checker::{REGISTRY, check_all};
 use squall_env::{
     Env, LocalInstant,
     real::{RealNet, TokioEnv},
@@ -45,9 +45,6 @@ pub(crate) struct Args {
     history: Option<PathBuf>,
 }
 
-/// The checkers that read only what clients saw.
-const CLIENT_SIDE: [&str; 8] = ["linearizable", "durable", "revisions", "watch", "lease", "mutual-exclusion", "membership", "greeting"];
-
 const OP_TIMEOUT: Duration = Duration::from_secs(2);
 const PING_AFTER: Duration = Duration::from_secs(30);
 
@@ -65,10 +62,9 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         write_jsonl(&history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
     let view = View::new(&history);
-    let wanted: Vec<String> = CLIENT_SIDE.iter().map(ToString::to_string).collect();
-    let all = check_all(&view, &[]);
+    let client_side: Vec<String> = REGISTRY.iter().filter(|c| c.client_side && (c.applies)(&view)).map(|c| c.name.to_string()).collect();
     let mut exit = Exit::Ok;
-    for (name, verdict) in all.into_iter().filter(|(name, _)| wanted.iter().any(|w| w == name)) {
+    for (name, verdict) in check_all(&view, &client_side) {
         println!("{name:18} {}", verdict.word());
         match verdict {
             squall_checker::Verdict::Valid => {}

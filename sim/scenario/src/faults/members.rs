@@ -4,6 +4,7 @@ use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
     effect::{ClusterView, Effect, Size},
     target::{Target, Whom},
+    values,
     yaml::{Decoder, Node},
 };
 use squall_history::SeededStream;
@@ -13,13 +14,15 @@ pub(super) const GROW: FaultKind = FaultKind {
     name: "grow",
     family: Family::Membership,
     about: "A new node starts, and the cluster is asked to take it in: first it learns, then it votes.",
-    args: &[],
-    example: "grow: {}",
+    args: &[Arg { name: "nodes", form: "1 to 4", about: "how many, one after the other (default 1)" }],
+    example: "grow: { nodes: 2 }",
     decode: |d, n| {
-        d.fields(n, "a new member")?.done(d);
-        Some(Box::new(Change { target: None, how: How::Grow }))
+        let mut fields = d.fields(n, "a new member")?;
+        let nodes = fields.take("nodes").map_or(Some(1), |n| values::number(d, n, 1, 4));
+        fields.done(d);
+        Some(Box::new(Change { target: None, how: How::Grow { nodes: nodes? as u32 } }))
     },
-    draw: |_| Box::new(Change { target: None, how: How::Grow }),
+    draw: |_| Box::new(Change { target: None, how: How::Grow { nodes: 1 } }),
 };
 
 pub(super) const SHRINK: FaultKind = FaultKind {
@@ -35,7 +38,7 @@ pub(super) const SHRINK: FaultKind = FaultKind {
 pub(super) const REPLACE: FaultKind = FaultKind {
     name: "replace",
     family: Family::Membership,
-    about: "A machine is lost for good: its process dies, the cluster is asked to let it go and to take a new node in.",
+    about: "A machine is lost for good: the cluster is asked to let it go, and to take a new node in.",
     args: &[Arg { name: "target", form: "a target", about: "whom" }],
     example: "replace: { target: one-follower }",
     decode: |d, n| decode(d, n, "a replacement", How::Replace),
@@ -45,9 +48,12 @@ pub(super) const REPLACE: FaultKind = FaultKind {
     },
 };
 
+/// Between two nodes that join.
+const APART: Duration = Duration::from_millis(500);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
-    Grow,
+    Grow { nodes: u32 },
     Shrink,
     Replace,
 }
@@ -71,17 +77,20 @@ impl Fault for Change {
     }
 
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
-        let Some(target) = &self.target else { return vec![(Duration::ZERO, Effect::Grow)] };
+        if let How::Grow { nodes } = self.how {
+            return (0..nodes).map(|i| (APART * i, Effect::Grow)).collect();
+        }
+        let Some(target) = &self.target else { return vec![] };
         let nodes = target.resolve_nodes(view);
         let each = |node| match self.how {
             How::Replace => vec![Effect::Kill { node, power_loss: true }, Effect::Shrink { node }, Effect::Grow],
-            How::Grow | How::Shrink => vec![Effect::Shrink { node }],
+            How::Grow { .. } | How::Shrink => vec![Effect::Shrink { node }],
         };
         nodes.into_iter().flat_map(each).map(|effect| (Duration::ZERO, effect)).collect()
     }
 
     fn lasts(&self) -> Duration {
-        Duration::ZERO
+        if let How::Grow { nodes } = self.how { APART * nodes } else { Duration::ZERO }
     }
 
     fn targets(&self) -> Vec<&Target> {
@@ -91,13 +100,13 @@ impl Fault for Change {
     fn least_nodes(&self) -> u32 {
         // Whoever is let go, somebody stays.
         let target = self.target.iter().map(Target::least_nodes).max().unwrap_or(1);
-        if self.how == How::Grow { target } else { target.max(2) }
+        if matches!(self.how, How::Grow { .. }) { target } else { target.max(2) }
     }
 
     fn newcomers(&self) -> u32 {
         match (self.how, &self.target) {
             (How::Shrink, _) => 0,
-            (How::Grow, _) => 1,
+            (How::Grow { nodes }, _) => nodes,
             (How::Replace, Some(Target::Named(parties))) => parties.len() as u32,
             (How::Replace, Some(Target::Followers)) => 8,
             (How::Replace, _) => 1,
@@ -106,14 +115,15 @@ impl Fault for Change {
 
     fn kind(&self) -> &'static str {
         match self.how {
-            How::Grow => GROW.name,
+            How::Grow { .. } => GROW.name,
             How::Shrink => SHRINK.name,
             How::Replace => REPLACE.name,
         }
     }
 
     fn to_yaml(&self) -> serde_yaml::Value {
-        mapping([("target", self.target.as_ref().map(Target::to_yaml))])
+        let nodes = if let How::Grow { nodes } = self.how { Some(nodes).filter(|n| *n > 1) } else { None };
+        mapping([("target", self.target.as_ref().map(Target::to_yaml)), ("nodes", nodes.map(Into::into))])
     }
 
     fn boxed(&self) -> Box<dyn Fault> {

@@ -37,7 +37,7 @@ pub(super) const KIND: WorkloadKind = WorkloadKind {
 
 pub(super) const TXN: WorkloadKind = WorkloadKind {
     name: "txn",
-    about: "Transactions above all, on the same keys as `kv`: swaps and moves over several keys, with looks at the whole.",
+    about: "Transactions above all, on the same keys as `kv`: swaps and moves over several keys.",
     args: &[
         CLIENTS_ARG,
         KEYS_ARG,
@@ -81,7 +81,7 @@ const OPS: [&str; 6] = ["get", "put", "delete", "txn", "range", "past"];
 const EIGHTH: Probability = Probability { numerator: 1, denominator: 8 };
 
 fn decode(decoder: &mut Decoder, node: &Node, kind: &'static str, default_mix: [u32; 6]) -> Option<Box<dyn Workload>> {
-    let mut fields = decoder.fields(node, "the workload")?;
+    let mut fields = decoder.fields(node, if kind == TXN.name { "the txn workload" } else { "the kv workload" })?;
     let clients = load::count(decoder, &mut fields, "clients", 200, 5);
     let keys = load::count(decoder, &mut fields, "keys", 1000, 5);
     let pace = Loop::decode(decoder, &mut fields);

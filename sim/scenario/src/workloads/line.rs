@@ -23,7 +23,7 @@ const FENCED_ARG: Arg = Arg {
 
 pub(super) const LOCK: WorkloadKind = WorkloadKind {
     name: "lock",
-    about: "Locks: acquired on a lease that is kept alive, worked under, released; by etcd's Lock service.",
+    about: "Locks: taken on a lease that is kept alive, worked under, released.",
     args: &[CLIENTS_ARG, NAMES_ARG, THINK_ARG, TTL_ARG, FENCED_ARG, SEED_ARG],
     example: "lock: { clients: 4, names: 2, think: 20ms }",
     decode: |d, n| decode(d, n, LineKind::Lock),
@@ -31,7 +31,7 @@ pub(super) const LOCK: WorkloadKind = WorkloadKind {
 
 pub(super) const ELECTION: WorkloadKind = WorkloadKind {
     name: "election",
-    about: "Elections: clients campaign for `leader`, do the leader's work, proclaim, resign; others look and observe.",
+    about: "Elections: clients campaign, do the leader's work, proclaim, resign, look and observe.",
     args: &[CLIENTS_ARG, NAMES_ARG, THINK_ARG, TTL_ARG, FENCED_ARG, SEED_ARG],
     example: "election: { clients: 5, ttl: 2, fenced: true }",
     decode: |d, n| decode(d, n, LineKind::Election),
@@ -54,7 +54,7 @@ struct Line {
 }
 
 fn decode(decoder: &mut Decoder, node: &Node, kind: LineKind) -> Option<Box<dyn Workload>> {
-    let mut fields = decoder.fields(node, "the workload")?;
+    let mut fields = decoder.fields(node, if kind == LineKind::Lock { "the lock workload" } else { "the election workload" })?;
     let clients = load::count(decoder, &mut fields, "clients", 200, 4);
     let names = load::count(decoder, &mut fields, "names", 20, 1);
     let think = fields.take("think").map_or(Some(THINK), |n| values::span(decoder, n));

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub(super) const KIND: WorkloadKind = WorkloadKind {
     name: "membership",
-    about: "Administrators who do not know of each other add learners, promote and remove them, and list the members.",
+    about: "Several administrators add, promote and remove learners, and list the members.",
     args: &[CLIENTS_ARG, THINK_ARG, SEED_ARG],
     example: "membership: { clients: 2, think: 200ms }",
     decode,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub(super) const KIND: WorkloadKind = WorkloadKind {
     name: "watch",
-    about: "Watches on a prefix, broken off and taken up again, also from the past. It writes nothing: put it beside `kv`.",
+    about: "Watches, broken off and taken up again, also from the past. It writes nothing: put it beside `kv`.",
     args: &[
         CLIENTS_ARG,
         Arg { name: "prefix", form: "a prefix", about: "whose keys are followed (default kv/)" },
@@ -123,7 +123,8 @@ impl OpSource for Source {
 
     fn answered(&mut self, _op: &Op, answer: &Answer) {
         if let Output::Watched { next } = answer.output {
-            self.next = Some(next);
+            // A watch that never came about tells nothing.
+            self.next = Some(next).filter(|next| *next > 0);
         }
     }
 }
