@@ -4,13 +4,15 @@ use clap::{Args, Parser, Subcommand};
 use squall_cluster::{
     pb::{
         admin::{DescribeRaftRequest, DescribeRaftResponse, admin_client::AdminClient, describe_raft_response::State},
+        etcdserverpb::{PutRequest, kv_client::KvClient},
         myservice::{Request as Greeting, my_service_client::MyServiceClient},
     },
     url_addr,
 };
+use squall_env::{Env, LocalInstant};
 use squall_rpc::{Channel, ChannelOptions};
 use squall_server::{ServerEnv, ServerNet, Tls, TlsFiles};
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 use tabled::{Table, Tabled, settings::Style};
 
 /// Looks into the nodes of a cluster, each by itself.
@@ -50,6 +52,18 @@ enum Command {
         #[arg(long, value_parser = parse_range)]
         log: Option<(u64, u64)>,
     },
+    /// Puts as fast as the nodes take it, for a while, and says how many they took: of ours or of etcd
+    Load {
+        /// How many clients, each on a connection of its own, spread over the endpoints
+        #[arg(long, default_value_t = 1)]
+        clients: u64,
+        /// For how long, in seconds
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// How long each value is, in bytes
+        #[arg(long, default_value_t = 256)]
+        size: usize,
+    },
     /// Greets each node
     Hello {
         /// By this name
@@ -83,7 +97,9 @@ fn channels(to: &To) -> Result<Vec<(String, Channel<ServerEnv>)>, String> {
         }
         _ => ServerNet::default(),
     };
-    let channel = |url: &String| Ok((url.clone(), Channel::new(net.clone(), url_addr(url)?, ChannelOptions::default())));
+    // etcd ends a connection that pings more often than every five seconds.
+    let options = ChannelOptions { ping_after: Duration::from_secs(30), ..Default::default() };
+    let channel = |url: &String| Ok((url.clone(), Channel::new(net.clone(), url_addr(url)?, options.clone())));
     to.endpoints.iter().map(channel).collect()
 }
 
@@ -145,6 +161,40 @@ fn described(endpoint: &str, raft: &DescribeRaftResponse) -> Described {
     }
 }
 
+/// One client's puts, one after the other; how long each took.
+async fn puts(node: Channel<ServerEnv>, client: u64, until: LocalInstant, size: usize) -> Result<Vec<Duration>, String> {
+    let mut kv = KvClient::new(node);
+    let mut took = Vec::new();
+    while ServerEnv::now() < until {
+        let key = format!("load/{client}/{}", took.len() % 1000);
+        let put = PutRequest { key: key.into(), value: vec![b'x'; size].into(), ..Default::default() };
+        let began = ServerEnv::now();
+        kv.put(put).await.map_err(|status| format!("client {client}: {}", status.message()))?;
+        took.push(ServerEnv::now().since(began));
+    }
+    Ok(took)
+}
+
+async fn load(to: &To, clients: u64, lasts: Duration, size: usize) -> Result<(), String> {
+    let mut running = Vec::new();
+    let until = ServerEnv::now() + lasts;
+    for client in 0..clients {
+        // A connection of its own.
+        let mut nodes = channels(to)?;
+        let at = client as usize % nodes.len();
+        running.push(ServerEnv::spawn(puts(nodes.swap_remove(at).1, client, until, size)));
+    }
+    let mut took = Vec::new();
+    for client in running {
+        took.extend(client.await.map_err(|e| e.to_string())??);
+    }
+    took.sort_unstable();
+    let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default().as_secs_f64() * 1e3;
+    let rate = took.len() as f64 / lasts.as_secs_f64();
+    println!("{rate:.0} puts/s by {clients} clients, {size} bytes each; p50 {:.2} ms, p99 {:.2} ms", at(50), at(99));
+    Ok(())
+}
+
 async fn run(cli: Cli) -> Result<(), String> {
     let channels = channels(&cli.to)?;
     let mut failed = Vec::new();
@@ -177,6 +227,7 @@ async fn run(cli: Cli) -> Result<(), String> {
                 println!("\n{}", Table::new(entries).with(Style::psql()));
             }
         }
+        Command::Load { clients, seconds, size } => load(&cli.to, clients, Duration::from_secs(seconds), size).await?,
         Command::Hello { name } => {
             for (endpoint, channel) in channels {
                 match MyServiceClient::new(channel).my_method(Greeting { name: name.clone() }).await {

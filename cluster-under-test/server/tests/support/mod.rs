@@ -115,6 +115,20 @@ impl Cluster {
         self.running.remove(&i).unwrap().kill();
     }
 
+    /// SIGTERM, and how it ended.
+    pub async fn terminate(&mut self, i: usize) -> std::process::ExitStatus {
+        let mut process = self.running.remove(&i).unwrap();
+        let pid = process.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        for _ in 0..400 {
+            if let Some(status) = process.0.try_wait().unwrap() {
+                return status;
+            }
+            TokioEnv::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("it goes on after SIGTERM");
+    }
+
     pub fn pid(&self, i: usize) -> u32 {
         self.running[&i].0.id()
     }
@@ -123,6 +137,13 @@ impl Cluster {
     pub fn endpoints(&self) -> String {
         self.clients.iter().map(|a| a.to_string()).collect::<Vec<_>>().join(",")
     }
+}
+
+/// The resident memory of a process, in MB.
+pub fn resident_mb(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
 }
 
 /// A channel to a server.
