@@ -46,7 +46,11 @@ pub(crate) async fn persist<E: Env, C>(
         {
             return Outcome::Fail(why);
         }
-        turns(client).rotate();
+        // Whoever had too little time left to answer is asked first the next time: with many dead nodes before it,
+        // it would never have its turn.
+        if status.code() != Code::DeadlineExceeded || left * 2 >= patience {
+            turns(client).rotate();
+        }
         // A read that failed changed nothing, whatever became of it.
         let certain = classify(&status) == Certainty::Definite || !op.may_write();
         if !certain {
