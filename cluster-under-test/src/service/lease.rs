@@ -11,6 +11,8 @@
 //! began later, and it gives every lease its whole time again. It may end late: by the time without a
 //! leader, and by [`CHECKED_EVERY`].
 //!
+//! Clocks may run up to a tenth too fast: a leader waits that much longer. It goes by the monotonic clock alone.
+//!
 //! As in etcd, no time to live is shorter than one and a half election timeouts. Other members ask the
 //! leader for what only it knows.
 
@@ -71,8 +73,17 @@ impl<E: Env> Clone for Lessor<E> {
     }
 }
 
-fn seconds(ttl: i64) -> Duration {
-    Duration::from_secs(u64::try_from(ttl).unwrap_or(0))
+/// How long a leader waits, on a clock that may run a tenth too fast.
+fn life(ttl: i64) -> Duration {
+    Duration::from_secs(u64::try_from(ttl).unwrap_or(0)) * 11 / 10
+}
+
+/// The clock that leases go by: a planted bug takes the wall clock for it.
+fn now<E: Env>() -> LocalInstant {
+    match E::bug(Bug::LeaseByWallClock) {
+        true => LocalInstant(E::wall_now().0.unsigned_abs()),
+        false => E::now(),
+    }
 }
 
 impl<E: Env> Lessor<E> {
@@ -91,7 +102,7 @@ impl<E: Env> Lessor<E> {
         if term < reign.term {
             return Err(leader_changed());
         }
-        let now = E::now();
+        let now = now::<E>();
         let applying = self.replica.machine.applying();
         let leases = applying.store.leases();
         if reign.term != term && E::bug(Bug::DeposedLeaderRevokes) {
@@ -106,7 +117,7 @@ impl<E: Env> Lessor<E> {
         let is_there = |&(id, grant): &Grant| leases.get(&id).is_some_and(|lease| lease.grant == grant);
         reign.ends.retain(|grant, _| is_there(grant));
         for (id, lease) in leases {
-            reign.ends.entry((*id, lease.grant)).or_insert_with(|| now + seconds(lease.ttl));
+            reign.ends.entry((*id, lease.grant)).or_insert_with(|| now + life(lease.ttl));
         }
         Ok(())
     }
@@ -121,7 +132,7 @@ impl<E: Env> Lessor<E> {
                 if self.catch_up(&mut reign, term).is_err() {
                     continue;
                 }
-                let now = E::now();
+                let now = now::<E>();
                 let over = reign.ends.iter().filter(|(grant, end)| **end <= now && !reign.ending.contains(*grant));
                 let over: Vec<Grant> = over.map(|(grant, _)| *grant).collect();
                 reign.ending.extend(&over);
@@ -155,7 +166,7 @@ impl<E: Env> Lessor<E> {
     /// As the leader: renews a lease; answers its time to live in seconds, 0 when it is not there.
     pub(crate) async fn renew_here(&self, id: i64) -> Result<i64, Refused> {
         loop {
-            let asked = E::now();
+            let asked = now::<E>();
             let mut progress = self.replica.machine.progress();
             let term = self.term_here().await?;
             {
@@ -164,7 +175,7 @@ impl<E: Env> Lessor<E> {
                 let found = self.replica.machine.applying().store.leases().get(&id).map(|lease| (lease.ttl, lease.grant));
                 let Some((ttl, grant)) = found else { return Ok(0) };
                 if !reign.ending.contains(&(id, grant)) {
-                    let end = asked + seconds(ttl);
+                    let end = asked + life(ttl);
                     reign.ends.entry((id, grant)).and_modify(|known| *known = end.max(*known)).or_insert(end);
                     return Ok(ttl);
                 }
@@ -181,7 +192,7 @@ impl<E: Env> Lessor<E> {
         self.catch_up(&mut reign, term).map_err(Refused::Status)?;
         let applying = self.replica.machine.applying();
         let Some(lease) = applying.store.leases().get(&id) else { return Ok(LeaseLeftReply::default()) };
-        let left = reign.ends.get(&(id, lease.grant)).map_or(Duration::ZERO, |end| end.since(E::now()));
+        let left = reign.ends.get(&(id, lease.grant)).map_or(Duration::ZERO, |end| end.since(now::<E>()) * 10 / 11);
         Ok(LeaseLeftReply { found: true, left: left.as_secs() as i64, granted: lease.ttl })
     }
 

@@ -14,8 +14,8 @@
 //! * **at last**: when nobody can have renewed it any more, and one leader stays, it is gone after its time
 //!   to live and a little.
 //!
-//! It goes by true time: where clocks run slow leases end late, which is legal, and where one runs fast it
-//! must not matter. What it cannot see: a lease that nobody asks about at the end; renewals in the background of
+//! It goes by true time: where clocks run slow leases end late, which is legal, and where one runs fast, by up to a
+//! tenth, it must not matter. Where a monotonic clock leapt forward, a lease may have ended so much earlier. What it cannot see: a lease that nobody asks about at the end; renewals in the background of
 //! leases that are kept (those count as granted once, and may live longer).
 
 use crate::{Checker, Verdict, Witness};
@@ -147,8 +147,16 @@ fn keys(view: &View<'_>, ops: &[CompletedOp], owners: &BTreeMap<&str, (LeaseId, 
 fn check(view: &View<'_>) -> Verdict {
     let ops = view.ops();
     let settled = settled(view);
+    // On whichever node: who led when is no business of this checker.
+    let leaps: Vec<(SimTime, Duration)> = view
+        .observations()
+        .filter_map(|(at, _, saw)| match saw {
+            Saw::ClockBound { leapt, .. } if *leapt > 0 => Some((at, Duration::from_nanos(*leapt))),
+            _ => None,
+        })
+        .collect();
     for (lease, life) in lives(view, &ops) {
-        if let Some(witness) = judge(lease, &life, settled) {
+        if let Some(witness) = judge(lease, &life, settled, &leaps) {
             return Verdict::Invalid(Box::new(witness));
         }
     }
@@ -169,7 +177,7 @@ fn settled(view: &View<'_>) -> Option<(SimTime, SimTime)> {
     Some((healed?.max(leads), ended?))
 }
 
-fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>) -> Option<Witness> {
+fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>, leaps: &[(SimTime, Duration)]) -> Option<Witness> {
     let witness = |kind, at, ops: &[OpId], text: String| Some(Witness { kind, summary: text, details: vec![], at, ops: ops.to_vec() });
     for gone in &life.gone {
         if let Some(later) = life.renewed.iter().chain(&life.alive).find(|sign| sign.asked_at > gone.told_at) {
@@ -182,7 +190,8 @@ fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>) -> Op
         if life.end_asked.is_some_and(|at| at <= gone.told) {
             continue;
         }
-        if let Some(renewed) = life.renewed.iter().find(|renewed| gone.told < renewed.asked + life.ttl) {
+        let leapt = |from: SimTime| leaps.iter().filter(|(at, _)| *at >= from && *at <= gone.told).map(|(_, by)| *by).sum::<Duration>();
+        if let Some(renewed) = life.renewed.iter().find(|renewed| gone.told + leapt(renewed.asked) < renewed.asked + life.ttl) {
             let text = format!(
                 "lease {lease} of {:?} was renewed by {}, asked at {}, and gone for {} at {}",
                 life.ttl, renewed.op, renewed.asked, gone.op, gone.told
@@ -212,7 +221,7 @@ mod tests {
 
     /// Lines `T what`: at millisecond T, `ask 1 grant`, `ask 1 keep`, `ask 1 left`, `ask 1 revoke`,
     /// `ask 1 attach k`, `ask 1 get k`; answers `1 granted`, `1 ok`, `1 gone`, `1 missing`, `1 there`, `1 refused`;
-    /// `went 9 k 5`; `leader`, `healed`, `finals`. The lease has 2 s.
+    /// `went 9 k 5`; `leap 500`, `leader`, `healed`, `finals`. The lease has 2 s.
     fn verdict(script: &str) -> &'static str {
         let lease = LeaseId(7);
         let mut history = Vec::new();
@@ -242,6 +251,10 @@ mod tests {
                     let told = Told { key: key.into(), value: None, revision, created: 0, version: 0, before: None };
                     What::Heard { op: id(op), heard: Heard::Events { revision, events: vec![told] } }
                 }
+                ["leap", ms] => {
+                    let leapt = ms.parse::<u64>().unwrap() * 1_000_000;
+                    What::Node { node: NodeId(2), saw: Saw::ClockBound { off_ppm: 0, leapt } }
+                }
                 ["leader"] => What::Node { node: NodeId(1), saw: Saw::Role { term: 1, role: Role::Leader, leader: None } },
                 ["healed"] => What::Healed { within: 1, nodes: vec![] },
                 ["finals"] => What::FinalReads,
@@ -261,6 +274,8 @@ mod tests {
         for (script, expect) in [
             ("1990 ask 2 left; 2001 2 gone", "valid"),
             ("1980 ask 2 left; 1999 2 gone", "early"),
+            ("100 leap 500; 1480 ask 2 left; 1501 2 gone", "valid"),
+            ("100 leap 500; 1480 ask 2 left; 1499 2 gone", "early"),
             ("1000 ask 2 keep; 1010 2 renewed; 2900 ask 3 left; 2999 3 gone", "early"),
             ("1000 ask 2 keep; 2900 ask 3 left; 2999 3 gone", "valid"),
             ("1000 ask 2 keep; 1010 2 renewed; 2900 ask 3 left; 3001 3 gone", "valid"),

@@ -61,6 +61,8 @@ bugs! {
     DeposedLeaderRevokes = "deposed-leader-revokes",
     /// Whenever a leader looks whether leases are over, it gives them their whole time again (etcd #9395, #13294).
     LeaseNeverExpires = "lease-never-expires",
+    /// Leases end by the wall clock.
+    LeaseByWallClock = "lease-by-wall-clock",
     /// A lock is granted to somebody whose lease is gone (etcd #11456, Jepsen's etcd 3.4.3).
     LockAfterExpiry = "lock-after-expiry",
     /// A candidate leads when the one before it goes, without looking again (microsoft/etcd3 #176).

@@ -72,6 +72,9 @@ pub enum Saw {
     SnapshotInstalled { index: u64, term: u64, state: u32 },
     /// The state was restored at boot up to `index`, from a snapshot; `state` is its running hash.
     Restored { index: u64, term: u64, state: u32 },
+    /// What is promised of its monotonic clock from now on: how many parts per million it is off at the most, and
+    /// how far it has just leapt forward, in nanoseconds.
+    ClockBound { off_ppm: u64, leapt: u64 },
     /// The membership at `index` is applied: who votes, and who only learns. Members that are no nodes of
     /// the run are left out.
     Members { index: u64, voters: Vec<NodeId>, learners: Vec<NodeId> },

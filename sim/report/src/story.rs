@@ -43,6 +43,8 @@ fn tell(saw: &Saw) -> String {
         Saw::SnapshotBuilt { index, term } => format!("has built a snapshot up to {index} (term {term})"),
         Saw::SnapshotInstalled { index, term, .. } => format!("has installed a snapshot up to {index} (term {term})"),
         Saw::Restored { index, term, .. } => format!("has restored a snapshot up to {index} (term {term})"),
+        Saw::ClockBound { off_ppm, leapt: 0 } => format!("has a clock that is at most {off_ppm} ppm off"),
+        Saw::ClockBound { leapt, .. } => format!("has a clock that leapt by {} ms", leapt / 1_000_000),
         Saw::Members { index, voters, learners } => {
             let names = |nodes: &[NodeId]| nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
             let learning = if learners.is_empty() { String::new() } else { format!(", learning: {}", names(learners)) };
@@ -123,6 +125,7 @@ fn follow(node: &mut Node, saw: &Saw) {
         | Saw::Vote { .. }
         | Saw::SnapshotBuilt { .. }
         | Saw::Members { .. }
+        | Saw::ClockBound { .. }
         | Saw::Final { .. } => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::values::{Probability, Span};
 use squall_history::{ClientId, NodeId};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// An end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +88,33 @@ impl fmt::Display for Admin {
     }
 }
 
+/// What happens to a node's clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockChange {
+    /// The wall clock goes by so many nanoseconds.
+    Wall(i64),
+    /// The monotonic clock runs so many parts per million too fast; 0: exactly.
+    Rate(i64),
+    /// The monotonic clock, and the wall clock with it, leaps forward.
+    Leap(Duration),
+    /// The wall clock shows the true time, the monotonic one runs exactly.
+    Reset,
+}
+
+impl fmt::Display for ClockChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClockChange::Wall(nanos) => {
+                write!(f, "wall clock {} {:?}", if *nanos < 0 { "back" } else { "ahead" }, Duration::from_nanos(nanos.unsigned_abs()))
+            }
+            ClockChange::Rate(0) => f.write_str("monotonic clock runs exactly"),
+            ClockChange::Rate(ppm) => write!(f, "monotonic clock runs {ppm} ppm too fast"),
+            ClockChange::Leap(by) => write!(f, "monotonic clock leaps {by:?}"),
+            ClockChange::Reset => f.write_str("clocks are set right"),
+        }
+    }
+}
+
 /// What the world does at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -115,6 +142,8 @@ pub enum Effect {
     Resume { party: Party },
     /// Asks something of a node's administration interface.
     Admin { node: NodeId, ask: Admin },
+    /// A node's clocks go wrong, or right.
+    Clock { node: NodeId, change: ClockChange },
     /// A node that there was not before starts, and the cluster is asked to take it in.
     Grow,
     /// The cluster is asked to let a node go; its process ends when it hears of that.

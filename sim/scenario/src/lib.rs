@@ -24,7 +24,7 @@ mod values;
 pub mod workloads;
 mod yaml;
 
-pub use effect::{Admin, ClusterView, Effect, Link, LinkChange, Party, Size};
+pub use effect::{Admin, ClockChange, ClusterView, Effect, Link, LinkChange, Party, Size};
 pub use model::{
     Available, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vocabulary, When,
 };

@@ -635,7 +635,8 @@ fn decode_available(d: &mut Decoder, node: &Node) -> Option<Available> {
 }
 
 fn decode_kind(d: &mut Decoder, fields: &mut Fields<'_>) -> Option<Box<dyn Fault>> {
-    let names: Vec<&'static str> = faults::REGISTRY.iter().map(|k| k.name).collect();
+    let mut names: Vec<&'static str> = faults::REGISTRY.iter().map(|k| k.keys().0).collect();
+    names.dedup();
     let (name, node) = match fields.one_of(d, &names) {
         Some(found) => found,
         None => {
@@ -646,8 +647,21 @@ fn decode_kind(d: &mut Decoder, fields: &mut Fields<'_>) -> Option<Box<dyn Fault
             return None;
         }
     };
-    let kind = faults::REGISTRY.iter().find(|k| k.name == name).expect("found by its name");
-    (kind.decode)(d, node)
+    let of_group: Vec<&'static str> = faults::REGISTRY.iter().filter(|k| k.keys().0 == name).filter_map(|k| k.keys().1).collect();
+    if of_group.is_empty() {
+        let kind = faults::REGISTRY.iter().find(|k| k.name == name).expect("found by its name");
+        return (kind.decode)(d, node);
+    }
+    let mut group = d.fields(node, "a group of faults")?;
+    let found = group.one_of(d, &of_group);
+    let fault = found.and_then(|(kind, node)| {
+        let kind = faults::REGISTRY.iter().find(|k| k.keys() == (name, Some(kind))).expect("found by its name");
+        (kind.decode)(d, node)
+    });
+    if found.is_some() {
+        group.done(d);
+    }
+    fault
 }
 
 fn decode_liveness(d: &mut Decoder, node: &Node) -> Option<Liveness> {

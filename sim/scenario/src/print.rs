@@ -58,12 +58,11 @@ fn fault(scheduled: &crate::model::ScheduledFault) -> Value {
         When::On(trigger) => ("when", trigger_value(&trigger), Some(trigger.repeat).filter(|n| *n > 1)),
     };
     let fault = &scheduled.fault;
-    mapping([
-        ("id", scheduled.id.as_deref().map(Into::into)),
-        (key, Some(when)),
-        ("repeat", repeat.map(Into::into)),
-        (fault.kind(), Some(fault.to_yaml())),
-    ])
+    let (kind, value) = match crate::faults::keys(fault.kind()) {
+        (group, Some(kind)) => (group, mapping([(kind, Some(fault.to_yaml()))])),
+        (kind, None) => (kind, fault.to_yaml()),
+    };
+    mapping([("id", scheduled.id.as_deref().map(Into::into)), (key, Some(when)), ("repeat", repeat.map(Into::into)), (kind, Some(value))])
 }
 
 fn trigger_value(trigger: &Trigger) -> Value {

@@ -84,10 +84,20 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
     for kind in faults::REGISTRY {
         let mut value = closed(args(kind.args), &[]);
         value["description"] = kind.about.into();
-        fault.insert(kind.name.to_string(), value);
+        match kind.keys() {
+            (key, None) => _ = fault.insert(key.to_string(), value),
+            (group, Some(key)) => {
+                let group = fault.entry(group.to_string()).or_insert_with(|| closed(Map::new(), &[]));
+                group["properties"][key] = value;
+                let required = group["properties"].as_object().expect("a map").keys().map(String::as_str).collect();
+                group["allOf"] = json!([one_of(required)]);
+            }
+        }
     }
+    let mut fault_keys: Vec<&str> = faults::REGISTRY.iter().map(|k| k.keys().0).collect();
+    fault_keys.dedup();
     let mut fault = closed(fault, &[]);
-    fault["allOf"] = json!([one_of(vec!["at", "between", "every", "when"]), one_of(faults::REGISTRY.iter().map(|k| k.name).collect())]);
+    fault["allOf"] = json!([one_of(vec!["at", "between", "every", "when"]), one_of(fault_keys)]);
 
     let mut workload = Map::new();
     for kind in workloads::REGISTRY {

@@ -107,6 +107,71 @@ pub(crate) fn span(decoder: &mut Decoder, node: &Node) -> Option<Span> {
     })
 }
 
+/// A change in either direction, or a closed range of them that a plan draws from: nanoseconds, or parts per
+/// million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shift {
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+}
+
+impl From<Span> for Shift {
+    fn from(span: Span) -> Shift {
+        let nanos = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
+        Shift { min: nanos(span.min), max: nanos(span.max) }
+    }
+}
+
+impl Shift {
+    pub(crate) const NONE: Shift = Shift { min: 0, max: 0 };
+
+    /// One out of it, in whole steps.
+    pub(crate) fn draw(self, draws: &mut SeededStream, step: i64) -> Shift {
+        if self.min == self.max {
+            return self;
+        }
+        let steps = (self.max - self.min) / step;
+        let one = self.min + step * draws.in_range(0..=steps.unsigned_abs()) as i64;
+        Shift { min: one, max: one }
+    }
+
+    fn range(self, text: impl Fn(i64) -> String) -> String {
+        if self.min == self.max { text(self.min) } else { format!("{}..{}", text(self.min), text(self.max)) }
+    }
+
+    pub(crate) fn to_text(self) -> String {
+        self.range(|n| format!("{}{}", if n < 0 { "-" } else { "" }, format_duration(Duration::from_nanos(n.unsigned_abs()))))
+    }
+
+    pub(crate) fn to_rate_text(self) -> String {
+        self.range(|ppm| format!("{ppm}ppm"))
+    }
+}
+
+fn either_way(decoder: &mut Decoder, node: &Node, what: &str, read: impl Fn(&str) -> Option<i64>) -> Option<Shift> {
+    decoder.scalar(node, what, |text| {
+        let (min, max) = text.split_once("..").unwrap_or((text, text));
+        let (min, max) = (read(min)?, read(max)?);
+        (min <= max).then_some(Shift { min, max })
+    })
+}
+
+/// `-6s`, `6s`, `-6s..6s`.
+pub(crate) fn shift(decoder: &mut Decoder, node: &Node) -> Option<Shift> {
+    either_way(decoder, node, "how far a clock goes, such as -6s, or a range such as -6s..6s", |text| {
+        let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
+        i64::try_from(parse_duration(text)?.as_nanos()).ok().map(|nanos| sign * nanos)
+    })
+}
+
+/// `10%`, `-200ppm`, `-1%..1%`: parts per million.
+pub(crate) fn rate_error(decoder: &mut Decoder, node: &Node) -> Option<Shift> {
+    either_way(decoder, node, "how much too fast a clock runs, such as 10% or -200ppm, or a range such as -5%..5%", |text| {
+        let percent = text.strip_suffix('%').and_then(|n| n.parse::<i64>().ok()?.checked_mul(10_000));
+        percent.or_else(|| text.strip_suffix("ppm")?.parse().ok())
+    })
+}
+
 /// How often, as a ratio: `3/100` or `3%`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probability {

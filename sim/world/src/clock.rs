@@ -77,6 +77,8 @@ pub enum ClockChange {
     Leap(Duration),
     /// The wall clock jumps by this many nanoseconds, either way.
     WallJump { nanos: i64 },
+    /// The wall clock shows the true time, the monotonic clock runs exactly.
+    Reset,
 }
 
 /// A slot in the machine's table of timers.
@@ -133,6 +135,11 @@ impl State {
             ClockChange::Leap(by) => {
                 clock.rebase(now);
                 clock.local_then += by.as_nanos() as u64;
+            }
+            ClockChange::Reset => {
+                clock.rebase(now);
+                clock.rate_ppm = PERFECT_RATE_PPM;
+                clock.wall_offset = WALL_START + now.0 as i64 - clock.local_then as i64;
             }
             ClockChange::WallJump { nanos } => {
                 clock.wall_offset += nanos;

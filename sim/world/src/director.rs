@@ -5,6 +5,7 @@
 //! ```
 
 use crate::{
+    clock::{ClockChange, PERFECT_RATE_PPM},
     disk::{DiskProfile, SimDisk},
     driver::{self, Load},
     machine::{HostId, Machine, MachineConfig},
@@ -373,6 +374,10 @@ impl Director {
                 (EffectPhase::Stop, format!("{node} accepts connections again"))
             }
             Effect::Admin { node, ask } => return self.administer(fault, node, ask),
+            Effect::Clock { node, change } => {
+                self.change_clock(node, change);
+                (EffectPhase::Once, format!("{node}: {change}"))
+            }
             Effect::Grow => return self.grow(fault),
             Effect::Shrink { node } => return self.ask_cluster(fault, node, Admin::RemoveMember { node }),
             Effect::Kill { node, power_loss } => {
@@ -398,6 +403,24 @@ impl Director {
             }
         };
         self.say(fault, phase, text);
+    }
+
+    /// Clocks go wrong, or right; what that makes of the promise that the monotonic one keeps is written down.
+    fn change_clock(&self, node: NodeId, change: squall_scenario::ClockChange) {
+        use squall_scenario::ClockChange as Asked;
+        let (change, bound) = match change {
+            Asked::Wall(nanos) => (ClockChange::WallJump { nanos }, None),
+            Asked::Rate(ppm) => {
+                let rate = PERFECT_RATE_PPM.saturating_add_signed(ppm).max(1);
+                (ClockChange::Rate { ppm: rate }, Some(Saw::ClockBound { off_ppm: ppm.unsigned_abs(), leapt: 0 }))
+            }
+            Asked::Leap(by) => (ClockChange::Leap(by), Some(Saw::ClockBound { off_ppm: 0, leapt: by.as_nanos() as u64 })),
+            Asked::Reset => (ClockChange::Reset, Some(Saw::ClockBound { off_ppm: 0, leapt: 0 })),
+        };
+        self.machine.change_clock(self.machine.node(node), change);
+        if let Some(saw) = bound {
+            self.machine.record(What::Node { node, saw });
+        }
     }
 
     /// A new node starts, and the cluster is asked to take it in.
@@ -444,6 +467,9 @@ impl Director {
     /// Mends everything, or everything but a minority of dead nodes.
     fn heal(&self) -> SimTime {
         self.machine.heal_all_links();
+        for node in self.started() {
+            self.machine.change_clock(self.machine.node(node), ClockChange::Reset);
+        }
         (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
         // Who only learns takes part in no quorum, and is always started.
         let told = self.machine.voters();

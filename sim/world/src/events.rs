@@ -115,6 +115,7 @@ impl Deriver {
             | Saw::Apply { .. }
             | Saw::Restored { .. }
             | Saw::Members { .. }
+            | Saw::ClockBound { .. }
             | Saw::Final { .. } => None,
         }
     }

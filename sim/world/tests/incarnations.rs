@@ -148,3 +148,28 @@ fn each_clock_runs_at_its_own_rate_and_timers_follow() {
         assert!((-50_001_000_000..-49_999_000_000).contains(&wall), "ten seconds minus a minute: {wall}");
     });
 }
+
+#[test]
+fn clocks_that_are_set_right_show_the_true_time_and_run_exactly() {
+    on_machine(5, |machine| async move {
+        let m = machine.clone();
+        let (off, right) = run_on(&machine, 1, move || async move {
+            let offset = |m: &squall_world::Machine| SimEnv::wall_now().0 - m.now().0 as i64;
+            let host = n(&m, 1);
+            let true_time = offset(&m);
+            m.change_clock(host, ClockChange::Rate { ppm: 900_000 });
+            m.change_clock(host, ClockChange::WallJump { nanos: 5_000_000_000 });
+            m.change_clock(host, ClockChange::Leap(Duration::from_secs(2)));
+            SimEnv::sleep(Duration::from_millis(900)).await;
+            let off = offset(&m) - true_time;
+            m.change_clock(host, ClockChange::Reset);
+            let before = m.now();
+            SimEnv::sleep(Duration::from_secs(1)).await;
+            (off, (offset(&m) - true_time, m.now().since(before)))
+        })
+        .await;
+        // Five seconds and two, less the tenth of the second that it ran too slowly.
+        assert!((6_890_000_000..6_910_000_000).contains(&off), "{off}");
+        assert!(right.0.abs() < 1_000_000 && right.1 < Duration::from_millis(1001), "{right:?}");
+    });
+}

@@ -83,6 +83,7 @@ impl Raft {
             | Saw::Panicked { .. }
             | Saw::SnapshotBuilt { .. }
             | Saw::Members { .. }
+            | Saw::ClockBound { .. }
             | Saw::Final { .. } => Ok(()),
         }
     }

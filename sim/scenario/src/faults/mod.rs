@@ -1,6 +1,7 @@
 //! Faults: one file each, one line in the registry each.
 
 mod admin;
+mod clock;
 mod crash_loop;
 mod degrade;
 mod kill;
@@ -43,11 +44,13 @@ pub enum Family {
     Admin,
     /// Who belongs to the cluster.
     Membership,
+    /// What time it is, and how fast it goes.
+    Clock,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership];
+    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership, Family::Clock];
 
     /// The name that people write.
     pub fn name(self) -> &'static str {
@@ -56,13 +59,14 @@ impl Family {
             Family::Process => "process",
             Family::Admin => "admin",
             Family::Membership => "membership",
+            Family::Clock => "clock",
         }
     }
 }
 
 /// A kind of fault.
 pub struct FaultKind {
-    /// The key under which it is written.
+    /// Its name; with a group's name before it, for those of a group ([`GROUPS`]).
     pub name: &'static str,
     /// Where it belongs.
     pub family: Family,
@@ -75,6 +79,24 @@ pub struct FaultKind {
     pub(crate) decode: fn(&mut Decoder, &Node) -> Option<Box<dyn Fault>>,
     /// One of its uses, at random: what `swarm` does with it. It is fixed afterwards, as any other.
     pub(crate) draw: fn(&mut SeededStream) -> Box<dyn Fault>,
+}
+
+/// Kinds whose names begin so are written under that key: `clock: { jump: ... }`.
+pub const GROUPS: &[&str] = &["clock"];
+
+impl FaultKind {
+    /// The key under which it is written, and, for those of a group, the key below that one.
+    pub fn keys(&self) -> (&'static str, Option<&'static str>) {
+        keys(self.name)
+    }
+}
+
+/// The same, of a kind's name.
+pub(crate) fn keys(name: &'static str) -> (&'static str, Option<&'static str>) {
+    match name.split_once('-') {
+        Some((group, rest)) if GROUPS.contains(&group) => (group, Some(rest)),
+        _ => (name, None),
+    }
 }
 
 /// Every kind, in the order of the documentation.
@@ -97,6 +119,12 @@ pub const REGISTRY: &[FaultKind] = &[
     members::GROW,
     members::SHRINK,
     members::REPLACE,
+    clock::SKEW,
+    clock::JUMP,
+    clock::STROBE,
+    clock::DRIFT,
+    clock::LEAP,
+    clock::RESET,
 ];
 
 /// A fault, as written: what it does, to whom, for how long. When is not its business.
