@@ -144,6 +144,10 @@ pub enum Effect {
     Admin { node: NodeId, ask: Admin },
     /// A node's clocks go wrong, or right.
     Clock { node: NodeId, change: ClockChange },
+    /// Every sync of a node's disk takes so much longer; several of these add up.
+    DiskSlow { node: NodeId, by: Span },
+    /// Takes that back.
+    DiskNormal { node: NodeId, by: Span },
     /// A node that there was not before starts, and the cluster is asked to take it in.
     Grow,
     /// The cluster is asked to let a node go; its process ends when it hears of that.

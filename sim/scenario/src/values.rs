@@ -82,7 +82,8 @@ impl Span {
         Duration::from_micros(draws.in_range(low..=high))
     }
 
-    pub(crate) fn to_text(self) -> String {
+    /// As it is written.
+    pub fn to_text(self) -> String {
         match self.is_fixed() {
             true => format_duration(self.min),
             false => format!("{}..{}", format_duration(self.min), format_duration(self.max)),

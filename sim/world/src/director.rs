@@ -378,6 +378,14 @@ impl Director {
                 self.change_clock(node, change);
                 (EffectPhase::Once, format!("{node}: {change}"))
             }
+            Effect::DiskSlow { node, by } => {
+                self.machine.slow_disk(self.machine.node(node), by.min..=by.max);
+                (EffectPhase::Start, format!("{node}: each sync takes {} longer", by.to_text()))
+            }
+            Effect::DiskNormal { node, by } => {
+                self.machine.restore_disk(self.machine.node(node), &(by.min..=by.max));
+                (EffectPhase::Stop, format!("{node}: syncs take as long as before"))
+            }
             Effect::Grow => return self.grow(fault),
             Effect::Shrink { node } => return self.ask_cluster(fault, node, Admin::RemoveMember { node }),
             Effect::Kill { node, power_loss } => {
@@ -469,6 +477,7 @@ impl Director {
         self.machine.heal_all_links();
         for node in self.started() {
             self.machine.change_clock(self.machine.node(node), ClockChange::Reset);
+            self.machine.restore_disk_entirely(self.machine.node(node));
         }
         (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
         // Who only learns takes part in no quorum, and is always started.

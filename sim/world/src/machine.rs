@@ -151,7 +151,11 @@ impl Machine {
                     powered: true,
                     pauses: 0,
                     clock: Clock::new(start),
-                    disk: DiskState::new(config.disk.clone(), stream(seed, &format!("disk {label}"))),
+                    disk: DiskState::new(
+                        config.disk.clone(),
+                        stream(seed, &format!("disk {label}")),
+                        stream(seed, &format!("slow disk {label}")),
+                    ),
                     process: None,
                     incarnations: 0,
                     label,

@@ -4,7 +4,7 @@ mod support;
 
 use squall_env::{Disk, File, OpenMode};
 use squall_world::{Machine, SimDisk};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use support::{n, on_machine, run_on, sleep};
 
 async fn names_after_power_loss(machine: &Arc<Machine>) -> Vec<String> {
@@ -126,5 +126,32 @@ fn syncs_take_their_time_one_after_another() {
         })
         .await;
         assert!((4000..4010).contains(&took), "{took} us");
+    });
+}
+
+#[test]
+fn a_slow_disk_takes_longer_to_sync_until_it_is_well_again() {
+    on_machine(3, |machine| async move {
+        let m = machine.clone();
+        let took = run_on(&machine, 1, move || async move {
+            let file = SimDisk::current().open("f", OpenMode::New).await.unwrap();
+            let mut took = Vec::new();
+            for round in 0..4 {
+                match round {
+                    1 => m.slow_disk(n(&m, 1), Duration::from_millis(50)..=Duration::from_millis(60)),
+                    2 => m.slow_disk(n(&m, 1), Duration::from_millis(100)..=Duration::from_millis(100)),
+                    3 => m.restore_disk_entirely(n(&m, 1)),
+                    _ => {}
+                }
+                file.append(b"x".to_vec()).await.unwrap();
+                let began = m.now();
+                file.sync_data().await.unwrap();
+                took.push(m.now().since(began).as_millis());
+            }
+            took
+        })
+        .await;
+        assert!(took[0] < 30 && took[3] < 30, "{took:?}");
+        assert!((50..90).contains(&took[1]) && (150..190).contains(&took[2]), "several add up: {took:?}");
     });
 }

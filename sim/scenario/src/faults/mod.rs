@@ -4,6 +4,8 @@ mod admin;
 mod clock;
 mod crash_loop;
 mod degrade;
+mod disk;
+mod flap;
 mod kill;
 mod members;
 mod partition;
@@ -46,11 +48,13 @@ pub enum Family {
     Membership,
     /// What time it is, and how fast it goes.
     Clock,
+    /// What is written down.
+    Disk,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership, Family::Clock];
+    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership, Family::Clock, Family::Disk];
 
     /// The name that people write.
     pub fn name(self) -> &'static str {
@@ -60,6 +64,7 @@ impl Family {
             Family::Admin => "admin",
             Family::Membership => "membership",
             Family::Clock => "clock",
+            Family::Disk => "disk",
         }
     }
 }
@@ -82,7 +87,7 @@ pub struct FaultKind {
 }
 
 /// Kinds whose names begin so are written under that key: `clock: { jump: ... }`.
-pub const GROUPS: &[&str] = &["clock"];
+pub const GROUPS: &[&str] = &["clock", "disk"];
 
 impl FaultKind {
     /// The key under which it is written, and, for those of a group, the key below that one.
@@ -105,6 +110,7 @@ pub const REGISTRY: &[FaultKind] = &[
     degrade::DELAY,
     degrade::LOSS,
     degrade::BANDWIDTH,
+    flap::KIND,
     reset::KIND,
     refuse::KIND,
     kill::KIND,
@@ -125,6 +131,7 @@ pub const REGISTRY: &[FaultKind] = &[
     clock::DRIFT,
     clock::LEAP,
     clock::RESET,
+    disk::SLOW,
 ];
 
 /// A fault, as written: what it does, to whom, for how long. When is not its business.

@@ -23,6 +23,7 @@ use squall_history::{SeededStream, SimTime};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    ops::RangeInclusive,
     task::Waker,
     time::Duration,
 };
@@ -102,6 +103,9 @@ struct Sync {
 pub(crate) struct DiskState {
     profile: DiskProfile,
     draws: SeededStream,
+    /// How much longer syncs take, for each fault that makes them; drawn from a stream of their own.
+    slower: Vec<RangeInclusive<Duration>>,
+    slower_draws: SeededStream,
     inodes: BTreeMap<u64, Inode>,
     dirs: BTreeSet<String>,
     names: BTreeMap<String, u64>,
@@ -115,10 +119,12 @@ pub(crate) struct DiskState {
 }
 
 impl DiskState {
-    pub(crate) fn new(profile: DiskProfile, draws: SeededStream) -> DiskState {
+    pub(crate) fn new(profile: DiskProfile, draws: SeededStream, slower_draws: SeededStream) -> DiskState {
         DiskState {
             profile,
             draws,
+            slower: Vec::new(),
+            slower_draws,
             inodes: BTreeMap::new(),
             dirs: BTreeSet::from([String::new()]),
             names: BTreeMap::new(),
@@ -165,7 +171,8 @@ impl DiskState {
     /// Starts a sync; it is done at the returned moment.
     fn sync_start(&mut self, now: SimTime, target: SyncTarget) -> (u64, SimTime) {
         let took = self.draws.duration(self.profile.sync_min, self.profile.sync_max);
-        self.free_at = self.free_at.max(now) + took;
+        let longer: Duration = self.slower.iter().map(|by| self.slower_draws.duration(*by.start(), *by.end())).sum();
+        self.free_at = self.free_at.max(now) + took + longer;
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.syncs.insert(ticket, Sync { target, waker: None, done: false });
@@ -232,5 +239,25 @@ impl DiskState {
         for inode in self.inodes.values_mut() {
             inode.power_loss(&mut self.draws);
         }
+    }
+}
+
+impl crate::Machine {
+    /// Each sync of this host's disk takes so much longer from now on; several of these add up.
+    pub fn slow_disk(&self, host: crate::HostId, by: RangeInclusive<Duration>) {
+        self.lock().1.hosts[host.0].disk.slower.push(by);
+    }
+
+    /// Takes one of these back.
+    pub fn restore_disk(&self, host: crate::HostId, by: &RangeInclusive<Duration>) {
+        let slower = &mut self.lock().1.hosts[host.0].disk.slower;
+        if let Some(at) = slower.iter().position(|other| other == by) {
+            slower.remove(at);
+        }
+    }
+
+    /// Takes all of them back.
+    pub fn restore_disk_entirely(&self, host: crate::HostId) {
+        self.lock().1.hosts[host.0].disk.slower.clear();
     }
 }
