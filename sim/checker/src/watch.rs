@@ -268,9 +268,8 @@ fn misfit(told: &Told) -> Option<String> {
     {
         return Some(format!("and says that before it there was revision {}", before.revision));
     }
-    if told.value.is_none() {
-        return None;
-    }
+    // Of a removal only the revision is told.
+    told.value.as_ref()?;
     if *version == 0 || *created == 0 || created > revision || (*version == 1) != (created == revision) {
         return Some(format!("made at {created}, version {version}"));
     }
