@@ -32,7 +32,7 @@ fn check(view: &View<'_>) -> Verdict {
     };
     let ops = view.ops();
     let mut writes: BTreeMap<&str, Vec<Write<'_>>> = BTreeMap::new();
-    for op in &ops {
+    for op in ops {
         let certain = matches!(op.end, OpEnd::Ok(..));
         for change in op.changes() {
             writes.entry(change.key).or_default().push(Write { op, value: change.value, certain });
@@ -40,7 +40,7 @@ fn check(view: &View<'_>) -> Verdict {
     }
     let mut unknown = None;
     let keys: BTreeSet<&str> = ops.iter().flat_map(|op| op.ask.keys()).collect();
-    let foreign = Foreign::of(&ops);
+    let foreign = Foreign::of(ops);
     for key in keys.into_iter().filter(|key| !foreign.has(key)) {
         let is_final = |op: &&CompletedOp| op.invoked_at > finals_at && op.ask.key() == Some(key);
         let last_read = ops.iter().rev().filter(is_final).find(|op| matches!(op.end, OpEnd::Ok(_, Output::Got { .. })));

@@ -7,7 +7,10 @@
 //! not before the first was asked for. That makes this checker see less there, never too much.
 
 use squall_history::{CompletedOp, KeyValue, LeaseId, LeaseOp, LeaseOutput, LineOp, LineOutput, Op, OpEnd, Output, work_key};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// What belongs to leases and lines.
 #[derive(Default)]
@@ -67,9 +70,21 @@ impl Foreign {
         self.keys.contains(key) || self.prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()))
     }
 
+    fn is_own(&self, op: &CompletedOp) -> bool {
+        let nothing = self.keys.is_empty() && self.prefixes.is_empty();
+        op.ask.is_kv() && (nothing || !op.ask.keys().iter().any(|key| self.has(key)))
+    }
+
+    /// Whether anything is left without what is foreign.
+    pub(crate) fn leaves_any(&self, ops: &[CompletedOp]) -> bool {
+        ops.iter().any(|op| self.is_own(op))
+    }
+
     /// The operations on keys and values, without what of their answers is foreign.
-    pub(crate) fn without(&self, ops: &[CompletedOp]) -> Vec<CompletedOp> {
-        let own = |op: &&CompletedOp| op.ask.is_kv() && !op.ask.keys().iter().any(|key| self.has(key));
+    pub(crate) fn without<'o>(&self, ops: &'o [CompletedOp]) -> Cow<'o, [CompletedOp]> {
+        if self.keys.is_empty() && self.prefixes.is_empty() && ops.iter().all(|op| op.ask.is_kv()) {
+            return Cow::Borrowed(ops);
+        }
         let clean = |op: &CompletedOp| {
             let mut op = op.clone();
             if let OpEnd::Ok(_, Output::Ranged { kvs }) = &mut op.end {
@@ -77,6 +92,6 @@ impl Foreign {
             }
             op
         };
-        ops.iter().filter(own).map(clean).collect()
+        ops.iter().filter(|op| self.is_own(op)).map(clean).collect()
     }
 }

@@ -155,7 +155,7 @@ fn check(view: &View<'_>) -> Verdict {
             _ => None,
         })
         .collect();
-    for (lease, life) in lives(view, &ops) {
+    for (lease, life) in lives(view, ops) {
         if let Some(witness) = judge(lease, &life, settled, &leaps) {
             return Verdict::Invalid(Box::new(witness));
         }

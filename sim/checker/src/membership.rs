@@ -30,7 +30,7 @@ struct Life {
 fn check(view: &View<'_>) -> Verdict {
     let ops = view.ops();
     let mut lives: BTreeMap<MemberId, Life> = BTreeMap::new();
-    for op in &ops {
+    for op in ops {
         match (&op.ask, &op.end) {
             (Op::Member(MemberOp::AddLearner { .. }), OpEnd::Ok(_, Output::Member(MemberOutput::Added { member }))) => {
                 lives.entry(*member).or_default().added = Some((op.ended_at, op.id));
@@ -66,7 +66,7 @@ fn check(view: &View<'_>) -> Verdict {
             }
         }
     }
-    for op in &ops {
+    for op in ops {
         let OpEnd::Ok(at, Output::Member(MemberOutput::Members { members })) = &op.end else { continue };
         for (member, life) in &lives {
             let listed = members.iter().any(|m| m.member == *member);

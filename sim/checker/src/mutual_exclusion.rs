@@ -58,7 +58,7 @@ fn check(view: &View<'_>) -> Verdict {
     let ops = view.ops();
     let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
     let mut observing: BTreeMap<OpId, &str> = BTreeMap::new();
-    for op in &ops {
+    for op in ops {
         let Op::Line(ask) = &op.ask else { continue };
         let line = lines.entry(ask.name()).or_default();
         if let LineOp::Observe { name, .. } = ask {
@@ -87,7 +87,7 @@ fn check(view: &View<'_>) -> Verdict {
             lines.entry(name).or_default().leaders.push(shown);
         }
     }
-    let found = lines.iter().find_map(|(name, line)| line.judge(name)).or_else(|| in_order(&ops, &observing, &observed));
+    let found = lines.iter().find_map(|(name, line)| line.judge(name)).or_else(|| in_order(ops, &observing, &observed));
     found.map_or(Verdict::Valid, |witness| Verdict::Invalid(Box::new(witness)))
 }
 

@@ -46,7 +46,7 @@ fn is_linearizable(op: &CompletedOp) -> bool {
 
 fn check(view: &View<'_>) -> Verdict {
     let ops = view.ops();
-    one_request_a_revision(&ops).or_else(|| never_back(&ops)).or_else(|| keys(view, &ops)).unwrap_or(Verdict::Valid)
+    one_request_a_revision(ops).or_else(|| never_back(ops)).or_else(|| keys(view, ops)).unwrap_or(Verdict::Valid)
 }
 
 fn one_request_a_revision(ops: &[CompletedOp]) -> Option<Verdict> {

@@ -198,7 +198,7 @@ impl<'h> Watches<'h> {
         let ops = view.ops();
         let mut written: BTreeMap<(u64, String), (Option<String>, OpId)> = BTreeMap::new();
         let mut possible: BTreeSet<(String, String)> = BTreeSet::new();
-        for op in &ops {
+        for op in ops {
             if let Some(revision) = op.revision {
                 written.extend(writes::certain(op).into_iter().map(|(key, value)| ((revision, key), (value, op.id))));
             }

@@ -1,7 +1,7 @@
 //! What a checker may see of a history: everything but the effects.
 
 use crate::{Change, ClientId, Entry, Heard, NodeId, Op, OpId, Output, Saw, SimTime, What};
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap};
 
 /// How an operation ended, as far as the client saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +54,14 @@ impl CompletedOp {
 /// A history without its effects: the only thing that a checker is given.
 pub struct View<'h> {
     entries: &'h [Entry],
+    /// Put together when somebody asks for them first.
+    ops: OnceCell<Vec<CompletedOp>>,
 }
 
 impl<'h> View<'h> {
     /// The view of a history.
     pub fn new(entries: &'h [Entry]) -> View<'h> {
-        View { entries }
+        View { entries, ops: OnceCell::new() }
     }
 
     /// Every line but the effects, with its ordinal.
@@ -105,7 +107,11 @@ impl<'h> View<'h> {
     }
 
     /// Every operation with its end, in order of invocation.
-    pub fn ops(&self) -> Vec<CompletedOp> {
+    pub fn ops(&self) -> &[CompletedOp] {
+        self.ops.get_or_init(|| self.put_together())
+    }
+
+    fn put_together(&self) -> Vec<CompletedOp> {
         let mut ops: Vec<CompletedOp> = Vec::new();
         let mut open: BTreeMap<OpId, usize> = BTreeMap::new();
         for (at, entry) in self.entries.iter().enumerate() {

@@ -17,7 +17,7 @@ const BANDS_MAX: usize = 12;
 
 /// `None` when the witness names no operations.
 pub(crate) fn picture(history: &[Entry], witness: &Witness) -> Option<String> {
-    let ops: Vec<CompletedOp> = View::new(history).ops().into_iter().filter(|op| witness.ops.contains(&op.id)).collect();
+    let ops: Vec<CompletedOp> = View::new(history).ops().iter().filter(|op| witness.ops.contains(&op.id)).cloned().collect();
     let first = ops.iter().map(|op| op.invoked).min()?;
     let ended = |op: &CompletedOp| if let OpEnd::Ok(at, _) | OpEnd::Fail(at) = op.end { at } else { SimTime(0) };
     let last = ops.iter().map(ended).max()?.max(witness.at).max(first + Duration::from_millis(1));

@@ -31,7 +31,7 @@ pub(crate) const CHECKER: Checker = Checker {
     // Where there is nothing but what hangs on leases and lines, there is nothing to judge.
     applies: |view| {
         let ops = view.ops();
-        !Foreign::of(&ops).without(&ops).is_empty()
+        Foreign::of(ops).leaves_any(ops)
     },
     check,
 };
@@ -47,11 +47,11 @@ const VISITS_MAX: u64 = 20_000_000;
 
 fn check(view: &View<'_>) -> Verdict {
     let all = view.ops();
-    let foreign = Foreign::of(&all);
-    let ops = foreign.without(&all);
+    let foreign = Foreign::of(all);
+    let ops = foreign.without(all);
     let spans_keys = |op: &CompletedOp| matches!(op.ask, Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. });
     match ops.iter().any(spans_keys) {
-        false => check_keys(ops),
+        false => check_keys(ops.into_owned()),
         true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => revision::judge(&ops, &foreign),
         true => check_store(&ops),
     }
