@@ -148,7 +148,10 @@ impl<E: Env> maintenance_server::Maintenance for MaintenanceService<E> {
     }
 
     async fn move_leader(&self, request: Request<MoveLeaderRequest>) -> Result<Response<MoveLeaderResponse>, Status> {
-        move_leader(&self.replica, request.into_inner().target_id, self.handover).await?;
-        Ok(Response::new(MoveLeaderResponse { header: self.replica.header_now() }))
+        let to = request.into_inner().target_id;
+        move_leader(&self.replica, to, self.handover).await?;
+        // As etcd: where nothing had to be done, there is nothing in the answer.
+        let header = if to == self.replica.id { None } else { self.replica.header_now() };
+        Ok(Response::new(MoveLeaderResponse { header }))
     }
 }
