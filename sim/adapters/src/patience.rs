@@ -48,7 +48,10 @@ pub(crate) async fn persist<E: Env, C>(
         }
         // Whoever had too little time left to answer is asked first the next time: with many dead nodes before it,
         // it would never have its turn.
-        if status.code() != Code::DeadlineExceeded || left * 2 >= patience {
+        let had_no_time = status.code() == Code::DeadlineExceeded && left * 2 < patience;
+        // A node that says why it refuses is there, and another one would say the same.
+        let said_no = status.code() == Code::FailedPrecondition && status.message() != "etcdserver: not leader";
+        if !had_no_time && !said_no {
             turns(client).rotate();
         }
         // A read that failed changed nothing, whatever became of it.

@@ -223,7 +223,9 @@ impl Director {
         load.served_again(healed, deadline).await;
         load.stop().await;
         self.machine.record(What::FinalReads);
-        driver::final_reads(&self.machine, self.system.clone(), &self.hosts, load.leftovers(), deadline).await;
+        // A client that was served late still gets its time to find the nodes that are left.
+        let until = deadline.max(self.machine.now() + Duration::from_secs(5));
+        driver::final_reads(&self.machine, self.system.clone(), &self.hosts, load.leftovers(), until).await;
         // To wait for leases to end may have taken longer than that.
         self.settle(deadline.max(self.machine.now() + Duration::from_secs(3))).await;
         self.machine.record(What::End);

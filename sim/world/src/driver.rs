@@ -97,11 +97,14 @@ impl Load {
                     let ear = session.current.ear(&session.machine);
                     let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal, ear });
                     let begun = SimEnv::now();
-                    let (mut started, mut ended) = (begun, begun);
+                    let (mut started, mut ended, mut refused) = (begun, begun, false);
                     loop {
                         let (pace, op) = match source.next() {
                             // Whoever is to show that it is served does not wait in line, or listen, for that.
-                            Some((_, op)) if session.is_waited_for() && !op.lasts().is_zero() => (Pace::AfterLast(PROBE), source.probe()),
+                            // Nor is a refusal, which may be right, held against the system.
+                            Some((_, op)) if session.is_waited_for() && (refused || !op.lasts().is_zero()) => {
+                                (Pace::AfterLast(PROBE), source.probe())
+                            }
                             Some(next) => next,
                             None => {
                                 if session.lock().healed.is_none() {
@@ -120,8 +123,14 @@ impl Load {
                         }
                         started = SimEnv::now();
                         match session.perform(&mut *client, &op).await {
-                            Some(answer) => source.answered(&op, &answer),
-                            None => source.unanswered(&op),
+                            Some(answer) => {
+                                refused = false;
+                                source.answered(&op, &answer);
+                            }
+                            None => {
+                                refused = true;
+                                source.unanswered(&op);
+                            }
                         }
                         ended = SimEnv::now();
                     }
