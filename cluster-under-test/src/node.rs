@@ -2,7 +2,7 @@
 
 use crate::{
     identity,
-    member::{of_cluster, url_addr},
+    member::{channel_options, of_cluster, peer_addr, url_addr},
     observe::Observer,
     pb::{
         admin::admin_server::AdminServer,
@@ -14,7 +14,9 @@ use crate::{
         internal::command,
         myservice::my_service_server::MyServiceServer,
         peer::{
+            MembersRequest,
             change_members_request::{Add, Change},
+            peer_client::PeerClient,
             peer_server::PeerServer,
         },
         raft::raft_server::RaftServer,
@@ -34,7 +36,7 @@ use openraft::{
 };
 use openraft_rt::WatchReceiver as _;
 use squall_env::{Env, Listener, Net, timeout};
-use squall_rpc::{ServerOptions, Stopping, serve};
+use squall_rpc::{Channel, ServerOptions, Stopping, serve};
 use std::{collections::BTreeMap, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tonic::service::Routes;
 
@@ -147,9 +149,55 @@ pub enum StartError {
     /// The cluster has removed this member.
     #[error("member {0:x} was removed from its cluster: it cannot come back, but a new member with an empty data directory can be added")]
     Removed(u64),
+    /// It votes, so it had data, and that is gone.
+    #[error(
+        "member {0:x} votes in its cluster, and its disk is empty: what it voted and acknowledged is lost. Remove it from the cluster, and add a new member in its place"
+    )]
+    Lost(u64),
     /// Raft refuses.
     #[error("raft: {0}")]
     Raft(String),
+}
+
+impl StartError {
+    fn is_for_want_of_space(&self) -> bool {
+        match self {
+            StartError::Wal(WalError::Io(e)) | StartError::Snapshot(e) | StartError::Identity(identity::IdentityError::Io(e)) => {
+                e.kind() == io::ErrorKind::StorageFull
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The pause before space is looked for again.
+const LOOK_FOR_SPACE: Duration = Duration::from_millis(500);
+
+/// What the disk holds, if it is this member's.
+async fn open<E: Env>(
+    config: &NodeConfig,
+    disk: &E::Disk,
+    observer: &Arc<dyn Observer>,
+) -> Result<(LogStore<E>, StateMachine<E>), StartError> {
+    identity::claim::<E>(disk, config.cluster_id, config.id).await?;
+    let log = LogStore::<E>::open(config.id, disk.clone(), config.segment_bytes, observer.clone()).await?;
+    let machine = StateMachine::<E>::open(disk.clone(), observer.clone()).await.map_err(StartError::Snapshot)?;
+    Ok((log, machine))
+}
+
+/// Whether a quorum of the cluster that these members are of counts this one's votes. Asks until one of them knows.
+pub async fn votes_already<E: Env>(net: &E::Net, cluster_id: u64, id: u64, others: &[SocketAddr]) -> bool {
+    let patience = Duration::from_secs(1);
+    let mut peers: Vec<_> =
+        others.iter().map(|addr| PeerClient::new(Channel::<E>::new(net.clone(), *addr, channel_options(cluster_id, patience)))).collect();
+    loop {
+        for peer in &mut peers {
+            if let Ok(reply) = peer.members(MembersRequest { confirmed: true }).await {
+                return reply.get_ref().voters.contains(&id);
+            }
+        }
+        E::sleep(patience / 5).await;
+    }
 }
 
 /// A running node.
@@ -183,9 +231,22 @@ impl<E: Env> Node<E> {
         let peers = for_peers.local_addr();
         let clients = for_clients.as_ref().map_or(peers, Listener::local_addr);
         // Before anything else is touched: a member that starts in another one's place would vote twice.
-        identity::claim::<E>(&disk, config.cluster_id, config.id).await?;
-        let log = LogStore::<E>::open(config.id, disk.clone(), config.segment_bytes, observer.clone()).await?;
-        let machine = StateMachine::<E>::open(disk, observer).await.map_err(StartError::Snapshot)?;
+        let others = config.members.iter().filter(|(id, _)| **id != config.id).filter_map(|(_, urls)| peer_addr(urls)).collect::<Vec<_>>();
+        if !config.founding
+            && !others.is_empty()
+            && identity::read::<E>(&disk).await.map_err(identity::IdentityError::Io)?.is_none()
+            && votes_already::<E>(&net, config.cluster_id, config.id, &others).await
+        {
+            return Err(StartError::Lost(config.id));
+        }
+        // A full disk may have room later.
+        let (log, machine) = loop {
+            match open::<E>(&config, &disk, &observer).await {
+                Err(e) if e.is_for_want_of_space() => E::sleep(LOOK_FOR_SPACE).await,
+                other => break other?,
+            }
+        };
+        let space = log.space();
         let pristine = log.is_pristine();
         let reader = log.reader();
         let patience = config.election_timeout_max.max(Duration::from_millis(500));
@@ -206,6 +267,7 @@ impl<E: Env> Node<E> {
             cluster_id: config.cluster_id,
             raft: raft.clone(),
             machine,
+            space: space.clone(),
             net,
             patience: config.request_timeout,
             leaderless: config.election_timeout_min,
@@ -217,7 +279,7 @@ impl<E: Env> Node<E> {
         let private = |routes: Routes| {
             let ours = of_cluster(config.cluster_id);
             let peer = PeerService { replica: replica.clone(), lessor: lessor.clone(), members: members.clone() };
-            let raft = RaftServer::with_interceptor(RaftService::<E>::new(raft.clone()), ours.clone());
+            let raft = RaftServer::with_interceptor(RaftService::<E>::new(raft.clone(), space.clone()), ours.clone());
             routes.add_service(raft).add_service(PeerServer::with_interceptor(peer, ours))
         };
         let (inside, outside) = match &for_clients {

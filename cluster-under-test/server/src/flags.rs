@@ -109,6 +109,11 @@ pub enum SetupError {
         /// What is there.
         known: String,
     },
+    /// The member votes already, and this data directory is empty.
+    #[error(
+        "member {0:x} votes in the cluster, and this data directory is empty: what it acknowledged is lost; remove the member, and add a new one in its place"
+    )]
+    Lost(u64),
     /// The cluster that is to be joined does not know this member.
     #[error("the cluster at {peers} has no member with the peer URL {url}: add it first (`etcdctl member add {name} --peer-urls={url}`)")]
     NotAdded {
@@ -273,12 +278,13 @@ impl Flags {
         for url in others {
             let addr = url_addr(url).map_err(flag("initial-cluster"))?;
             let mut peer = PeerClient::new(Channel::<ServerEnv>::new(net.clone(), addr, ChannelOptions::default()));
-            match peer.members(MembersRequest {}).await {
+            match peer.members(MembersRequest { confirmed: true }).await {
                 Err(status) => why = format!("{url}: {}", status.message()),
                 Ok(reply) => {
                     let reply = reply.into_inner();
                     let mine = reply.members.iter().find(|m| m.peer_ur_ls.iter().any(|theirs| urls.split(',').any(|mine| mine == theirs)));
                     match mine.map(|m| m.id) {
+                        Some(id) if reply.voters.contains(&id) => return Err(SetupError::Lost(id)),
                         Some(id) => return Ok((reply, id)),
                         // Perhaps this one lags: the next may know.
                         None => is_unknown = true,

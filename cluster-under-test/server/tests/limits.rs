@@ -159,7 +159,7 @@ async fn a_peer_of_another_cluster_is_refused() {
     let header = (http::HeaderName::from_static("squall-cluster"), http::HeaderValue::from_static("dead"));
     let options = ChannelOptions { header: Some(header), ..Default::default() };
     let stranger = squall_rpc::Channel::<TokioEnv>::new(squall_env::real::RealNet, cluster.peers[0], options);
-    let status = PeerClient::new(stranger).members(within(MembersRequest {})).await.unwrap_err();
+    let status = PeerClient::new(stranger).members(within(MembersRequest::default())).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().contains("another cluster"), "{status:?}");
 }

@@ -6,13 +6,13 @@ use super::{
 };
 use crate::{
     observe::{Observer, RaftRole},
-    wal::{Done, Record, Wal, WalError},
+    wal::{Done, Record, Space, Wal, WalError},
 };
 use openraft::{
     OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
-use squall_env::{Bug, Env};
+use squall_env::{Bug, Disk, Env};
 use std::{
     collections::BTreeMap,
     fmt::Debug,
@@ -20,6 +20,9 @@ use std::{
     ops::{Bound, RangeBounds},
     sync::{Arc, Mutex, MutexGuard},
 };
+
+/// The room on a node's disk.
+pub(crate) type LogSpace<E> = Space<<<E as Env>::Disk as Disk>::File>;
 
 /// The most bytes of entries that one append request carries.
 const APPEND_BYTES_MAX: usize = 1 << 20;
@@ -83,6 +86,11 @@ impl<E: Env> LogStore<E> {
             observer.committed(id.index, id.leader_id.term);
         }
         Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, observer })
+    }
+
+    /// How much room its disk has.
+    pub(crate) fn space(&self) -> Arc<LogSpace<E>> {
+        self.wal.space()
     }
 
     /// A reader of the log as it is, at any time.
@@ -206,7 +214,6 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry<E>> = entries.into_iter().collect();
-        self.wal.maybe_rotate().await?;
         let records: Vec<Record> = entries.iter().map(|e| Record::Entry(entry_to::<E>(e))).collect();
         self.wal.write(&records).await?;
         let marks: Vec<_> = entries.iter().map(mark::<E>).collect();

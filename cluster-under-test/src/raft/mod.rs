@@ -10,7 +10,7 @@ mod state_machine;
 mod types;
 mod watch;
 
-pub(crate) use log_store::{LogReader, LogStore};
+pub(crate) use log_store::{LogReader, LogSpace, LogStore};
 pub(crate) use network::Peers;
 pub(crate) use server::RaftService;
 pub(crate) use state_machine::{CommandReply, StateMachine};

@@ -1,18 +1,30 @@
 //! The Raft service: what peers call.
 
 use super::{
+    LogSpace,
     convert::{
-        append_from, append_reply_to, meta_from, transfer_from, transfer_reply_to, vote_from, vote_reply_to, vote_request_from, vote_to,
+        Entry, append_from, append_reply_to, meta_from, transfer_from, transfer_reply_to, vote_from, vote_reply_to, vote_request_from,
+        vote_to,
     },
     network::decoded,
     types::{Raft, Types},
 };
 use crate::pb::raft::{self as pb, raft_server};
 use bytes::BytesMut;
-use futures_util::{Stream, StreamExt};
-use openraft::raft::{AppendEntriesResponse, StreamAppendError};
+use futures_util::{Stream, StreamExt, stream};
+use openraft::{
+    EntryPayload,
+    raft::{AppendEntriesRequest, AppendEntriesResponse, StreamAppendError},
+};
 use squall_env::Env;
-use std::pin::Pin;
+use std::{
+    future::ready,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use tonic::{Request, Response, Status, Streaming};
 
 /// A peer's snapshot may not be longer than this.
@@ -21,12 +33,24 @@ const SNAPSHOT_MAX: usize = 1 << 30;
 /// The Raft service of one node.
 pub(crate) struct RaftService<E: Env> {
     raft: Raft<E>,
+    space: Arc<LogSpace<E>>,
 }
 
 impl<E: Env> RaftService<E> {
-    pub(crate) fn new(raft: Raft<E>) -> Self {
-        RaftService { raft }
+    pub(crate) fn new(raft: Raft<E>, space: Arc<LogSpace<E>>) -> Self {
+        RaftService { raft, space }
     }
+}
+
+/// This node's disk is full: it takes no more entries. Heartbeats and votes need no space to speak of.
+fn no_space() -> Status {
+    Status::resource_exhausted("squall: no space left on this member's disk")
+}
+
+/// How much space these entries take, roughly.
+fn size<E: Env>(request: &AppendEntriesRequest<Types<E>>) -> usize {
+    let payload = |entry: &Entry<E>| if let EntryPayload::Normal(command) = &entry.payload { command.0.len() } else { 0 };
+    request.entries.iter().map(|entry| payload(entry) + 64).sum()
 }
 
 fn internal(error: impl std::fmt::Display) -> Status {
@@ -38,13 +62,24 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
     type AppendStream = Pin<Box<dyn Stream<Item = Result<pb::AppendReply, Status>> + Send>>;
 
     async fn append(&self, request: Request<Streaming<pb::AppendRequest>>) -> Result<Response<Self::AppendStream>, Status> {
-        let results = self.raft.stream_append(decoded::<E>(request.into_inner()));
+        let (space, turned_away) = (self.space.clone(), Arc::new(AtomicBool::new(false)));
+        let was_turned_away = turned_away.clone();
+        let admitted = decoded::<E>(request.into_inner()).take_while(move |request| {
+            let admits = request.entries.is_empty() || space.admits(size::<E>(request));
+            turned_away.store(!admits, Ordering::Relaxed);
+            ready(admits)
+        });
+        let results = self.raft.stream_append(admitted);
         let replies = results.map(|result| result.map(|r| append_reply_to::<E>(&r)).map_err(internal));
-        Ok(Response::new(Box::pin(replies)))
+        let end = stream::once(async move { was_turned_away.load(Ordering::Relaxed).then(|| Err(no_space())) });
+        Ok(Response::new(Box::pin(replies.chain(end.filter_map(ready)))))
     }
 
     async fn append_once(&self, request: Request<pb::AppendRequest>) -> Result<Response<pb::AppendReply>, Status> {
         let request = append_from::<E>(request.into_inner())?;
+        if !request.entries.is_empty() && !self.space.admits(size::<E>(&request)) {
+            return Err(no_space());
+        }
         let (prev, last) = (request.prev_log_id, request.entries.last().map(|e| e.log_id).or(request.prev_log_id));
         let result = match self.raft.append_entries(request).await.map_err(internal)? {
             AppendEntriesResponse::Success => Ok(last),
@@ -81,6 +116,9 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
                 return Err(Status::resource_exhausted("a snapshot that is too long"));
             }
             data.extend_from_slice(&chunk.data);
+        }
+        if !self.space.admits(data.len()) {
+            return Err(no_space());
         }
         let snapshot = openraft::Snapshot { meta, snapshot: data.freeze() };
         let reply = self.raft.install_full_snapshot(vote, snapshot).await.map_err(internal)?;

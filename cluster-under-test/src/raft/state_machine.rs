@@ -31,9 +31,21 @@ use squall_env::{Bug, Disk, Env, File, OpenMode};
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 const DIR: &str = "snap";
+
+/// The pause before space is looked for again.
+const WAIT_FOR_SPACE: Duration = Duration::from_millis(200);
+
+/// Writes a file, durably but for its name.
+async fn write_new<E: Env>(disk: &E::Disk, path: &str, bytes: &Bytes) -> io::Result<()> {
+    let file = disk.open(path, OpenMode::OrCreate).await?;
+    file.truncate(0).await?;
+    file.append(bytes.to_vec()).await?;
+    file.sync_data().await
+}
 
 /// What a proposal is answered with once it is applied.
 #[derive(Debug)]
@@ -220,10 +232,14 @@ impl<E: Env> StateMachine<E> {
         }
         let name = file_name::<E>(meta);
         let (temporary, path) = (format!("{DIR}/{name}.tmp"), format!("{DIR}/{name}"));
-        let file = disk.open(&temporary, OpenMode::OrCreate).await?;
-        file.truncate(0).await?;
-        file.append(bytes.to_vec()).await?;
-        file.sync_data().await?;
+        // What is not durable yet can wait for space; what it would have let go stays.
+        while let Err(e) = write_new::<E>(disk, &temporary, &bytes).await {
+            if e.kind() != io::ErrorKind::StorageFull {
+                return Err(e);
+            }
+            disk.remove(&temporary).await.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
+            E::sleep(WAIT_FOR_SPACE).await;
+        }
         disk.rename(&temporary, &path).await?;
         sync_dir::<E>(disk, DIR).await?;
         *self.shared.current.lock().expect("no panic under this lock") = Some(CurrentSnapshot { meta: meta.clone(), bytes });

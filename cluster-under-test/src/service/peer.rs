@@ -53,7 +53,11 @@ impl<E: Env> peer_server::Peer for PeerService<E> {
         Ok(Response::new(self.members.change_here(&change).await.map_err(|refused| refused.status())?))
     }
 
-    async fn members(&self, _: Request<MembersRequest>) -> Result<Response<MembersReply>, Status> {
-        Ok(Response::new(MembersReply { cluster_id: self.replica.cluster_id, members: self.members.list() }))
+    async fn members(&self, request: Request<MembersRequest>) -> Result<Response<MembersReply>, Status> {
+        if request.into_inner().confirmed {
+            self.replica.read_barrier().await?;
+        }
+        let voters = self.replica.machine.applying().membership.voter_ids().collect();
+        Ok(Response::new(MembersReply { cluster_id: self.replica.cluster_id, members: self.members.list(), voters }))
     }
 }

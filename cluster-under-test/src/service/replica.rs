@@ -12,7 +12,7 @@ use crate::{
         internal,
         peer::{self, peer_client::PeerClient},
     },
-    raft::{Command, Raft, StateMachine, Types},
+    raft::{Command, LogSpace, Raft, StateMachine, Types},
 };
 use bytes::Bytes;
 use openraft::{
@@ -46,6 +46,7 @@ pub(crate) struct Parts<E: Env> {
     pub(crate) cluster_id: u64,
     pub(crate) raft: Raft<E>,
     pub(crate) machine: StateMachine<E>,
+    pub(crate) space: Arc<LogSpace<E>>,
     pub(crate) net: E::Net,
     /// How long a request may take inside this node.
     pub(crate) patience: Duration,
@@ -114,6 +115,10 @@ pub(crate) fn no_leader() -> Status {
 
 pub(crate) fn not_leader() -> Status {
     Status::failed_precondition("etcdserver: not leader")
+}
+
+pub(crate) fn no_space() -> Status {
+    Status::resource_exhausted("etcdserver: mvcc: database space exceeded")
 }
 
 pub(crate) fn leader_changed() -> Status {
@@ -242,6 +247,9 @@ impl<E: Env> Replica<E> {
 
     /// As the leader: writes a command to the log, and waits until it is applied.
     pub(crate) async fn propose_here(&self, command: Bytes) -> Result<Written, Refused> {
+        if !self.space.admits(command.len()) {
+            return Err(Refused::Status(no_space()));
+        }
         let written = self.raft.client_write(Command(command)).await.map_err(|e| match e {
             RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => Refused::NotLeader(leader::<E>(&to)),
             // It was in the log of a leader that lost its term: nobody knows.

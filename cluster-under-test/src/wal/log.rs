@@ -3,7 +3,9 @@
 use super::{
     Record, WalError,
     record::Check,
+    sector::{file_for, place, room, wrap},
     segment::{file_name, scan, sequence_of},
+    space::Space,
     sync_dir,
 };
 use crate::pb::{internal::SegmentHead, raft as pb};
@@ -18,7 +20,10 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-const DIR: &str = "wal";
+pub(super) const DIR: &str = "wal";
+
+/// What a segment's head takes, at the most.
+const HEAD_MAX: u64 = 256;
 
 /// What an earlier incarnation left.
 #[derive(Debug, Default)]
@@ -81,7 +86,9 @@ pub(crate) struct Wal<E: Env> {
     disk: E::Disk,
     file: Arc<<E::Disk as Disk>::File>,
     segments: VecDeque<Segment>,
+    /// How many bytes of records the current segment has, and how many it can have.
     len: u64,
+    capacity: u64,
     /// How much of the current segment is known to be durable.
     durable: Arc<AtomicU64>,
     flusher: mpsc::UnboundedSender<Flush<<E::Disk as Disk>::File>>,
@@ -89,30 +96,36 @@ pub(crate) struct Wal<E: Env> {
     vote: Option<pb::VoteState>,
     committed: Option<pb::LogId>,
     purged: Option<pb::LogId>,
-    segment_len_max: u64,
+    space: Arc<Space<<E::Disk as Disk>::File>>,
 }
 
 impl<E: Env> Wal<E> {
-    /// Opens the log, or makes one. Cuts a torn tail; refuses corruption.
-    pub(crate) async fn open(disk: E::Disk, segment_len_max: u64) -> Result<(Wal<E>, Recovered), WalError> {
+    /// Opens the log, or makes one, in files of so many bytes. Leaves a torn tail out; refuses corruption.
+    pub(crate) async fn open(disk: E::Disk, segment_bytes: u64) -> Result<(Wal<E>, Recovered), WalError> {
         disk.create_dir(DIR).await?;
         let mut sequences: Vec<u64> = disk.list(DIR).await?.iter().filter_map(|name| sequence_of(name)).collect();
         sequences.sort_unstable();
         let mut recovered = Recovered::default();
         let mut segments = VecDeque::new();
+        let mut end = 0;
         for (i, &sequence) in sequences.iter().enumerate() {
             let is_last = i + 1 == sequences.len();
+            let corrupt = |what| Err(WalError::Corrupt { file: path(sequence), offset: 0, what });
             if i > 0 && sequence != sequences[i - 1] + 1 {
-                let what = format!("the segment before it is {}, one is missing", file_name(sequences[i - 1]));
-                return Err(WalError::Corrupt { file: format!("{DIR}/{}", file_name(sequence)), offset: 0, what });
+                return corrupt(format!("the segment before it is {}, one is missing", file_name(sequences[i - 1])));
             }
             let file = disk.open(&path(sequence), OpenMode::Existing).await?;
             let len = file.len().await?;
             let bytes = file.read_at(0, len as usize).await?;
             let scanned = scan(sequence, &bytes, is_last, if E::bug(Bug::WalAcceptsTornTail) { Check::Nothing } else { Check::Sum })?;
-            if scanned.end < bytes.len() {
-                file.truncate(scanned.end as u64).await?;
-                file.sync_data().await?;
+            if let Some(Record::Head(head)) = scanned.records.first().filter(|_| i > 0 && !E::bug(Bug::WalAcceptsTornTail))
+                && head.before != end
+            {
+                return corrupt(format!("the segment before it ends at {end}, and ended at {}", head.before));
+            }
+            end = scanned.end as u64;
+            if is_last {
+                rewrite::<E>(&disk, sequence, &bytes, end).await?;
             }
             let last_index = scanned.records.iter().filter_map(|r| if let Record::Entry(e) = r { Some(e.index) } else { None }).max();
             segments.push_back(Segment { sequence, last_index });
@@ -120,78 +133,99 @@ impl<E: Env> Wal<E> {
                 recovered.replay(record);
             }
         }
-        // The process before may have died with renames, or what it read, only in the cache.
+        // The process before may have died with renames only in the cache.
         sync_dir::<E>(&disk, DIR).await?;
         let (flusher, requests) = mpsc::unbounded_channel();
         let durable = Arc::new(AtomicU64::new(0));
-        drop(E::spawn(flush_all::<E>(disk.clone(), requests, durable.clone())));
+        let space = Arc::new(Space::new(segment_bytes));
+        // A log is never written on where an earlier incarnation left off: a new segment begins.
         let next = sequences.last().map_or(1, |last| last + 1);
-        // A log is never written on where an earlier incarnation left off: a new segment begins, and
-        // what was read is made durable first.
-        if let Some(&last) = sequences.last() {
-            disk.open(&path(last), OpenMode::Existing).await?.sync_data().await?;
-        }
-        let file = Arc::new(disk.open(&path(next), OpenMode::New).await?);
+        let file = Arc::new(space.take::<E>(&disk, segment_bytes).await?);
         let mut wal = Wal {
-            disk,
+            disk: disk.clone(),
             file,
             segments,
-            len: 0,
-            durable,
+            len: end,
+            capacity: 0,
+            durable: durable.clone(),
             flusher,
             vote: recovered.vote,
             committed: recovered.committed,
             purged: recovered.purged,
-            segment_len_max,
+            space: space.clone(),
         };
-        wal.begin_segment(next).await?;
+        wal.begin_segment(next, segment_bytes).await?;
+        drop(E::spawn(flush_all::<E>(disk.clone(), requests, durable)));
+        drop(E::spawn(async move { space.keep_ready::<E>(disk).await }));
         Ok((wal, recovered))
     }
 
-    /// Writes and syncs the head of a fresh, empty segment.
-    async fn begin_segment(&mut self, sequence: u64) -> io::Result<()> {
+    /// How much room is left.
+    pub(crate) fn space(&self) -> Arc<Space<<E::Disk as Disk>::File>> {
+        self.space.clone()
+    }
+
+    /// Writes and syncs the head of a fresh, empty segment; only then it gets its name.
+    async fn begin_segment(&mut self, sequence: u64, bytes: u64) -> io::Result<()> {
         self.segments.push_back(Segment { sequence, last_index: None });
-        self.len = 0;
+        let before = std::mem::take(&mut self.len);
+        self.capacity = room(bytes);
         self.durable.store(0, Ordering::Relaxed);
-        let head = SegmentHead { format: 1, sequence, vote: self.vote, committed: self.committed, purged: self.purged };
+        let (vote, committed, purged) = (self.vote, self.committed, self.purged);
+        let head = SegmentHead { format: 2, sequence, vote, committed, purged, bytes, before };
         self.write(&[Record::Head(head)]).await?;
         self.file.sync_data().await?;
-        sync_dir::<E>(&self.disk, DIR).await?;
+        self.space.name::<E>(&self.disk, &path(sequence)).await?;
         self.durable.store(self.len, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn rotate(&mut self) -> io::Result<()> {
+    /// Begins a new segment, which can hold so much.
+    async fn rotate(&mut self, at_least: u64) -> io::Result<()> {
         self.synced().await?;
         let next = self.segments.back().map_or(1, |s| s.sequence + 1);
-        self.file = Arc::new(self.disk.open(&path(next), OpenMode::New).await?);
-        self.begin_segment(next).await
+        let bytes = self.space.segment_bytes.max(file_for(at_least + HEAD_MAX));
+        self.file = Arc::new(self.space.take::<E>(&self.disk, bytes).await?);
+        self.begin_segment(next, bytes).await
     }
 
-    /// Puts records into the log. They are visible to nobody but a reader of the file, and durable
-    /// only after a flush.
+    /// Puts records into the log; a new segment begins when the current one is full. They are visible to nobody
+    /// but a reader of the file, and durable only after a flush.
     pub(crate) async fn write(&mut self, records: &[Record]) -> io::Result<()> {
-        let segment = self.segments.back_mut().expect("a log has a current segment");
-        let durable = self.durable.load(Ordering::Relaxed);
-        let mut bytes = Vec::with_capacity(records.len() * 64);
+        let (mut from, mut bytes) = (self.len, Vec::with_capacity(records.len() * 64));
         for record in records {
-            record.encode(segment.sequence, self.len, durable, &mut bytes);
+            let place = |wal: &Self| (wal.segments.back().map_or(0, |s| s.sequence), wal.durable.load(Ordering::Relaxed));
+            let (sequence, durable) = place(self);
+            let mut encoded = record.encode(sequence, self.len, durable);
+            if self.len + encoded.len() as u64 > self.capacity {
+                self.put(from, std::mem::take(&mut bytes)).await?;
+                // Its own future is boxed: beginning a segment writes its head.
+                Box::pin(self.rotate(encoded.len() as u64)).await?;
+                from = self.len;
+                let (sequence, durable) = place(self);
+                encoded = record.encode(sequence, self.len, durable);
+            }
             match record {
                 Record::Vote(vote) => self.vote = Some(*vote),
                 Record::Committed(id) => self.committed = Some(*id),
                 Record::Purge(id) => self.purged = Some(*id),
-                Record::Entry(entry) => segment.last_index = segment.last_index.max(Some(entry.index)),
+                Record::Entry(entry) => {
+                    let segment = self.segments.back_mut().expect("a log has a current segment");
+                    segment.last_index = segment.last_index.max(Some(entry.index));
+                }
                 Record::Head(_) | Record::Truncate { .. } => {}
             }
+            self.len += encoded.len() as u64;
+            bytes.extend_from_slice(&encoded);
         }
-        self.len += bytes.len() as u64;
-        self.file.append(bytes).await?;
+        self.put(from, bytes).await?;
+        self.space.is_left(file_for(self.capacity - self.len));
         Ok(())
     }
 
-    /// Begins a new segment if the current one is full.
-    pub(crate) async fn maybe_rotate(&mut self) -> io::Result<()> {
-        if self.len >= self.segment_len_max { self.rotate().await } else { Ok(()) }
+    async fn put(&self, from: u64, bytes: Vec<u8>) -> io::Result<()> {
+        let sequence = self.segments.back().map_or(0, |s| s.sequence);
+        if bytes.is_empty() { Ok(()) } else { self.file.write_at(place(from), wrap(sequence, from, &bytes)).await }
     }
 
     /// Has `done` done once everything written so far is durable.
@@ -218,6 +252,19 @@ impl<E: Env> Wal<E> {
         }
         obsolete
     }
+}
+
+/// The last segment once more, without its torn tail, in a file of its own that takes its place. After a sync that
+/// failed the kernel holds pages for written that are not: only what is written anew is known to be durable.
+async fn rewrite<E: Env>(disk: &E::Disk, sequence: u64, file: &[u8], end: u64) -> io::Result<()> {
+    let temporary = format!("{DIR}/rewritten");
+    let rewritten = disk.open(&temporary, OpenMode::OrCreate).await?;
+    rewritten.truncate(0).await?;
+    rewritten.allocate(file.len() as u64).await?;
+    rewritten.write_at(0, file[..place(end) as usize].to_vec()).await?;
+    rewritten.sync_data().await?;
+    disk.rename(&temporary, &path(sequence)).await?;
+    sync_dir::<E>(disk, DIR).await
 }
 
 fn path(sequence: u64) -> String {

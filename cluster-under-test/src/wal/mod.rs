@@ -7,17 +7,21 @@
 //!   write ─► page cache ─► flusher: one sync_data for all that waits (group commit) ─► callbacks
 //! ```
 //!
-//! A power loss may keep, lose or tear any sector that was not synced, in any order. So a broken
-//! record proves nothing by itself: each record carries how far its segment was known to be durable
-//! when it was written, and what is broken *below* that mark is corruption, which is refused with its
-//! place; what is broken above it was never acknowledged, and is cut.
+//! A segment's file has its whole length, reserved, before it has its name; so writing to it takes no more space,
+//! and one that is shorter is damaged. A power loss may keep, lose or tear any sector that was not synced, in any
+//! order. What that leaves is told from damage by what cannot be its work ([`segment`]): each record carries how far
+//! its segment was known to be durable when it was written, where it is, and an end mark; each sector carries where
+//! it belongs. Damage is refused with its place; what is torn was never acknowledged, and is left out.
 
 mod log;
 mod record;
+mod sector;
 mod segment;
+mod space;
 
 pub(crate) use log::{Done, Wal};
 pub(crate) use record::Record;
+pub(crate) use space::Space;
 
 use squall_env::{Bug, Disk, Env};
 use std::io;
@@ -28,7 +32,7 @@ pub enum WalError {
     /// The disk said no.
     #[error("the log cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Something that was durable is broken.
+    /// Something is broken that was written whole.
     #[error("the log is corrupt: {file} at byte {offset}: {what}; this node must not go on with it: restore the file, or replace the node")]
     Corrupt {
         /// Which file.

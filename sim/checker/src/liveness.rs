@@ -4,7 +4,7 @@
 //! It judges nothing before the heal.
 
 use crate::{Checker, Verdict};
-use squall_history::{ClientId, NodeId, OpEnd, Saw, SimTime, View, What};
+use squall_history::{ClientId, DiskHealth, NodeId, OpEnd, Saw, SimTime, View, What};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -52,7 +52,11 @@ fn check(view: &View<'_>) -> Verdict {
     // Who was let go meanwhile need not catch up.
     let members = view.members();
     let belongs = |node: &NodeId| members.is_none_or(|(voters, learners)| voters.contains(node) || learners.contains(node));
-    for node in nodes.into_iter().filter(belongs) {
+    // Whose disk was damaged may stay out for good; if it does not, it is as good as any other.
+    let damaged: BTreeSet<NodeId> =
+        view.observations().filter_map(|(_, node, saw)| matches!(saw, Saw::Disk { disk: DiskHealth::Damaged }).then_some(node)).collect();
+    let stays_out = |node: &NodeId| damaged.contains(node) && !finals.contains_key(node);
+    for node in nodes.into_iter().filter(|node| belongs(node) && !stays_out(node)) {
         match finals.get(&node) {
             Some((_, applied)) if *applied == most => {}
             Some((at, applied)) => {
@@ -84,6 +88,23 @@ mod tests {
             }
         }
         check(&View::new(&history)).word()
+    }
+
+    #[test]
+    fn a_node_whose_disk_was_damaged_may_stay_out_but_not_lag() {
+        let line = |t, what| Entry { t: SimTime(t), what };
+        let damaged = line(1, What::Node { node: NodeId(2), saw: Saw::Disk { disk: DiskHealth::Damaged } });
+        for (applied, expect) in [(None, "valid"), (Some(5), "valid"), (Some(4), "invalid")] {
+            let mut history = vec![
+                damaged.clone(),
+                line(10, What::Healed { within: 100, nodes: vec![NodeId(1), NodeId(2)] }),
+                line(20, What::Invoke { client: ClientId(1), op: OpId(1), ask: Op::Get { key: "k".into() } }),
+                line(30, What::Ok { op: OpId(1), output: Output::Got { value: None }, revision: None }),
+                line(120, What::Node { node: NodeId(1), saw: Saw::Final { applied: 5, hash: 0 } }),
+            ];
+            history.extend(applied.map(|applied| line(120, What::Node { node: NodeId(2), saw: Saw::Final { applied, hash: 0 } })));
+            assert_eq!(check(&View::new(&history)).word(), expect, "{applied:?}");
+        }
     }
 
     #[test]

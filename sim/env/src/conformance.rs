@@ -162,6 +162,13 @@ pub async fn files_read_what_was_written<E: Env>(disk: E::Disk) {
     assert_eq!(file.read_at(0, 100).await.expect("read"), b"hellO\0\0\0");
     file.sync_data().await.expect("sync");
     assert_eq!(file.append(b"!".to_vec()).await.expect("append"), 8);
+    file.allocate(4).await.expect("what is there stays");
+    let reserved = disk.open("reserved", OpenMode::New).await.expect("create");
+    reserved.append(b"head".to_vec()).await.expect("append");
+    reserved.allocate(4096).await.expect("reserve");
+    assert_eq!(reserved.len().await.expect("len"), 4096);
+    reserved.write_at(4, b"more".to_vec()).await.expect("write");
+    assert_eq!(reserved.read_at(0, 12).await.expect("read"), b"headmore\0\0\0\0");
 
     let other = disk.open("data", OpenMode::Existing).await.expect("open again");
     assert_eq!(other.read_at(0, 100).await.expect("read"), b"hellO\0\0\0!");

@@ -56,6 +56,10 @@ pub trait File: Send + Sync + 'static {
     /// Cuts the file to `len`, or extends it with zeros.
     fn truncate(&self, len: u64) -> impl Future<Output = io::Result<()>> + Send;
 
+    /// Extends the file to `len` with zeros whose blocks are reserved: writing there needs no more space. A file
+    /// that is longer stays as it is. `StorageFull` when there is no room.
+    fn allocate(&self, len: u64) -> impl Future<Output = io::Result<()>> + Send;
+
     /// Makes every completed write durable, with the length needed to read it back.
     fn sync_data(&self) -> impl Future<Output = io::Result<()>> + Send;
 

@@ -288,6 +288,17 @@ impl File for RealFile {
         .await
     }
 
+    async fn allocate(&self, len: u64) -> io::Result<()> {
+        self.with(move |file, end| {
+            if *end < len {
+                rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, len)?;
+                *end = len;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     async fn sync_data(&self) -> io::Result<()> {
         let file = self.file.clone();
         blocking(move || file.sync_data()).await

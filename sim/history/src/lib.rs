@@ -27,7 +27,7 @@ pub use ids::{ClientId, NodeId, OpId};
 pub use lease::{LeaseId, LeaseOp, LeaseOutput};
 pub use line::{Led, LineKind, LineOp, LineOutput, Place, work_key};
 pub use member::{MemberId, MemberOp, MemberOutput, MemberSeen};
-pub use observe::{BootData, LogMark, Role, Saw};
+pub use observe::{BootData, DiskHealth, LogMark, Role, Saw};
 pub use op::{Act, Answer, Change, Compare, KeyValue, Made, Op, Outcome, Output};
 pub use time::SimTime;
 pub use view::{CompletedOp, OpEnd, View};

@@ -13,6 +13,18 @@ pub enum BootData {
     Kept,
 }
 
+/// What is known of a node's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskHealth {
+    /// Something that was durable is not as it was: the node may refuse to go on, for good.
+    Damaged,
+    /// Accesses fail: the node may refuse to go on, until it is started again.
+    Failing,
+    /// They do no more.
+    Sound,
+}
+
 /// A Raft server's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,6 +87,8 @@ pub enum Saw {
     /// What is promised of its monotonic clock from now on: how many parts per million it is off at the most, and
     /// how far it has just leapt forward, in nanoseconds.
     ClockBound { off_ppm: u64, leapt: u64 },
+    /// What is known of its disk from now on.
+    Disk { disk: DiskHealth },
     /// The membership at `index` is applied: who votes, and who only learns. Members that are no nodes of
     /// the run are left out.
     Members { index: u64, voters: Vec<NodeId>, learners: Vec<NodeId> },

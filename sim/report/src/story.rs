@@ -1,6 +1,6 @@
 //! One node's own story, and the state of everything at one moment.
 
-use squall_history::{BootData, Entry, NodeId, OpId, Role, Saw, SimTime, What};
+use squall_history::{BootData, DiskHealth, Entry, NodeId, OpId, Role, Saw, SimTime, What};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// What one node was seen to do, and what was done to it, line by line, with virtual time.
@@ -43,6 +43,9 @@ fn tell(saw: &Saw) -> String {
         Saw::SnapshotBuilt { index, term } => format!("has built a snapshot up to {index} (term {term})"),
         Saw::SnapshotInstalled { index, term, .. } => format!("has installed a snapshot up to {index} (term {term})"),
         Saw::Restored { index, term, .. } => format!("has restored a snapshot up to {index} (term {term})"),
+        Saw::Disk { disk: DiskHealth::Damaged } => "has a damaged disk".to_string(),
+        Saw::Disk { disk: DiskHealth::Failing } => "has a disk that says no".to_string(),
+        Saw::Disk { disk: DiskHealth::Sound } => "has a disk that works again".to_string(),
         Saw::ClockBound { off_ppm, leapt: 0 } => format!("has a clock that is at most {off_ppm} ppm off"),
         Saw::ClockBound { leapt, .. } => format!("has a clock that leapt by {} ms", leapt / 1_000_000),
         Saw::Members { index, voters, learners } => {
@@ -126,6 +129,7 @@ fn follow(node: &mut Node, saw: &Saw) {
         | Saw::SnapshotBuilt { .. }
         | Saw::Members { .. }
         | Saw::ClockBound { .. }
+        | Saw::Disk { .. }
         | Saw::Final { .. } => {}
     }
 }

@@ -43,6 +43,8 @@ pub const REFUSED_BEFORE_PROPOSING: &[(Code, &str)] = &[
     (Code::Unavailable, "etcdserver: no leader"),
     // ErrGRPCTooManyRequests: refused at the door.
     (Code::ResourceExhausted, "etcdserver: too many requests"),
+    // ErrGRPCNoSpace: the leader's disk is full, and it turns new writes away.
+    (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded"),
     // ErrGRPCRequestTooLarge: refused at the door.
     (Code::InvalidArgument, "etcdserver: request is too large"),
 ];

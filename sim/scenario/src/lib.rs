@@ -24,7 +24,9 @@ mod values;
 pub mod workloads;
 mod yaml;
 
-pub use effect::{Admin, ClockChange, ClusterView, Effect, Link, LinkChange, Party, Size};
+pub use effect::{
+    Admin, ClockChange, ClusterView, Damage, DiskAccess, DiskChange, Effect, Errno, Link, LinkChange, Party, PowerLoss, Size,
+};
 pub use model::{
     Available, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vocabulary, When,
 };

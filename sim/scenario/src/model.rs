@@ -34,6 +34,10 @@ pub struct Scenario {
     pub faults: Vec<ScheduledFault>,
     /// What goes wrong besides, at random. A plan has none: it is drawn.
     pub swarm: Option<Swarm>,
+    /// Whether faults may destroy what a quorum needs: otherwise a minority's disks are damaged at the most.
+    pub allow_data_loss: bool,
+    /// The faults that a plan leaves out for that.
+    pub dropped: Vec<String>,
     /// What must be true after the faults.
     pub liveness: Liveness,
     /// How long the system may be out of service while faults happen, if that is demanded.
@@ -309,6 +313,12 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         None => Some(None),
         Some(n) => decode_swarm(d, n, cluster.as_ref()).map(Some),
     };
+    let dropped = fields.take("dropped").map_or(Some(vec![]), |n| {
+        let all: Vec<Option<String>> =
+            d.list(n, "`dropped`")?.iter().map(|item| d.text(item, "what was left out").map(str::to_string)).collect();
+        all.into_iter().collect::<Option<Vec<_>>>()
+    });
+    let allow_data_loss = fields.take("allow_data_loss").map_or(Some(false), |n| d.flag(n));
     let liveness =
         fields.take("liveness").map_or(Some(Liveness { heal: Heal::All, within: Duration::from_secs(10) }), |n| decode_liveness(d, n));
     let available = match fields.take("available") {
@@ -355,6 +365,8 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         duration: duration?,
         faults: faults?,
         swarm: swarm?,
+        allow_data_loss: allow_data_loss?,
+        dropped: dropped?,
         liveness: liveness?,
         available: available?,
         checkers: checkers?,

@@ -46,7 +46,33 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
     }
     plan.faults.sort_by_key(at);
     name_them(&mut plan.faults);
+    spare_a_quorum(&mut plan);
     plan
+}
+
+/// Leaves out the faults that would destroy what is durable on more than a minority. Whom a fault hits that only
+/// the run knows (`leader`), the run judges by the same rule.
+fn spare_a_quorum(plan: &mut Scenario) {
+    if plan.allow_data_loss {
+        return;
+    }
+    let minority = (plan.cluster.size() as usize).saturating_sub(1) / 2;
+    let (mut hit, mut dropped) = (std::collections::BTreeSet::new(), Vec::new());
+    plan.faults.retain(|fault| {
+        if !fault.fault.destroys() {
+            return true;
+        }
+        let with_these: std::collections::BTreeSet<_> = fault.fault.named().into_iter().chain(hit.iter().copied()).collect();
+        let spares = with_these.len() <= minority;
+        match spares {
+            true => hit = with_these,
+            false => {
+                dropped.push(format!("{}: a minority's disks are damaged at the most", fault.id.as_deref().unwrap_or(fault.fault.kind())))
+            }
+        }
+        spares
+    });
+    plan.dropped.extend(dropped);
 }
 
 /// What waits for an event comes first.

@@ -37,6 +37,8 @@ impl Scenario {
             ("duration", Some(format_duration(self.duration).into())),
             ("faults", (!self.faults.is_empty()).then(|| self.faults.iter().map(fault).collect())),
             ("swarm", self.swarm.as_ref().map(swarm)),
+            ("dropped", (!self.dropped.is_empty()).then(|| self.dropped.iter().cloned().collect())),
+            ("allow_data_loss", self.allow_data_loss.then(|| true.into())),
             ("liveness", Some(liveness)),
             ("available", self.available.as_ref().map(available)),
             ("checkers", words(&self.checkers)),

@@ -152,6 +152,8 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
         ("duration", duration.clone()),
         ("faults", list(&fault)),
         ("swarm", swarm),
+        ("dropped", json!({ "type": "array", "items": { "type": "string" } })),
+        ("allow_data_loss", json!({ "type": "boolean" })),
         ("liveness", closed(map([("heal", words(["all", "quorum"])), ("within", duration.clone())]), &["within"])),
         ("available", closed(map([("max_gap", duration), ("during", words(["faults", "run"]))]), &["max_gap"])),
         ("checkers", json!({ "type": "array", "minItems": 1, "items": checker })),

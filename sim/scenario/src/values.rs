@@ -207,26 +207,38 @@ pub(crate) fn probability(decoder: &mut Decoder, node: &Node) -> Option<Probabil
     })
 }
 
+fn parse_bytes(text: &str) -> Option<u64> {
+    let scaled = |unit: &str, scale: u64| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(scale);
+    scaled("KiB", 1 << 10).or_else(|| scaled("MiB", 1 << 20)).or_else(|| scaled("B", 1))
+}
+
+/// Reads `512B`, `64KiB`, `1MiB`.
+pub(crate) fn bytes(decoder: &mut Decoder, node: &Node) -> Option<u64> {
+    decoder.scalar(node, "a number of bytes such as 64KiB", parse_bytes)
+}
+
+/// Writes bytes in the largest unit that leaves them whole.
+pub(crate) fn format_bytes(bytes: u64) -> String {
+    match bytes {
+        n if n > 0 && n.is_multiple_of(1 << 20) => format!("{}MiB", n >> 20),
+        n if n > 0 && n.is_multiple_of(1 << 10) => format!("{}KiB", n >> 10),
+        n => format!("{n}B"),
+    }
+}
+
 /// Reads `512B/s`, `64KiB/s`, `1MiB/s`: bytes a second, above zero.
 pub(crate) fn byte_rate(decoder: &mut Decoder, node: &Node) -> Option<u64> {
     decoder.scalar(node, "a number of bytes a second such as 64KiB/s", |text| {
-        let text = text.strip_suffix("/s")?;
-        let scaled = |unit: &str, scale: u64| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(scale);
-        let bytes = scaled("KiB", 1 << 10).or_else(|| scaled("MiB", 1 << 20)).or_else(|| scaled("B", 1))?;
+        let bytes = parse_bytes(text.strip_suffix("/s")?)?;
         (bytes > 0).then_some(bytes)
     })
 }
 
 /// Writes bytes a second in the largest unit that leaves them whole.
 pub(crate) fn format_byte_rate(bytes: u64) -> String {
-    match bytes {
-        n if n.is_multiple_of(1 << 20) => format!("{}MiB/s", n >> 20),
-        n if n.is_multiple_of(1 << 10) => format!("{}KiB/s", n >> 10),
-        n => format!("{n}B/s"),
-    }
+    format!("{}/s", format_bytes(bytes))
 }
 
-/// A whole number within bounds.
 /// A span whose end is no later than this.
 pub(crate) fn span_of_at_most(decoder: &mut Decoder, node: &Node, max: Duration) -> Option<Span> {
     let span = span(decoder, node)?;

@@ -13,8 +13,8 @@ use crate::{
     system::{Administrator, NodeContext, Probe, Reporter, System},
 };
 use squall_env::Bug;
-use squall_history::{ClientId, EffectPhase, History, NodeId, Saw, SimTime, What, digest_of};
-use squall_scenario::{Admin, ClusterView, Effect, Heal, Link, Party, PlannedFault, Scenario, Start, Trigger};
+use squall_history::{ClientId, DiskHealth, EffectPhase, History, NodeId, Saw, SimTime, What, digest_of};
+use squall_scenario::{Admin, ClusterView, DiskChange, Effect, Heal, Link, Party, PlannedFault, PowerLoss, Scenario, Start, Trigger};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -194,6 +194,8 @@ struct Director {
     hosts: BTreeMap<NodeId, SocketAddr>,
     /// How many of those that may join were started.
     joined: AtomicU32,
+    /// Whose disk was damaged.
+    destroyed: Mutex<BTreeSet<NodeId>>,
     probes: BTreeMap<NodeId, Arc<Mutex<Option<Probe>>>>,
     administrators: BTreeMap<NodeId, Arc<Mutex<Option<Administrator>>>>,
 }
@@ -206,7 +208,7 @@ impl Director {
         let founders = hosts.iter().filter(|(id, _)| id.0 <= size).map(|(id, addr)| (*id, *addr)).collect();
         let probes = ids.clone().map(|id| (id, Arc::default())).collect();
         let administrators = ids.map(|id| (id, Arc::default())).collect();
-        Director { machine, plan, system, founders, hosts, joined: AtomicU32::new(0), probes, administrators }
+        Director { machine, plan, system, founders, hosts, joined: AtomicU32::new(0), destroyed: Mutex::default(), probes, administrators }
     }
 
     async fn direct(&self) {
@@ -245,7 +247,7 @@ impl Director {
                 id,
                 members: self.founders.clone(),
                 hosts: self.hosts.clone(),
-                joins: !self.founders.contains_key(&id),
+                joins: !self.founders.contains_key(&id) || self.machine.was_wiped(host),
                 cluster: self.plan.cluster.clone(),
                 net: SimNet::current(),
                 disk: SimDisk::current(),
@@ -380,19 +382,56 @@ impl Director {
                 self.change_clock(node, change);
                 (EffectPhase::Once, format!("{node}: {change}"))
             }
-            Effect::DiskSlow { node, by } => {
-                self.machine.slow_disk(self.machine.node(node), by.min..=by.max);
-                (EffectPhase::Start, format!("{node}: each sync takes {} longer", by.to_text()))
+            Effect::DiskWorse { node, change: DiskChange::Misdirect { .. } } | Effect::Damage { node, .. } | Effect::Wipe { node }
+                if !self.may_destroy(node) =>
+            {
+                (EffectPhase::Once, format!("{node} is spared: so many others are damaged that committed data could be lost"))
             }
-            Effect::DiskNormal { node, by } => {
-                self.machine.restore_disk(self.machine.node(node), &(by.min..=by.max));
-                (EffectPhase::Stop, format!("{node}: syncs take as long as before"))
+            Effect::DiskWorse { node, change } => {
+                let text = format!("{node}: {change}");
+                match change {
+                    DiskChange::Errors { .. } => self.tell_disk(node, DiskHealth::Failing),
+                    DiskChange::Misdirect { .. } => _ = self.destroyed.lock().expect("no panic under this lock").insert(node),
+                    DiskChange::Slow(_) | DiskChange::Full { .. } => {}
+                }
+                self.machine.worsen_disk(self.machine.node(node), change);
+                (EffectPhase::Start, text)
+            }
+            Effect::DiskBetter { node, change } => {
+                self.machine.mend_disk(self.machine.node(node), &change);
+                if matches!(change, DiskChange::Errors { .. }) && !self.machine.disk_has_errors(self.machine.node(node)) {
+                    self.tell_disk(node, DiskHealth::Sound);
+                }
+                (EffectPhase::Stop, format!("{node}: no more: {change}"))
+            }
+            Effect::Damage { node, damage } => match self.machine.damage_disk(self.machine.node(node), &damage) {
+                None => (EffectPhase::Once, format!("{node}: there is nothing to damage")),
+                Some(how) => {
+                    self.destroyed.lock().expect("no panic under this lock").insert(node);
+                    self.tell_disk(node, DiskHealth::Damaged);
+                    (EffectPhase::Once, format!("{node}: {how}"))
+                }
+            },
+            Effect::Wipe { node } => {
+                self.machine.end(self.machine.node(node), Some(PowerLoss::Chance));
+                self.machine.wipe_disk(self.machine.node(node));
+                self.destroyed.lock().expect("no panic under this lock").insert(node);
+                self.tell_disk(node, DiskHealth::Damaged);
+                (EffectPhase::Start, format!("{node} loses power, and gets an empty disk"))
             }
             Effect::Grow => return self.grow(fault),
+            Effect::Shrink { node } if !self.may_shrink(node) => {
+                (EffectPhase::Once, format!("{node} stays: so many others are damaged that the cluster could not go on without it"))
+            }
             Effect::Shrink { node } => return self.ask_cluster(fault, node, Admin::RemoveMember { node }),
             Effect::Kill { node, power_loss } => {
-                let how = if power_loss { "power loss of" } else { "kill" };
-                let ran = self.machine.end_process(self.machine.node(node), power_loss);
+                let how = match power_loss {
+                    None => "kill",
+                    Some(PowerLoss::Chance) => "power loss of",
+                    Some(PowerLoss::Everything) => "power loss, and everything unsynced is lost, of",
+                    Some(PowerLoss::Torn) => "power loss, and everything unsynced is torn, of",
+                };
+                let ran = self.machine.end(self.machine.node(node), power_loss);
                 (EffectPhase::Start, format!("{how} {node}{}", if ran { "" } else { " (it was down)" }))
             }
             Effect::Boot { node } if self.has_left(node) => {
@@ -413,6 +452,33 @@ impl Director {
             }
         };
         self.say(fault, phase, text);
+    }
+
+    fn tell_disk(&self, node: NodeId, disk: DiskHealth) {
+        self.machine.record(What::Node { node, saw: Saw::Disk { disk } });
+    }
+
+    /// Whether this node's disk may be damaged too: whoever votes and is not damaged must be a quorum, for then
+    /// every committed entry is on one of them.
+    fn may_destroy(&self, node: NodeId) -> bool {
+        let voters = self.voters();
+        let mut damaged = self.destroyed.lock().expect("no panic under this lock").clone();
+        damaged.insert(node);
+        self.plan.allow_data_loss || damaged.intersection(&voters).count() <= (voters.len().max(1) - 1) / 2
+    }
+
+    /// Whether the cluster can do without this member, and still has a quorum whose disks are well.
+    fn may_shrink(&self, node: NodeId) -> bool {
+        let mut voters = self.voters();
+        voters.remove(&node);
+        let damaged = self.destroyed.lock().expect("no panic under this lock").intersection(&voters).count();
+        self.plan.allow_data_loss || damaged == 0 || damaged <= (voters.len().max(1) - 1) / 2
+    }
+
+    /// Who votes, as far as anybody told.
+    fn voters(&self) -> BTreeSet<NodeId> {
+        let told = self.machine.voters();
+        if told.is_empty() { self.founders.keys().copied().collect() } else { told }
     }
 
     /// Clocks go wrong, or right; what that makes of the promise that the monotonic one keeps is written down.
@@ -479,15 +545,18 @@ impl Director {
         self.machine.heal_all_links();
         for node in self.started() {
             self.machine.change_clock(self.machine.node(node), ClockChange::Reset);
-            self.machine.restore_disk_entirely(self.machine.node(node));
+            if self.machine.mend_disk_entirely(self.machine.node(node)) {
+                self.tell_disk(node, DiskHealth::Sound);
+            }
         }
         (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
         // Who only learns takes part in no quorum, and is always started.
-        let told = self.machine.voters();
-        let voters = if told.is_empty() { self.founders.keys().copied().collect() } else { told };
+        let voters = self.voters();
+        // Whose disk is damaged may not come up: they are of the minority that may be dead.
+        let damaged = self.destroyed.lock().expect("no panic under this lock").intersection(&voters).count();
         let mut may_stay_dead = match self.plan.liveness.heal {
             Heal::All => 0,
-            Heal::Quorum => (voters.len() - 1) / 2,
+            Heal::Quorum => ((voters.len().max(1) - 1) / 2).saturating_sub(damaged),
         };
         // Whoever does not belong any more must not hold up clients either.
         for id in self.started() {
@@ -496,7 +565,8 @@ impl Director {
         let mut running = Vec::new();
         for id in self.members() {
             let host = self.machine.node(id);
-            if !self.machine.is_running(host) && may_stay_dead > 0 && voters.contains(&id) {
+            let is_damaged = self.destroyed.lock().expect("no panic under this lock").contains(&id);
+            if !self.machine.is_running(host) && may_stay_dead > 0 && voters.contains(&id) && !is_damaged {
                 may_stay_dead -= 1;
                 continue;
             }

@@ -116,6 +116,7 @@ impl Deriver {
             | Saw::Restored { .. }
             | Saw::Members { .. }
             | Saw::ClockBound { .. }
+            | Saw::Disk { .. }
             | Saw::Final { .. } => None,
         }
     }

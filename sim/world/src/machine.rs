@@ -13,7 +13,7 @@ use crate::{
 };
 use madsim::time::TimeHandle;
 use squall_env::LocalInstant;
-use squall_history::{Entry, Event, History, NodeId, Saw, SimTime, What, stream};
+use squall_history::{DiskHealth, Entry, Event, History, NodeId, Saw, SimTime, What, stream};
 use std::{
     collections::{BTreeSet, VecDeque},
     future::{Future, poll_fn},
@@ -324,7 +324,11 @@ impl State {
             Due::Syn { conn } => self.syn_arrives(now, conn),
             Due::SynAnswer { conn, accepted } => self.syn_answer_arrives(now, conn, accepted),
             Due::SynRetry { conn } => self.syn_retry(now, conn),
-            Due::Synced { host, ticket } => self.hosts[host].disk.sync_done(ticket),
+            Due::Synced { host, ticket } => {
+                if self.hosts[host].disk.sync_done(ticket) {
+                    self.observe(now, host, Saw::Disk { disk: DiskHealth::Damaged });
+                }
+            }
             Due::Crash { .. } => unreachable!("the pump handles crashes outside of the lock"),
         }
     }

@@ -13,6 +13,7 @@ use crate::{
 use pin_project_lite::pin_project;
 use squall_env::{Bug, JoinError};
 use squall_history::{BootData, Saw, SeededStream, stream};
+use squall_scenario::PowerLoss;
 use std::{
     cell::RefCell,
     future::Future,
@@ -233,13 +234,19 @@ impl Machine {
     /// page cache. Power loss: silence on every connection, and unsynced writes are lost, kept or torn.
     /// True when a process ended by it.
     pub fn end_process(&self, host: HostId, power_loss: bool) -> bool {
+        self.end(host, power_loss.then_some(PowerLoss::Chance))
+    }
+
+    /// The same; a power loss may have one fate for everything that was not synced.
+    pub fn end(&self, host: HostId, power_loss: Option<PowerLoss>) -> bool {
+        let (fate, power_loss) = (power_loss, power_loss.is_some());
         let process = {
             let (now, mut guard) = self.lock();
             let state = &mut *guard;
             let entry = &mut state.hosts[host.0];
-            if power_loss {
+            if let Some(fate) = fate {
                 entry.powered = false;
-                entry.disk.power_loss();
+                entry.disk.power_loss(fate);
             }
             let Some(process) = entry.process.take() else {
                 // Nothing runs, but the kernel may still be delivering for what ran: not without power.

@@ -14,7 +14,7 @@ mod node;
 
 use crate::{Checker, Verdict};
 use node::{Log, NodeState};
-use squall_history::{LogMark, NodeId, Role, Saw, SimTime, View};
+use squall_history::{BootData, DiskHealth, LogMark, NodeId, Role, Saw, SimTime, View};
 use std::collections::BTreeMap;
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -59,8 +59,16 @@ impl Raft {
     fn observe(&mut self, id: NodeId, saw: &Saw) -> Result<(), Broken> {
         let node = self.nodes.entry(id).or_default();
         match saw {
-            Saw::Booted { .. } => {
+            Saw::Booted { data, .. } => {
+                // It begins anew, with nothing: it is no voter any more, or it must not start.
+                if node.damaged && *data == BootData::Empty {
+                    *node = NodeState::default();
+                }
                 node.boot();
+                Ok(())
+            }
+            Saw::Disk { disk } => {
+                node.damaged |= *disk == DiskHealth::Damaged;
                 Ok(())
             }
             Saw::Vote { term, voted_for, granted } => node.vote(id, *term, *voted_for, *granted),

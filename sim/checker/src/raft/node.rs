@@ -52,6 +52,8 @@ struct TermVote {
 #[derive(Default)]
 pub(super) struct NodeState {
     pub(super) log: Log,
+    /// What was durable here was damaged, or lost.
+    pub(super) damaged: bool,
     /// The last vote that it used, which must survive restarts: the term, whom it voted for in it, and
     /// which leader of it the node knew.
     vote: Option<TermVote>,

@@ -2,7 +2,7 @@
 
 use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
-    effect::{ClusterView, Effect, Size},
+    effect::{ClusterView, Effect, PowerLoss, Size},
     target::{Target, Whom},
     values::{self, Span},
     yaml::{Decoder, Diagnostic, Node},
@@ -76,7 +76,7 @@ impl Fault for CrashLoop {
         let (nodes, mut at, mut effects) = (self.target.resolve_nodes(view), Duration::ZERO, Vec::new());
         for _ in 0..TURNS_MAX {
             for &node in &nodes {
-                effects.push((at, Effect::Kill { node, power_loss: self.power_loss }));
+                effects.push((at, Effect::Kill { node, power_loss: self.power_loss.then_some(PowerLoss::Chance) }));
                 effects.push((at + self.down.max, Effect::Boot { node }));
             }
             at += self.down.max + self.up.max;

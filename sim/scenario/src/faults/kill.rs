@@ -2,7 +2,7 @@
 
 use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
-    effect::{ClusterView, Effect, Size},
+    effect::{ClusterView, Effect, PowerLoss, Size},
     target::{Target, Whom},
     values::{self, Span},
     yaml::{Decoder, Node},
@@ -66,7 +66,7 @@ impl Fault for Kill {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
         let mut effects = Vec::new();
         for node in self.target.resolve_nodes(view) {
-            effects.push((Duration::ZERO, Effect::Kill { node, power_loss: self.power_loss }));
+            effects.push((Duration::ZERO, Effect::Kill { node, power_loss: self.power_loss.then_some(PowerLoss::Chance) }));
             if let Some(after) = self.restart_after {
                 effects.push((after.max, Effect::Boot { node }));
             }

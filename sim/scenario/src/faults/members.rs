@@ -2,7 +2,7 @@
 
 use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
-    effect::{ClusterView, Effect, Size},
+    effect::{ClusterView, Effect, PowerLoss, Size},
     target::{Target, Whom},
     values,
     yaml::{Decoder, Node},
@@ -83,7 +83,7 @@ impl Fault for Change {
         let Some(target) = &self.target else { return vec![] };
         let nodes = target.resolve_nodes(view);
         let each = |node| match self.how {
-            How::Replace => vec![Effect::Kill { node, power_loss: true }, Effect::Shrink { node }, Effect::Grow],
+            How::Replace => vec![Effect::Kill { node, power_loss: Some(PowerLoss::Chance) }, Effect::Shrink { node }, Effect::Grow],
             How::Grow { .. } | How::Shrink => vec![Effect::Shrink { node }],
         };
         nodes.into_iter().flat_map(each).map(|effect| (Duration::ZERO, effect)).collect()

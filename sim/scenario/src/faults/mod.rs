@@ -3,6 +3,7 @@
 mod admin;
 mod clock;
 mod crash_loop;
+mod damage;
 mod degrade;
 mod disk;
 mod flap;
@@ -118,6 +119,7 @@ pub const REGISTRY: &[FaultKind] = &[
     pause::KIND,
     rolling::KIND,
     crash_loop::KIND,
+    damage::WIPE,
     admin::TRANSFER_LEADER,
     admin::COMPACT,
     admin::SNAPSHOT,
@@ -132,6 +134,13 @@ pub const REGISTRY: &[FaultKind] = &[
     clock::LEAP,
     clock::RESET,
     disk::SLOW,
+    disk::FULL,
+    disk::IO_ERROR,
+    disk::MISDIRECT,
+    damage::LOSE_UNSYNCED,
+    damage::TORN_WRITE,
+    damage::BITFLIP,
+    damage::TRUNCATE,
 ];
 
 /// A fault, as written: what it does, to whom, for how long. When is not its business.
@@ -162,6 +171,11 @@ pub trait Fault: Debug + Send + Sync {
     /// How many nodes join the cluster by it that there were not before.
     fn newcomers(&self) -> u32 {
         0
+    }
+
+    /// Whether it destroys what is durable on its targets.
+    fn destroys(&self) -> bool {
+        false
     }
 
     /// The kind's name.

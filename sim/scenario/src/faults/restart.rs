@@ -41,7 +41,7 @@ impl Fault for Restart {
     }
 
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
-        let each = |node| [Effect::Kill { node, power_loss: false }, Effect::Boot { node }];
+        let each = |node| [Effect::Kill { node, power_loss: None }, Effect::Boot { node }];
         self.target.resolve_nodes(view).into_iter().flat_map(each).map(|effect| (Duration::ZERO, effect)).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
-    effect::{ClusterView, Effect, Party, Size},
+    effect::{ClusterView, Effect, Party, PowerLoss, Size},
     target::{self, Target},
     values::{self, Span},
     yaml::{Decoder, Kind, Node},
@@ -107,7 +107,7 @@ impl Fault for Rolling {
         let mut at = Duration::ZERO;
         let mut effects = Vec::new();
         for node in ids {
-            effects.push((at, Effect::Kill { node, power_loss: self.power_loss }));
+            effects.push((at, Effect::Kill { node, power_loss: self.power_loss.then_some(PowerLoss::Chance) }));
             effects.push((at + self.down.max, Effect::Boot { node }));
             at += self.down.max + self.gap.max;
         }

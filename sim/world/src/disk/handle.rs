@@ -4,6 +4,7 @@ use super::{NameChange, SyncTarget};
 use crate::{machine::State, process::Process, queue::Due};
 use squall_env::{Disk, File, OpenMode};
 use squall_history::SimTime;
+use squall_scenario::DiskAccess;
 use std::{
     future::Future,
     io,
@@ -63,8 +64,9 @@ impl Future for Syncing {
         let disk = &mut state.hosts[self.process.host].disk;
         match disk.syncs.get_mut(&self.ticket) {
             Some(sync) if sync.done => {
+                let fails = sync.fails;
                 disk.syncs.remove(&self.ticket);
-                Poll::Ready(Ok(()))
+                Poll::Ready(fails.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno.number()))))
             }
             Some(sync) => {
                 sync.waker = Some(cx.waker().clone());
@@ -73,6 +75,11 @@ impl Future for Syncing {
             None => Poll::Pending,
         }
     }
+}
+
+/// An error, if a fault makes this access fail.
+fn may_fail(disk: &mut super::DiskState, access: DiskAccess) -> io::Result<()> {
+    disk.fails(access).map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno.number())))
 }
 
 fn sync(process: &Arc<Process>, target: impl FnOnce(&mut super::DiskState) -> SyncTarget) -> io::Result<Syncing> {
@@ -127,7 +134,9 @@ impl Disk for SimDisk {
     async fn remove(&self, path: &str) -> io::Result<()> {
         on_disk(&self.process, |_, state, host| {
             let disk = &mut state.hosts[host].disk;
-            disk.lookup(path)?;
+            let inode = disk.lookup(path)?;
+            let gone = disk.inode(inode).data().len();
+            disk.gives_back(gone);
             disk.change(NameChange::Unlink { name: path.to_string() });
             Ok(())
         })
@@ -152,7 +161,9 @@ impl Disk for SimDisk {
 impl File for SimFile {
     async fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         on_disk(&self.process, |_, state, host| {
-            let data = state.hosts[host].disk.inode(self.inode).data();
+            let disk = &mut state.hosts[host].disk;
+            may_fail(disk, DiskAccess::Read)?;
+            let data = disk.inode(self.inode).data();
             let from = (offset as usize).min(data.len());
             Ok(data[from..from.saturating_add(len).min(data.len())].to_vec())
         })
@@ -160,14 +171,21 @@ impl File for SimFile {
 
     async fn write_at(&self, offset: u64, data: Vec<u8>) -> io::Result<()> {
         on_disk(&self.process, |_, state, host| {
-            state.hosts[host].disk.inode(self.inode).write(offset as usize, &data);
+            let disk = &mut state.hosts[host].disk;
+            may_fail(disk, DiskAccess::Write)?;
+            let end = disk.inode(self.inode).data().len();
+            disk.allocate((offset as usize + data.len()).saturating_sub(end))?;
+            disk.inode(self.inode).write(offset as usize, &data);
             Ok(())
         })
     }
 
     async fn append(&self, data: Vec<u8>) -> io::Result<u64> {
         on_disk(&self.process, |_, state, host| {
-            let inode = state.hosts[host].disk.inode(self.inode);
+            let disk = &mut state.hosts[host].disk;
+            may_fail(disk, DiskAccess::Write)?;
+            disk.allocate(data.len())?;
+            let inode = disk.inode(self.inode);
             let end = inode.data().len();
             inode.write(end, &data);
             Ok(end as u64)
@@ -176,7 +194,25 @@ impl File for SimFile {
 
     async fn truncate(&self, len: u64) -> io::Result<()> {
         on_disk(&self.process, |_, state, host| {
-            state.hosts[host].disk.inode(self.inode).truncate(len as usize);
+            let disk = &mut state.hosts[host].disk;
+            may_fail(disk, DiskAccess::Write)?;
+            let before = disk.inode(self.inode).data().len();
+            // What is made longer is a hole: it takes no space yet.
+            disk.gives_back(before.saturating_sub(len as usize));
+            disk.inode(self.inode).truncate(len as usize);
+            Ok(())
+        })
+    }
+
+    async fn allocate(&self, len: u64) -> io::Result<()> {
+        on_disk(&self.process, |_, state, host| {
+            let disk = &mut state.hosts[host].disk;
+            may_fail(disk, DiskAccess::Write)?;
+            let before = disk.inode(self.inode).data().len();
+            if before < len as usize {
+                disk.allocate(len as usize - before)?;
+                disk.inode(self.inode).truncate(len as usize);
+            }
             Ok(())
         })
     }

@@ -11,7 +11,8 @@
 //! latency drawn from the disk's profile. Deliberately not here: directories themselves (they are made
 //! durably, as by a provisioning script), and reads that miss the cache (reads take no time).
 //!
-//! **Architecture Invariant:** what a completed `sync_data` covered is never changed by a power loss.
+//! **Architecture Invariant:** what a completed `sync_data` covered is never changed by a power loss, unless a fault
+//! says so: a sync that failed, a write that went astray ([`inode`]), or damage to what was on the disk.
 
 mod handle;
 mod inode;
@@ -20,10 +21,10 @@ pub use handle::{SimDisk, SimFile};
 
 use inode::Inode;
 use squall_history::{SeededStream, SimTime};
+use squall_scenario::{Damage, DiskAccess, DiskChange, Errno, PowerLoss, Probability};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    ops::RangeInclusive,
     task::Waker,
     time::Duration,
 };
@@ -98,14 +99,19 @@ struct Sync {
     target: SyncTarget,
     waker: Option<Waker>,
     done: bool,
+    fails: Option<Errno>,
 }
 
 pub(crate) struct DiskState {
     profile: DiskProfile,
     draws: SeededStream,
-    /// How much longer syncs take, for each fault that makes them; drawn from a stream of their own.
-    slower: Vec<RangeInclusive<Duration>>,
-    slower_draws: SeededStream,
+    /// What is wrong with it, for each fault that makes it so; drawn from a stream of their own.
+    wrong: Vec<DiskChange>,
+    wrong_draws: SeededStream,
+    /// How many bytes can be allocated, while it is full.
+    free: u64,
+    /// Somebody put an empty disk here.
+    pub(crate) wiped: bool,
     inodes: BTreeMap<u64, Inode>,
     dirs: BTreeSet<String>,
     names: BTreeMap<String, u64>,
@@ -119,12 +125,14 @@ pub(crate) struct DiskState {
 }
 
 impl DiskState {
-    pub(crate) fn new(profile: DiskProfile, draws: SeededStream, slower_draws: SeededStream) -> DiskState {
+    pub(crate) fn new(profile: DiskProfile, draws: SeededStream, wrong_draws: SeededStream) -> DiskState {
         DiskState {
             profile,
             draws,
-            slower: Vec::new(),
-            slower_draws,
+            wrong: Vec::new(),
+            wrong_draws,
+            free: 0,
+            wiped: false,
             inodes: BTreeMap::new(),
             dirs: BTreeSet::from([String::new()]),
             names: BTreeMap::new(),
@@ -171,28 +179,69 @@ impl DiskState {
     /// Starts a sync; it is done at the returned moment.
     fn sync_start(&mut self, now: SimTime, target: SyncTarget) -> (u64, SimTime) {
         let took = self.draws.duration(self.profile.sync_min, self.profile.sync_max);
-        let longer: Duration = self.slower.iter().map(|by| self.slower_draws.duration(*by.start(), *by.end())).sum();
+        let slow = self.wrong.iter().filter_map(|w| if let DiskChange::Slow(by) = w { Some(by) } else { None });
+        let longer: Duration = slow.map(|by| self.wrong_draws.duration(by.min, by.max)).sum();
         self.free_at = self.free_at.max(now) + took + longer;
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.syncs.insert(ticket, Sync { target, waker: None, done: false });
+        let fails = self.fails(DiskAccess::Sync);
+        self.syncs.insert(ticket, Sync { target, waker: None, done: false, fails });
         (ticket, self.free_at)
+    }
+
+    /// Whether this access fails, and how.
+    fn fails(&mut self, access: DiskAccess) -> Option<Errno> {
+        let errors: Vec<(Errno, Probability)> = self
+            .wrong
+            .iter()
+            .filter_map(
+                |w| if let DiskChange::Errors { on, errno, rate } = w { on.contains(&access).then_some((*errno, *rate)) } else { None },
+            )
+            .collect();
+        errors.into_iter().find(|(_, rate)| self.wrong_draws.ratio(rate.numerator.into(), rate.denominator.into())).map(|(errno, _)| errno)
+    }
+
+    fn is_full(&self) -> bool {
+        self.wrong.iter().any(|w| matches!(w, DiskChange::Full { .. }))
+    }
+
+    /// So much more of the disk is in use, or `StorageFull`.
+    fn allocate(&mut self, bytes: usize) -> io::Result<()> {
+        if self.is_full() {
+            let left = self.free.checked_sub(bytes as u64);
+            self.free = left.ok_or_else(|| io::Error::from_raw_os_error(Errno::Enospc.number()))?;
+        }
+        Ok(())
+    }
+
+    /// What is given back is there for whoever asks next.
+    fn gives_back(&mut self, bytes: usize) {
+        self.free += if self.is_full() { bytes as u64 } else { 0 };
     }
 
     /// A sync is done: what it covers is durable. The kernel does this, whether or not the process
     /// that asked still lives.
-    pub(crate) fn sync_done(&mut self, ticket: u64) {
-        let Some(sync) = self.syncs.get_mut(&ticket) else { return };
+    ///
+    /// True when what it wrote went astray.
+    pub(crate) fn sync_done(&mut self, ticket: u64) -> bool {
+        let Some(sync) = self.syncs.get_mut(&ticket) else { return false };
         sync.done = true;
         if let Some(waker) = sync.waker.take() {
             waker.wake();
         }
         match &sync.target {
             SyncTarget::File { inode, layer } => {
-                if let Some(inode) = self.inodes.get_mut(inode) {
-                    inode.synced(*layer);
+                let (inode, layer, failed) = (*inode, *layer, sync.fails.is_some());
+                let away = if failed { None } else { self.astray() };
+                let Some(inode) = self.inodes.get_mut(&inode) else { return false };
+                match (failed, away) {
+                    (true, _) => inode.sync_failed(layer),
+                    (false, None) => inode.synced(layer),
+                    (false, Some(away)) => return inode.misdirected(layer, away),
                 }
             }
+            // Names are journalled: they stay to be made durable.
+            SyncTarget::Dir { .. } if sync.fails.is_some() => {}
             SyncTarget::Dir { dir, upto } => {
                 let (dir, upto) = (dir.clone(), *upto);
                 let covers = |(ordinal, change): &&(u64, NameChange)| *ordinal <= upto && change.dir() == dir;
@@ -216,6 +265,15 @@ impl DiskState {
                 self.collect();
             }
         }
+        false
+    }
+
+    /// How many sectors away the next write lands, if it does.
+    fn astray(&mut self) -> Option<usize> {
+        let rates: Vec<Probability> =
+            self.wrong.iter().filter_map(|w| if let DiskChange::Misdirect { rate } = w { Some(*rate) } else { None }).collect();
+        let hit = rates.iter().any(|rate| self.wrong_draws.ratio(rate.numerator.into(), rate.denominator.into()));
+        hit.then(|| self.wrong_draws.in_range(1..=16) as usize)
     }
 
     /// Forgets the files that no name, durable or not, and no handle leads to.
@@ -225,11 +283,12 @@ impl DiskState {
         self.inodes.retain(|id, inode| inode.handles > 0 || named.contains(id));
     }
 
-    /// The power goes: syncs in flight never end, unsynced sectors and names take their chances.
-    pub(crate) fn power_loss(&mut self) {
+    /// The power goes: syncs in flight never end, unsynced sectors and names take their chances, or share one fate.
+    pub(crate) fn power_loss(&mut self, fate: PowerLoss) {
         self.syncs.clear();
         self.free_at = SimTime(0);
         let kept = self.draws.below(self.pending.len() as u64 + 1) as usize;
+        let kept = if fate == PowerLoss::Everything { 0 } else { kept };
         for (_, change) in self.pending.drain(..).take(kept) {
             change.apply(&mut self.durable_names);
         }
@@ -237,27 +296,93 @@ impl DiskState {
         let live: BTreeSet<u64> = self.names.values().copied().collect();
         self.inodes.retain(|id, _| live.contains(id));
         for inode in self.inodes.values_mut() {
-            inode.power_loss(&mut self.draws);
+            inode.power_loss(fate, &mut self.draws);
         }
     }
 }
 
-impl crate::Machine {
-    /// Each sync of this host's disk takes so much longer from now on; several of these add up.
-    pub fn slow_disk(&self, host: crate::HostId, by: RangeInclusive<Duration>) {
-        self.lock().1.hosts[host.0].disk.slower.push(by);
-    }
-
-    /// Takes one of these back.
-    pub fn restore_disk(&self, host: crate::HostId, by: &RangeInclusive<Duration>) {
-        let slower = &mut self.lock().1.hosts[host.0].disk.slower;
-        if let Some(at) = slower.iter().position(|other| other == by) {
-            slower.remove(at);
+impl DiskState {
+    /// What is on the disk is damaged; how, in words, or `None` when there was nothing to damage.
+    fn damage(&mut self, damage: &Damage) -> Option<String> {
+        let (Damage::Flip { files, .. } | Damage::Cut { files, .. }) = damage;
+        let there: Vec<(String, u64)> = self
+            .names
+            .iter()
+            .filter(|(name, inode)| files.as_ref().is_none_or(|f| name.starts_with(f)) && !self.inodes[inode].data().is_empty())
+            .map(|(name, inode)| (name.clone(), *inode))
+            .collect();
+        if there.is_empty() {
+            return None;
+        }
+        let (name, inode) = self.wrong_draws.pick(&there).clone();
+        let draws = &mut self.wrong_draws;
+        let inode = self.inodes.get_mut(&inode).expect("a name leads to its file");
+        match damage {
+            Damage::Flip { bits, .. } => {
+                let flipped = inode.flip(*bits, draws);
+                (flipped > 0).then(|| format!("{flipped} bits of {name} flip"))
+            }
+            Damage::Cut { bytes, .. } => {
+                let most = draws.in_range(1..=*bytes) as usize;
+                Some(format!("{name} loses its last {} bytes", inode.cut(most)))
+            }
         }
     }
 
-    /// Takes all of them back.
-    pub fn restore_disk_entirely(&self, host: crate::HostId) {
-        self.lock().1.hosts[host.0].disk.slower.clear();
+    /// An empty disk takes its place.
+    fn wipe(&mut self) {
+        self.names.clear();
+        self.durable_names.clear();
+        self.pending.clear();
+        self.syncs.clear();
+        self.dirs = BTreeSet::from([String::new()]);
+        self.inodes.clear();
+        self.wiped = true;
+    }
+}
+
+impl crate::Machine {
+    /// Something is wrong with this host's disk from now on; several such things add up.
+    pub fn worsen_disk(&self, host: crate::HostId, change: DiskChange) {
+        let disk = &mut self.lock().1.hosts[host.0].disk;
+        if let DiskChange::Full { leaves } = change {
+            disk.free = if disk.is_full() { disk.free.min(leaves) } else { leaves };
+        }
+        disk.wrong.push(change);
+    }
+
+    /// Takes one of these back.
+    pub fn mend_disk(&self, host: crate::HostId, change: &DiskChange) {
+        let wrong = &mut self.lock().1.hosts[host.0].disk.wrong;
+        if let Some(at) = wrong.iter().position(|other| other == change) {
+            wrong.remove(at);
+        }
+    }
+
+    /// Whether any of its accesses fail.
+    pub fn disk_has_errors(&self, host: crate::HostId) -> bool {
+        self.lock().1.hosts[host.0].disk.wrong.iter().any(|w| matches!(w, DiskChange::Errors { .. }))
+    }
+
+    /// Takes all of them back; true when accesses failed.
+    pub fn mend_disk_entirely(&self, host: crate::HostId) -> bool {
+        let failed = self.disk_has_errors(host);
+        self.lock().1.hosts[host.0].disk.wrong.clear();
+        failed
+    }
+
+    /// Damages what is on a host's disk; says how, or nothing when there was nothing to damage.
+    pub fn damage_disk(&self, host: crate::HostId, damage: &Damage) -> Option<String> {
+        self.lock().1.hosts[host.0].disk.damage(damage)
+    }
+
+    /// An empty disk takes the place of a host's; the host must be without power.
+    pub fn wipe_disk(&self, host: crate::HostId) {
+        self.lock().1.hosts[host.0].disk.wipe();
+    }
+
+    /// Whether that was done to it.
+    pub fn was_wiped(&self, host: crate::HostId) -> bool {
+        self.lock().1.hosts[host.0].disk.wiped
     }
 }
