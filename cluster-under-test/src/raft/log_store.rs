@@ -12,7 +12,7 @@ use openraft::{
     OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
-use squall_env::{Bug, Disk, Env};
+use squall_env::{Bug, Disk, Env, Failpoint};
 use std::{
     collections::BTreeMap,
     fmt::Debug,
@@ -178,6 +178,7 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
     }
 
     async fn save_vote(&mut self, vote: &Vote<E>) -> Result<(), io::Error> {
+        E::failpoint(Failpoint::BeforeVote).await?;
         if !E::bug(Bug::ForgetVote) {
             self.wal.write(&[Record::Vote(vote_to::<E>(vote))]).await?;
             // Returning tells openraft that every earlier append is durable too, and it is: one log.

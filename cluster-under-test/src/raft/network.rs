@@ -57,11 +57,42 @@ pub(crate) struct Peers<E: Env> {
     patience: Duration,
     /// By address: a member may move. The second part tells the planted bug's.
     channels: BTreeMap<(SocketAddr, bool), Channel<E>>,
+    /// For what is sent twice; nothing is dialled before that.
+    twins: BTreeMap<SocketAddr, Channel<E>>,
+}
+
+/// Another connection to a peer, over which a request may go once more: all of Raft's may happen twice.
+struct Again<E: Env> {
+    addr: SocketAddr,
+    client: RaftClient<Channel<E>>,
+}
+
+impl<E: Env> Clone for Again<E> {
+    fn clone(&self) -> Self {
+        Again { addr: self.addr, client: self.client.clone() }
+    }
+}
+
+impl<E: Env> Again<E> {
+    /// Sends it, if the world says so; nobody waits for the answer.
+    fn maybe<F>(&self, send: impl FnOnce(RaftClient<Channel<E>>) -> F)
+    where
+        F: Future + Send + 'static,
+    {
+        if E::sends_twice(self.addr) {
+            let sending = send(self.client.clone());
+            drop(E::spawn(async move { drop(sending.await) }));
+        }
+    }
+
+    fn append(&self, rpc: pb::AppendRequest, limit: Duration) {
+        self.maybe(|mut client| async move { client.append_once(request(rpc, limit)).await.map(drop) });
+    }
 }
 
 impl<E: Env> Peers<E> {
     pub(crate) fn new(net: E::Net, cluster_id: u64, patience: Duration) -> Self {
-        Peers { net, cluster_id, patience, channels: BTreeMap::new() }
+        Peers { net, cluster_id, patience, channels: BTreeMap::new(), twins: BTreeMap::new() }
     }
 
     fn peer(&mut self, node: &BasicNode, heartbeat: bool) -> Peer<E> {
@@ -76,7 +107,11 @@ impl<E: Env> Peers<E> {
             Channel::new(self.net.clone(), addr, options)
         });
         let (patience, pipeline) = if endless { (FOR_EVER, 1) } else { (self.patience, PIPELINE) };
-        Peer { client: RaftClient::new(channel.clone()), patience, pipeline, heartbeat, beat: None }
+        let client = RaftClient::new(channel.clone());
+        let options = || channel_options(self.cluster_id, Duration::from_secs(2));
+        let twin = self.twins.entry(addr).or_insert_with(|| Channel::new(self.net.clone(), addr, options())).clone();
+        let again = Again { addr, client: RaftClient::new(twin) };
+        Peer { client, again, patience, pipeline, heartbeat, beat: None }
     }
 }
 
@@ -95,6 +130,7 @@ impl<E: Env> RaftNetworkFactory<Types<E>> for Peers<E> {
 /// One peer, for one purpose.
 pub(crate) struct Peer<E: Env> {
     client: RaftClient<Channel<E>>,
+    again: Again<E>,
     patience: Duration,
     /// How many append requests may be unanswered.
     pipeline: usize,
@@ -162,6 +198,7 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
         rpc: AppendEntriesRequest<Types<E>>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types<E>>, RPCError<Types<E>>> {
+        self.again.append(append_to::<E>(&rpc), option.soft_ttl());
         let result = match self.heartbeat {
             true => self.beat(append_to::<E>(&rpc), option.soft_ttl()).await?,
             false => {
@@ -190,6 +227,7 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
         }
         let pipeline = Pipeline::<E, S> {
             client: self.client.clone(),
+            again: self.again.clone(),
             patience: self.patience,
             depth: self.pipeline,
             input: Some(input),
@@ -203,6 +241,8 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
 
     async fn vote(&mut self, mut rpc: VoteRequest<Types<E>>, option: RPCOption) -> Result<VoteResponse<Types<E>>, RPCError<Types<E>>> {
         lie::<E>(&mut rpc);
+        let (again, limit) = (vote_request_to::<E>(&rpc), option.soft_ttl());
+        self.again.maybe(|mut client| async move { client.vote(request(again, limit)).await.map(drop) });
         let reply = self.client.vote(request(vote_request_to::<E>(&rpc), option.soft_ttl())).await.map_err(failed::<E>)?;
         vote_reply_from::<E>(reply.get_ref()).map_err(failed::<E>)
     }
@@ -286,6 +326,7 @@ struct Wire {
 /// It awaits the first request before it dials, since openraft's backoff is slept inside `input`.
 struct Pipeline<E: Env, S> {
     client: RaftClient<Channel<E>>,
+    again: Again<E>,
     patience: Duration,
     depth: usize,
     /// `None` once it ended.
@@ -322,6 +363,7 @@ where
                 Step::Request(Some(request)) => {
                     self.sent_at.push_back(E::now());
                     let wire = self.wire.as_ref().expect("a pipeline that steps has its wire");
+                    self.again.append(append_to::<E>(&request), self.patience);
                     // The channel holds a whole pipeline, so this waits for nobody.
                     if wire.requests.send(append_to::<E>(&request)).await.is_err() {
                         self.over = true;

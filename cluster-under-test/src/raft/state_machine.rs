@@ -6,7 +6,7 @@
 use super::{
     convert::{LogId, SnapshotMeta, meta_from, meta_to},
     recent::Recent,
-    types::Types,
+    types::{Command, Types},
     watch::{OrderedReceiver, OrderedSender, OrderedWatch},
 };
 use crate::{
@@ -27,7 +27,7 @@ use openraft_rt::{
     watch::{Watch as _, WatchSender as _},
 };
 use prost::Message;
-use squall_env::{Bug, Disk, Env, File, OpenMode};
+use squall_env::{Bug, Disk, Env, Failpoint, File, OpenMode};
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard},
@@ -139,6 +139,12 @@ fn opened<E: Env>(sealed: &Bytes) -> io::Result<(SnapshotMeta<E>, Store)> {
     Ok((meta, Store::from_snapshot(snapshot)))
 }
 
+/// Whether a command is a compaction, by the first field of its encoding.
+fn is_compaction(command: &Command) -> bool {
+    // Field 4, length-delimited.
+    command.0.first() == Some(&(4 << 3 | 2))
+}
+
 fn file_name<E: Env>(meta: &SnapshotMeta<E>) -> String {
     let (term, index) = meta.last_log_id.as_ref().map_or((0, 0), |id| (id.leader_id.term, id.index));
     format!("{index:016x}-{term:016x}.snap")
@@ -240,6 +246,7 @@ impl<E: Env> StateMachine<E> {
             disk.remove(&temporary).await.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
             E::sleep(WAIT_FOR_SPACE).await;
         }
+        E::failpoint(Failpoint::DuringSnapshotWrite).await?;
         disk.rename(&temporary, &path).await?;
         sync_dir::<E>(disk, DIR).await?;
         *self.shared.current.lock().expect("no panic under this lock") = Some(CurrentSnapshot { meta: meta.clone(), bytes });
@@ -304,7 +311,13 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
         S: Stream<Item = Result<EntryResponder<Types<E>>, io::Error>> + Unpin + OptionalSend,
     {
         let (mut first, mut chain) = (None, Vec::new());
+        E::failpoint(Failpoint::BeforeApply).await?;
         while let Some((entry, responder)) = entries.try_next().await? {
+            if let EntryPayload::Normal(command) = &entry.payload
+                && is_compaction(command)
+            {
+                E::failpoint(Failpoint::DuringCompaction).await?;
+            }
             let reply = {
                 let mut applying = self.applying();
                 applying.last_applied = Some(entry.log_id);
@@ -353,6 +366,7 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta<E>, snapshot: Bytes) -> Result<(), io::Error> {
         let (_, store) = opened::<E>(&snapshot)?;
+        E::failpoint(Failpoint::DuringSnapshotInstall).await?;
         self.publish(meta, snapshot).await?;
         let chain = store.chain();
         {

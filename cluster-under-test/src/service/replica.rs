@@ -21,7 +21,7 @@ use openraft::{
 };
 use openraft_rt::WatchReceiver as _;
 use prost::Message;
-use squall_env::{Bug, Env, LocalInstant, timeout, timeout_at};
+use squall_env::{Bug, Env, Failpoint, LocalInstant, timeout, timeout_at};
 use squall_rpc::{
     Channel,
     outcome::{Certainty, classify},
@@ -256,6 +256,7 @@ impl<E: Env> Replica<E> {
             RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => Refused::Status(leader_changed()),
             other => Refused::Status(Status::unavailable(format!("etcdserver: {other}"))),
         })?;
+        E::failpoint(Failpoint::BeforeReply).await.map_err(|e| Refused::Status(Status::unavailable(e.to_string())))?;
         let applied = written.data.0.ok_or_else(|| Refused::Status(Status::internal("a command without an answer")))?;
         Ok(Written { applied, index: written.log_id.index, term: written.log_id.leader_id.term })
     }

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, stream};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
-use squall_env::{Bug, Env, LocalInstant};
+use squall_env::{Bug, Env, Failpoint, LocalInstant};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::ControlFlow,
@@ -230,6 +230,10 @@ impl<E: Env> Watching<E> {
     async fn next(&mut self) -> Option<Result<WatchResponse, Status>> {
         loop {
             if let Some(answer) = self.answers.pop_front() {
+                if !answer.events.is_empty() {
+                    // It cannot fail.
+                    let _ = E::failpoint(Failpoint::BeforeWatchSend).await;
+                }
                 return Some(Ok(answer));
             }
             // What its client asks comes first: one that cannot keep up must be able to cancel.

@@ -9,7 +9,7 @@ use super::{
     sync_dir,
 };
 use crate::pb::{internal::SegmentHead, raft as pb};
-use squall_env::{Bug, Disk, Env, File, OpenMode};
+use squall_env::{Bug, Disk, Env, Failpoint, File, OpenMode};
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
@@ -175,6 +175,7 @@ impl<E: Env> Wal<E> {
         let head = SegmentHead { format: 2, sequence, vote, committed, purged, bytes, before };
         self.write(&[Record::Head(head)]).await?;
         self.file.sync_data().await?;
+        E::failpoint(Failpoint::DuringLogRotation).await?;
         self.space.name::<E>(&self.disk, &path(sequence)).await?;
         self.durable.store(self.len, Ordering::Relaxed);
         Ok(())
@@ -280,6 +281,12 @@ fn finish(done: Done, result: io::Result<()>) {
     }
 }
 
+async fn sync<E: Env>(file: &<E::Disk as Disk>::File) -> io::Result<()> {
+    E::failpoint(Failpoint::BeforeLogSync).await?;
+    file.sync_data().await?;
+    E::failpoint(Failpoint::AfterLogSync).await
+}
+
 /// The flusher: one sync for everything that waits, then everyone is told, in order.
 async fn flush_all<E: Env>(disk: E::Disk, mut requests: mpsc::UnboundedReceiver<Flush<<E::Disk as Disk>::File>>, durable: Arc<AtomicU64>) {
     // A failed sync may have marked the pages clean: no later one proves anything about them.
@@ -293,7 +300,7 @@ async fn flush_all<E: Env>(disk: E::Disk, mut requests: mpsc::UnboundedReceiver<
         let (file, upto) = (batch[0].file.clone(), batch.iter().map(|f| f.upto).max().unwrap_or(0));
         let synced = match &failed {
             Some((kind, text)) => Err(io::Error::new(*kind, text.clone())),
-            None => file.sync_data().await,
+            None => sync::<E>(&file).await,
         };
         match &synced {
             Ok(()) => _ = durable.fetch_max(upto, Ordering::Relaxed),

@@ -37,7 +37,7 @@ impl System for Etcd {
                 pre_vote: node.cluster.pre_vote,
                 snapshot_every: node.cluster.snapshot_every,
                 keep_entries: node.cluster.snapshot_every / 5,
-                segment_bytes: 64 << 10,
+                segment_bytes: 16 << 10,
                 auto_compaction: Some((Duration::from_secs(5), 1_000)),
                 founding: !node.joins,
                 ..NodeConfig::new(u64::from(node.id.0), members)

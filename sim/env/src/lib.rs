@@ -12,18 +12,20 @@
 mod bug;
 pub mod conformance;
 mod disk;
+mod failpoint;
 mod net;
 pub mod real;
 mod task;
 mod time;
 
 pub use bug::Bug;
+pub use failpoint::Failpoint;
 pub use disk::{Disk, File, OpenMode};
 pub use net::{ByteStream, Listener, Net};
 pub use task::{Elapsed, JoinError, Timeout, timeout, timeout_at};
 pub use time::{LocalInstant, WallTime};
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 /// Everything that a node may ask of the machine it runs on.
 ///
@@ -61,6 +63,19 @@ pub trait Env: Sized + Send + Sync + 'static {
     /// server compiles the broken branch out.
     #[inline(always)]
     fn bug(_bug: Bug) -> bool {
+        false
+    }
+
+    /// Execution passes one of the system's named seams: a fault may be armed there. Nothing outside a simulation.
+    #[inline(always)]
+    fn failpoint(_point: Failpoint) -> impl Future<Output = io::Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Whether a request to this address, which may safely happen twice, is to be sent once more over another
+    /// connection. A constant `false` outside a simulation.
+    #[inline(always)]
+    fn sends_twice(_to: SocketAddr) -> bool {
         false
     }
 

@@ -25,8 +25,17 @@ pub enum Until {
     FinalReads,
 }
 
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A node.
+    Node,
+    /// A client.
+    Client,
+}
+
 macro_rules! events {
-    ($($variant:ident = $name:literal, $subject:literal, $about:literal;)*) => {
+    ($($variant:ident = $name:literal, $subject:expr, $about:literal;)*) => {
         /// A named happening. `when:` and `sometimes:` use the same names.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
@@ -41,8 +50,8 @@ macro_rules! events {
                 match self { $(Event::$variant => $name,)* }
             }
 
-            /// Whether it is about a node, so that a fault may have it as its subject.
-            pub fn has_subject(self) -> bool {
+            /// What it is about: a fault may have that as its subject.
+            pub fn subject(self) -> Option<Subject> {
                 match self { $(Event::$variant => $subject,)* }
             }
 
@@ -54,25 +63,30 @@ macro_rules! events {
     };
 }
 
-// The event, its name, whether it is about a node, what it is.
+// The event, its name, what it is about, what it is.
 events! {
-    LeaderChanged = "leader-changed", true, "a node became leader of a term, other than the first leader of the run";
-    ElectionStarted = "election-started", true, "a node became a candidate, after the run had its first leader";
-    NodeRestarted = "node-restarted", true, "a process started again";
-    SnapshotBuilt = "snapshot-built", true, "a node wrote a snapshot";
-    SnapshotInstalled = "snapshot-installed", true, "a snapshot from a peer replaced a node's state";
-    LogTruncated = "log-truncated", true, "a log suffix that conflicted with the leader's was removed";
-    LogPurged = "log-purged", true, "a log's head was dropped, a snapshot covers it";
-    MemberAdded = "member-added", true, "the members of the cluster grew by this node";
-    MemberRemoved = "member-removed", true, "this node is a member of the cluster no more";
-    WriteDuringPartition = "write-during-partition", false, "a write was acknowledged while a partition was in force";
-    OutcomeUnknown = "outcome-unknown", false, "an operation ended without anybody knowing whether it happened";
-    WatchEvent = "watch-event", false, "a watch told of a change";
-    WatchResumed = "watch-resumed", false, "a watch was taken up again from an earlier revision, and is there";
-    WatchCompacted = "watch-compacted", false, "a watch was ended because its start is compacted away";
-    LeaseExpired = "lease-expired", false, "a client was told that a lease is gone";
-    LockAcquired = "lock-acquired", false, "a client came to hold a lock, or to lead an election";
-    WorkRefused = "work-refused", false, "fenced work was refused, because its place in line is gone";
+    LeaderChanged = "leader-changed", Some(Subject::Node), "a node became leader of a term, other than the first leader of the run";
+    ElectionStarted = "election-started", Some(Subject::Node), "a node became a candidate, after the run had its first leader";
+    NodeRestarted = "node-restarted", Some(Subject::Node), "a process started again";
+    SnapshotBuilt = "snapshot-built", Some(Subject::Node), "a node wrote a snapshot";
+    SnapshotInstalled = "snapshot-installed", Some(Subject::Node), "a snapshot from a peer replaced a node's state";
+    LogTruncated = "log-truncated", Some(Subject::Node), "a log suffix that conflicted with the leader's was removed";
+    LogPurged = "log-purged", Some(Subject::Node), "a log's head was dropped, a snapshot covers it";
+    MemberAdded = "member-added", Some(Subject::Node), "the members of the cluster grew by this node";
+    MemberRemoved = "member-removed", Some(Subject::Node), "this node is a member of the cluster no more";
+    WriteDuringPartition = "write-during-partition", None, "a write was acknowledged while a partition was in force";
+    WriteAcknowledged = "write-acknowledged", Some(Subject::Client), "a write was acknowledged; the history has the first one only";
+    SpaceExceeded = "space-exceeded", Some(Subject::Client), "a write was refused because a disk is full";
+    FailpointHit = "failpoint-hit", Some(Subject::Node), "a node came to a seam of its code where a fault was armed";
+    DiskDamaged = "disk-damaged", Some(Subject::Node), "what was durable on a node's disk was damaged, or lost";
+    NodeRefused = "node-refused", Some(Subject::Node), "a node refused to go on, and said why";
+    OutcomeUnknown = "outcome-unknown", Some(Subject::Client), "an operation ended without anybody knowing whether it happened";
+    WatchEvent = "watch-event", None, "a watch told of a change";
+    WatchResumed = "watch-resumed", None, "a watch was taken up again from an earlier revision, and is there";
+    WatchCompacted = "watch-compacted", None, "a watch was ended because its start is compacted away";
+    LeaseExpired = "lease-expired", Some(Subject::Client), "a client was told that a lease is gone";
+    LockAcquired = "lock-acquired", Some(Subject::Client), "a client came to hold a lock, or to lead an election";
+    WorkRefused = "work-refused", Some(Subject::Client), "fenced work was refused, because its place in line is gone";
 }
 
 impl Event {

@@ -21,7 +21,7 @@ mod view;
 
 pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
 pub use draws::{SeededStream, stream};
-pub use entry::{EffectPhase, Entry, Event, History, Until, What};
+pub use entry::{EffectPhase, Entry, Event, History, Subject, Until, What};
 pub use heard::{Before, Heard, Told};
 pub use ids::{ClientId, NodeId, OpId};
 pub use lease::{LeaseId, LeaseOp, LeaseOutput};

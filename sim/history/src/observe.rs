@@ -87,6 +87,8 @@ pub enum Saw {
     /// What is promised of its monotonic clock from now on: how many parts per million it is off at the most, and
     /// how far it has just leapt forward, in nanoseconds.
     ClockBound { off_ppm: u64, leapt: u64 },
+    /// It came to this seam of its code, and something was to happen there.
+    Failpoint { point: String },
     /// What is known of its disk from now on.
     Disk { disk: DiskHealth },
     /// The membership at `index` is applied: who votes, and who only learns. Members that are no nodes of

@@ -43,6 +43,7 @@ fn tell(saw: &Saw) -> String {
         Saw::SnapshotBuilt { index, term } => format!("has built a snapshot up to {index} (term {term})"),
         Saw::SnapshotInstalled { index, term, .. } => format!("has installed a snapshot up to {index} (term {term})"),
         Saw::Restored { index, term, .. } => format!("has restored a snapshot up to {index} (term {term})"),
+        Saw::Failpoint { point } => format!("comes to {point}"),
         Saw::Disk { disk: DiskHealth::Damaged } => "has a damaged disk".to_string(),
         Saw::Disk { disk: DiskHealth::Failing } => "has a disk that says no".to_string(),
         Saw::Disk { disk: DiskHealth::Sound } => "has a disk that works again".to_string(),
@@ -129,6 +130,7 @@ fn follow(node: &mut Node, saw: &Saw) {
         | Saw::SnapshotBuilt { .. }
         | Saw::Members { .. }
         | Saw::ClockBound { .. }
+        | Saw::Failpoint { .. }
         | Saw::Disk { .. }
         | Saw::Final { .. } => {}
     }

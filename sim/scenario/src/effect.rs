@@ -2,7 +2,7 @@
 
 use crate::values::{Probability, Span};
 use squall_history::{ClientId, NodeId};
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// An end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,12 @@ pub enum LinkChange {
     Loss(Probability),
     /// At most so many bytes a second.
     Bandwidth(u64),
+    /// Each connection is so much slower than it was, drawn for each: what is sent over several arrives in any order.
+    Reorder(Span),
+    /// A bit flips in a segment's first byte, this often: where a frame of HTTP/2 says how long it is.
+    Corrupt(Probability),
+    /// A request is sent once more, this often, over another connection.
+    Duplicate(Probability),
 }
 
 impl fmt::Display for LinkChange {
@@ -42,6 +48,9 @@ impl fmt::Display for LinkChange {
             LinkChange::Delay(by) => write!(f, "delay by {}", by.to_text()),
             LinkChange::Loss(rate) => write!(f, "lose {}", rate.to_text()),
             LinkChange::Bandwidth(limit) => write!(f, "at most {limit}B/s"),
+            LinkChange::Reorder(by) => write!(f, "delay each connection by {}", by.to_text()),
+            LinkChange::Corrupt(rate) => write!(f, "corrupt {}", rate.to_text()),
+            LinkChange::Duplicate(rate) => write!(f, "send {} of the requests twice", rate.to_text()),
         }
     }
 }
@@ -214,6 +223,48 @@ pub enum Damage {
     Cut { files: Option<String>, bytes: u64 },
 }
 
+/// What happens where a failpoint is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strike {
+    /// The process dies there.
+    Kill,
+    /// Its host loses power.
+    PowerLoss,
+    /// SIGSTOP, for so long.
+    Pause(Duration),
+    /// What comes next is so much later.
+    Delay(Duration),
+    /// What comes next fails.
+    Error(Errno),
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Strike::Kill => f.write_str("it is killed there"),
+            Strike::PowerLoss => f.write_str("it loses power there"),
+            Strike::Pause(lasts) => write!(f, "it is paused there for {lasts:?}"),
+            Strike::Delay(by) => write!(f, "it is held up there by {by:?}"),
+            Strike::Error(errno) => write!(f, "what comes next fails with {}", errno.name()),
+        }
+    }
+}
+
+/// A failpoint that is armed on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Armed {
+    /// Its name.
+    pub point: String,
+    /// What happens there.
+    pub strike: Strike,
+    /// How many passes go by before that.
+    pub skip: u32,
+    /// On how many passes it happens.
+    pub times: u32,
+    /// Who died there is started so much later.
+    pub restart_after: Option<Duration>,
+}
+
 /// What the world does at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -241,8 +292,16 @@ pub enum Effect {
     Resume { party: Party },
     /// Asks something of a node's administration interface.
     Admin { node: NodeId, ask: Admin },
-    /// A node's clocks go wrong, or right.
-    Clock { node: NodeId, change: ClockChange },
+    /// The clocks of a node, or of a client's host, go wrong, or right.
+    Clock { party: Party, change: ClockChange },
+    /// Something happens to a node when it comes to a seam of its code.
+    Arm { node: NodeId, armed: Armed },
+    /// Takes that back.
+    Disarm { node: NodeId, armed: Armed },
+    /// Clients ask so many times as often; 0: not at all.
+    Load { times: u32 },
+    /// They ask as often as their workloads say.
+    LoadNormal,
     /// Something is wrong with a node's disk; several of these add up.
     DiskWorse { node: NodeId, change: DiskChange },
     /// Takes that back.
@@ -267,7 +326,11 @@ pub struct ClusterView {
     /// Who was last seen to become leader, and still runs.
     pub leader: Option<NodeId>,
     /// Whom the event is about that a `when` waited for.
-    pub subject: Option<NodeId>,
+    pub subject: Option<Party>,
+    /// The client that last came to hold a lock, or to lead an election, and has not let go of it as far as it knows.
+    pub lease_holder: Option<ClientId>,
+    /// Whom faults with `as:` were done to.
+    pub bound: BTreeMap<String, Vec<Party>>,
 }
 
 /// How large the run is.

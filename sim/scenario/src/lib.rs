@@ -25,10 +25,10 @@ pub mod workloads;
 mod yaml;
 
 pub use effect::{
-    Admin, ClockChange, ClusterView, Damage, DiskAccess, DiskChange, Effect, Errno, Link, LinkChange, Party, PowerLoss, Size,
+    Admin, Armed, ClockChange, ClusterView, Damage, DiskAccess, DiskChange, Effect, Errno, Link, LinkChange, Party, PowerLoss, Size, Strike,
 };
 pub use model::{
-    Available, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vocabulary, When,
+    Available, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vary, Vocabulary, When, Zones,
 };
 pub use plan::plan;
 pub use schema::schema;

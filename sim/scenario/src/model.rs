@@ -10,7 +10,7 @@ use crate::{
     workloads::{self, Workload},
     yaml::{Decoder, Diagnostic, Diagnostics, Fields, Node, parse_tree},
 };
-use squall_history::{Event, Until};
+use squall_history::{Event, Subject, Until};
 use std::time::Duration;
 
 /// What a person writes; with nothing left to chance, a plan.
@@ -71,8 +71,19 @@ pub struct Cluster {
     pub latency: Span,
     /// How often a segment is lost.
     pub loss: Probability,
+    /// Where hosts are, if that makes a difference.
+    pub zones: Option<Zones>,
     /// How long a disk's sync takes, drawn per sync.
     pub sync: Span,
+}
+
+/// Hosts in several places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zones {
+    /// Who is together. Who is in none of these is with the others that are in none.
+    pub groups: Vec<Vec<Party>>,
+    /// So much more one-way latency between two places, drawn for each segment.
+    pub between: Span,
 }
 
 impl Default for Cluster {
@@ -85,6 +96,7 @@ impl Default for Cluster {
             snapshot_every: 500,
             latency: Span::millis(1, 10),
             loss: Probability::NEVER,
+            zones: None,
             sync: Span::millis(2, 2),
         }
     }
@@ -110,6 +122,8 @@ pub enum When {
         gap: Span,
         /// How many times at the most.
         repeat: Option<u32>,
+        /// Only between these moments.
+        within: Option<Span>,
     },
     /// After something happened.
     On(Trigger),
@@ -126,6 +140,8 @@ pub struct Trigger {
     pub after: Span,
     /// How many firings at the most.
     pub repeat: u32,
+    /// What happens outside of these moments does not count.
+    pub within: Option<Span>,
 }
 
 /// A fault and its time.
@@ -133,6 +149,8 @@ pub struct Trigger {
 pub struct ScheduledFault {
     /// Names it: the label of its random stream.
     pub id: Option<String>,
+    /// What later faults call those that it was done to.
+    pub bind: Option<String>,
     /// When.
     pub when: When,
     /// What.
@@ -153,6 +171,8 @@ pub enum Start {
 pub struct PlannedFault {
     /// Its name, unique in the plan.
     pub id: String,
+    /// What later faults call those that it was done to.
+    pub bind: Option<String>,
     /// When it fires.
     pub start: Start,
     /// What it does.
@@ -168,6 +188,42 @@ pub struct Swarm {
     pub families: Vec<Family>,
     /// Out of these kinds; empty: all.
     pub kinds: Vec<String>,
+    /// What else each seed draws, instead of what the scenario says.
+    pub vary: Vec<Vary>,
+}
+
+/// What a swarm may draw beside faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vary {
+    /// How many nodes there are: from the smallest number that the scenario has up to 7.
+    Size,
+    /// Election timeouts and heartbeats, how often there are snapshots, how long syncs take.
+    Timeouts,
+    /// The latency of links.
+    Latency,
+    /// How many keys each workload has: how much clients are in each other's way.
+    Keys,
+    /// How many clients each workload has.
+    Clients,
+    /// Whether everything is healed, or a minority stays dead.
+    Heal,
+}
+
+impl Vary {
+    /// All, by the names that people write.
+    pub const WORDS: &'static [(&'static str, Vary)] = &[
+        ("size", Vary::Size),
+        ("timeouts", Vary::Timeouts),
+        ("latency", Vary::Latency),
+        ("keys", Vary::Keys),
+        ("clients", Vary::Clients),
+        ("heal", Vary::Heal),
+    ];
+
+    /// That name.
+    pub fn name(self) -> &'static str {
+        Vary::WORDS.iter().find(|(_, v)| *v == self).expect("each has a name").0
+    }
 }
 
 impl Swarm {
@@ -281,24 +337,58 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
             d.mistakes.push(Diagnostic::new(place, format!("{clients} clients in all workloads; there may be {CLIENTS_MAX}")));
         }
     }
-    let duration = fields.need(d, "duration").and_then(|n| {
+    let phases_node = fields.take("phases");
+    let phases = phases_node.map(|n| decode_phases(d, n, cluster.as_ref(), workloads.as_ref().map(|w| w.iter().map(|w| w.clients()).sum())));
+    let duration_node = if phases_node.is_some() { fields.take("duration") } else { fields.need(d, "duration") };
+    if let (Some(node), Some(_)) = (duration_node, phases_node) {
+        d.mistakes.push(Diagnostic::new(node.place, "with `phases`, each has its own `duration`, and the run takes all of them"));
+    }
+    let sum = phases.as_ref().and_then(|p| p.as_ref()).map(|phases| phases.iter().map(|p| p.duration).sum::<Duration>());
+    if let (Some(node), Some(_)) = (phases_node, sum.filter(|sum| *sum > DURATION_MAX)) {
+        d.mistakes.push(Diagnostic::new(node.place, "a run of more than an hour").help("run more seeds instead"));
+    }
+    let duration = duration_node.map(|n| {
         let duration = values::duration(d, n)?;
         if duration > DURATION_MAX {
             return d.wrong(Diagnostic::new(n.place, "a run of more than an hour").help("run more seeds instead"));
         }
         Some(duration)
     });
-    let faults = fields.take("faults").map_or(Some(vec![]), |n| {
-        let items = d.list(n, "`faults`")?;
+    let duration = match phases_node {
+        Some(_) => sum,
+        None => duration.flatten(),
+    };
+    let faults_node = fields.take("faults");
+    let faults = faults_node.or(phases_node).map_or(Some(vec![]), |_| {
+        let items = faults_node.map_or(Some(&[][..]), |n| d.list(n, "`faults`"))?;
         let clients = workloads.as_ref().map(|w| w.iter().map(|w| w.clients()).sum());
-        let all: Vec<Option<ScheduledFault>> =
+        let mut all: Vec<Option<ScheduledFault>> =
             items.iter().map(|item| decode_fault(d, item, cluster.as_ref(), clients, duration)).collect();
+        let mut items: Vec<&Node> = items.iter().collect();
+        if let Some(phases) = &phases {
+            // A mistake in one of them is told already.
+            let of_phases: Vec<&(&Node, ScheduledFault)> = phases.as_ref()?.iter().flat_map(|p| &p.faults).collect();
+            items.extend(of_phases.iter().map(|(item, _)| *item));
+            all.extend(of_phases.iter().map(|(_, fault)| Some(fault.clone())));
+        }
         let mut seen = std::collections::BTreeSet::new();
         for (item, fault) in items.iter().zip(&all) {
             if let Some(ScheduledFault { id: Some(id), .. }) = fault
                 && !seen.insert(id)
             {
                 d.mistakes.push(Diagnostic::new(item.place, format!("two faults have the id `{id}`")));
+            }
+        }
+        let bound: Vec<&str> = all.iter().flatten().filter_map(|fault| fault.bind.as_deref()).collect();
+        for (item, fault) in items.iter().zip(&all) {
+            for target in fault.iter().flat_map(|fault| fault.fault.targets()) {
+                if let Target::Bound(name) = target
+                    && !bound.contains(&name.as_str())
+                {
+                    d.mistakes.push(
+                        Diagnostic::new(item.place, format!("no fault has `as: {name}`")).help("put it beside `id` and `at` of the other fault"),
+                    );
+                }
             }
         }
         all.into_iter().collect::<Option<Vec<_>>>()
@@ -466,6 +556,9 @@ fn decode_cluster(d: &mut Decoder, node: &Node) -> Option<Cluster> {
                 d.mistakes.push(Diagnostic::new(node.place, "a loss above 90% is no link").help("cut it with a partition"));
             }
         }
+        if let Some(node) = network.take("zones") {
+            cluster.zones = decode_zones(d, node, cluster.nodes.iter().min().copied().unwrap_or(1));
+        }
         network.done(d);
     }
     if let Some(mut disk) = fields.take("disk").and_then(|n| d.fields(n, "`disk`")) {
@@ -478,6 +571,29 @@ fn decode_cluster(d: &mut Decoder, node: &Node) -> Option<Cluster> {
     Some(cluster)
 }
 
+fn decode_zones(d: &mut Decoder, node: &Node, smallest: u32) -> Option<Zones> {
+    let mut fields = d.fields(node, "`zones`")?;
+    let groups = fields.need(d, "groups").and_then(|n| {
+        let mut groups: Vec<Vec<Party>> = Vec::new();
+        for item in d.list(n, "`groups`")? {
+            let group = crate::target::parties(d, item)?;
+            for party in &group {
+                if groups.iter().any(|other| other.contains(party)) {
+                    return d.wrong(Diagnostic::new(item.place, format!("{party} is in two zones")));
+                }
+                if matches!(party, Party::Node(id) if id.0 > smallest) {
+                    return d.wrong(Diagnostic::new(item.place, format!("{party} is in a zone, but the cluster may have only {smallest}")));
+                }
+            }
+            groups.push(group);
+        }
+        Some(groups)
+    });
+    let between = fields.need(d, "between").and_then(|n| values::span(d, n));
+    fields.done(d);
+    Some(Zones { groups: groups?, between: between? })
+}
+
 fn decode_workload(d: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
     let mut fields = d.fields(node, "a workload")?;
     let names: Vec<&'static str> = workloads::REGISTRY.iter().map(|k| k.name).collect();
@@ -486,6 +602,78 @@ fn decode_workload(d: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
     let workload = (kind.decode)(d, node);
     fields.done(d);
     workload
+}
+
+/// A part of the run.
+struct Phase<'n> {
+    duration: Duration,
+    /// Where each is written, and what it is; times are the run's.
+    faults: Vec<(&'n Node, ScheduledFault)>,
+}
+
+fn decode_phases<'n>(d: &mut Decoder, node: &'n Node, cluster: Option<&Cluster>, clients: Option<u32>) -> Option<Vec<Phase<'n>>> {
+    let items = d.list(node, "`phases`")?;
+    let (mut start, mut phases) = (Duration::ZERO, Vec::new());
+    for item in items {
+        let phase = decode_phase(d, item, start, cluster, clients);
+        start += phase.as_ref().map_or(Duration::ZERO, |p| p.duration);
+        phases.push(phase);
+    }
+    if items.is_empty() {
+        return d.wrong(Diagnostic::new(node.place, "a run without a phase"));
+    }
+    phases.into_iter().collect()
+}
+
+fn decode_phase<'n>(d: &mut Decoder, node: &'n Node, start: Duration, cluster: Option<&Cluster>, clients: Option<u32>) -> Option<Phase<'n>> {
+    let mut fields = d.fields(node, "a phase")?;
+    // For whoever reads it.
+    if let Some(name) = fields.take("name") {
+        d.text(name, "a name");
+    }
+    let duration = fields.need(d, "duration").and_then(|n| match values::duration(d, n)? {
+        duration if duration.is_zero() || duration > DURATION_MAX => d.wrong(Diagnostic::new(n.place, "a phase takes some time, and an hour at the most")),
+        duration => Some(duration),
+    });
+    let load_node = fields.take("load");
+    let load = load_node.map_or(Some(None), |n| match &n.kind {
+        crate::yaml::Kind::Map(_) => {
+            let mut fields = d.fields(n, "the load of a phase")?;
+            let times = fields.need(d, "times").and_then(|n| values::number(d, n, 2, 100));
+            fields.done(d);
+            times.map(|times| Some(times as u32))
+        }
+        _ => d.word(n, "the load of a phase (`idle`, `normal`, or a mapping with `times`)", &[("idle", Some(0)), ("normal", None)]),
+    });
+    let mut faults = Vec::new();
+    if let (Some(node), Some(Some(times)), Some(duration)) = (load_node, load, duration) {
+        let fault = faults::load(times, duration);
+        faults.push(Some((node, ScheduledFault { id: None, bind: None, when: When::At(start), fault })));
+    }
+    if let Some(items) = fields.take("faults").and_then(|n| d.list(n, "`faults`")) {
+        for item in items {
+            let fault = decode_fault(d, item, cluster, clients, duration);
+            faults.push(fault.zip(duration).map(|(fault, duration)| (item, fault.in_phase(start, start + duration))));
+        }
+    }
+    fields.done(d);
+    load?;
+    Some(Phase { duration: duration?, faults: faults.into_iter().collect::<Option<Vec<_>>>()? })
+}
+
+impl ScheduledFault {
+    /// The same, in a phase from `start` to `end` of the run.
+    fn in_phase(mut self, start: Duration, end: Duration) -> ScheduledFault {
+        let shifted = |span: Span| Span { min: start + span.min, max: start + span.max };
+        let bounded = |within: Option<Span>| Some(within.map_or(Span { min: start, max: end }, shifted));
+        self.when = match self.when {
+            When::At(at) => When::At(start + at),
+            When::Between(span) => When::Between(shifted(span)),
+            When::Every { gap, repeat, within } => When::Every { gap, repeat, within: bounded(within) },
+            When::On(trigger) => When::On(Trigger { within: bounded(trigger.within), ..trigger }),
+        };
+        self
+    }
 }
 
 fn decode_fault(
@@ -509,11 +697,16 @@ fn decode_fault(
             }
         }),
     };
+    let bind = fields.take("as").map_or(Some(None), |n| {
+        d.scalar(n, "a name of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())).map(Some)
+    });
     let repeat_node = fields.take("repeat");
     let repeat = match repeat_node {
         None => Some(None),
         Some(n) => values::number(d, n, 1, 10_000).map(|n| Some(n as u32)),
     };
+    let within_node = fields.take("within");
+    let within = within_node.map_or(Some(None), |n| values::span(d, n).map(Some));
     let when = fields.one_of(d, &["at", "every", "between", "when"]).and_then(|(key, n)| match key {
         "at" => {
             let text = if let crate::yaml::Kind::Scalar(text) = &n.kind { text.as_str() } else { "" };
@@ -525,10 +718,18 @@ fn decode_fault(
         "between" => values::span(d, n).map(When::Between),
         "every" => match values::span(d, n)? {
             span if span.min.is_zero() => d.wrong(Diagnostic::new(n.place, "`every` needs a time above zero")),
-            gap => Some(When::Every { gap, repeat: repeat? }),
+            gap => Some(When::Every { gap, repeat: repeat?, within: within? }),
         },
-        _ => decode_trigger(d, n, repeat.flatten()).map(When::On),
+        _ => decode_trigger(d, n, repeat.flatten()).map(|trigger| When::On(Trigger { within: within.flatten(), ..trigger })),
     });
+    if let (Some(node), Some(When::At(_) | When::Between(_))) = (within_node, when) {
+        d.mistakes.push(Diagnostic::new(node.place, "`within` needs `every` or `when`"));
+    }
+    if let (Some(node), Some(Some(within)), Some(duration)) = (within_node, within, duration)
+        && (within.min == within.max || within.max > duration)
+    {
+        d.mistakes.push(Diagnostic::new(node.place, "`within` is a range such as 5s..10s, before the end of the faults").help("both ends are told from the start"));
+    }
     if let (Some(node), Some(When::At(_) | When::Between(_))) = (repeat_node, when) {
         d.mistakes.push(Diagnostic::new(node.place, "`repeat` needs `every` or `when`: this happens once"));
     }
@@ -538,8 +739,9 @@ fn decode_fault(
     let (fault, when) = (fault?, when?);
     let earliest = match when {
         When::At(at) => at,
-        When::Between(span) | When::Every { gap: span, .. } => span.min,
-        When::On(trigger) => trigger.after.min,
+        When::Between(span) => span.min,
+        When::Every { gap, within, .. } => gap.min + within.map_or(Duration::ZERO, |w| w.min),
+        When::On(trigger) => trigger.after.min + trigger.within.map_or(Duration::ZERO, |w| w.min),
     };
     if let Some(duration) = duration.filter(|duration| earliest >= *duration) {
         let text = format!("this never happens: it is due at {} at the earliest, and faults end at {}", text(earliest), text(duration));
@@ -551,7 +753,7 @@ fn decode_fault(
         let text = format!("this may never happen: it is due at {} at the latest, and faults end at {}", text(span.max), text(duration));
         return d.wrong(Diagnostic::new(place, text));
     }
-    if let (When::Every { gap, repeat }, Some(duration)) = (when, duration) {
+    if let (When::Every { gap, repeat, .. }, Some(duration)) = (when, duration) {
         let most = (duration.as_nanos() / gap.min.as_nanos().max(1)).min(u128::from(repeat.unwrap_or(u32::MAX)));
         if most > FAULTS_MAX as u128 {
             return d.wrong(Diagnostic::new(place, format!("up to {most} of this fault; a plan has at most {FAULTS_MAX}")));
@@ -581,16 +783,21 @@ fn decode_fault(
     }
     if fault.targets().contains(&&Target::Subject) {
         match when {
-            When::On(trigger) if trigger.event.has_subject() => {}
-            When::On(trigger) => {
-                return d.wrong(Diagnostic::new(place, format!("`{}` is about no node, so it has no `subject`", trigger.event.name())));
-            }
+            When::On(Trigger { event, .. }) => match (event.subject(), fault.takes_clients()) {
+                (Some(Subject::Node), _) | (Some(Subject::Client), true) => {}
+                (Some(Subject::Client), false) => {
+                    return d.wrong(Diagnostic::new(place, format!("`{}` is about a client, and this is done to nodes", event.name())));
+                }
+                (None, _) => {
+                    return d.wrong(Diagnostic::new(place, format!("`{}` is about nobody, so it has no `subject`", event.name())));
+                }
+            },
             When::At(_) | When::Between(_) | When::Every { .. } => {
                 return d.wrong(Diagnostic::new(place, "`subject` is whom an event is about: it needs `when`"));
             }
         }
     }
-    Some(ScheduledFault { id: id?, when, fault })
+    Some(ScheduledFault { id: id?, bind: bind?, when, fault })
 }
 
 fn event_words() -> Vec<(&'static str, Event)> {
@@ -603,7 +810,7 @@ fn decode_trigger(d: &mut Decoder, node: &Node, repeat: Option<u32>) -> Option<T
     let count = fields.take("count").map_or(Some(1), |n| values::number(d, n, 1, 1_000_000));
     let after = fields.take("after").map_or(Some(Span::fixed(Duration::ZERO)), |n| values::span(d, n));
     fields.done(d);
-    Some(Trigger { event: event?, count: count? as u32, after: after?, repeat: repeat.unwrap_or(1) })
+    Some(Trigger { event: event?, count: count? as u32, after: after?, repeat: repeat.unwrap_or(1), within: None })
 }
 
 fn decode_swarm(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>) -> Option<Swarm> {
@@ -625,9 +832,14 @@ fn decode_swarm(d: &mut Decoder, node: &Node, cluster: Option<&Cluster>) -> Opti
         let all: Vec<String> = faults::REGISTRY.iter().map(|k| k.name.to_string()).collect();
         names(d, n, "`kinds`", "a kind of fault", Some(&all))
     });
+    let vary = fields.take("vary").map_or(Some(vec![]), |n| {
+        let items = d.list(n, "`vary`")?;
+        let all: Vec<Option<Vary>> = items.iter().map(|item| d.word(item, "what a swarm may vary", Vary::WORDS)).collect();
+        all.into_iter().collect::<Option<Vec<_>>>()
+    });
     let place = fields.place;
     fields.done(d);
-    let swarm = Swarm { pick: pick?, families: families?, kinds: kinds? };
+    let swarm = Swarm { pick: pick?, families: families?, kinds: kinds?, vary: vary? };
     if swarm.candidates().is_empty() {
         return d.wrong(Diagnostic::new(place, "no kind of fault is of these families and of these kinds"));
     }

@@ -6,8 +6,9 @@
 use crate::{
     effect::Size,
     faults::Fault,
-    model::{PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, When},
+    model::{Heal, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vary, When},
     values::Span,
+    workloads,
 };
 use squall_history::{SeededStream, stream};
 use std::{collections::BTreeMap, time::Duration};
@@ -26,8 +27,13 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
     if let [_, _, ..] = plan.cluster.nodes[..] {
         plan.cluster.nodes = vec![*stream(seed, "cluster nodes").pick(&scenario.cluster.nodes)];
     }
+    if let Some(swarm) = &scenario.swarm {
+        for vary in &swarm.vary {
+            vary.draw(&mut plan, &mut stream(seed, &format!("swarm varies {}", vary.name())));
+        }
+    }
     plan.workloads =
-        scenario.workloads.iter().enumerate().map(|(i, w)| w.fix(&mut stream(seed, &format!("workload {} {}", w.kind(), i + 1)))).collect();
+        plan.workloads.iter().enumerate().map(|(i, w)| w.fix(&mut stream(seed, &format!("workload {} {}", w.kind(), i + 1)))).collect();
     let size = plan.size();
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     plan.faults = Vec::new();
@@ -75,6 +81,39 @@ fn spare_a_quorum(plan: &mut Scenario) {
     plan.dropped.extend(dropped);
 }
 
+impl Vary {
+    fn draw(self, plan: &mut Scenario, draws: &mut SeededStream) {
+        let cluster = &mut plan.cluster;
+        match self {
+            Vary::Size => {
+                let smallest = cluster.size().min(7);
+                cluster.nodes = vec![draws.in_range(u64::from(smallest)..=7) as u32];
+            }
+            Vary::Timeouts => {
+                let (heartbeat, low) = *draws.pick(&[(50, 150), (100, 300), (100, 300), (250, 1_000)]);
+                cluster.heartbeat = Duration::from_millis(heartbeat);
+                cluster.election_timeout = Span::millis(low, 2 * low);
+                cluster.snapshot_every = *draws.pick(&[40, 200, 500, 5_000]);
+                cluster.sync = *draws.pick(&[Span::fixed(Duration::from_micros(200)), Span::millis(1, 3), Span::millis(3, 25)]);
+            }
+            Vary::Latency => {
+                let near = Span { min: Duration::from_micros(100), max: Duration::from_millis(1) };
+                // A round trip must fit into an election timeout several times.
+                let far = cluster.election_timeout.min / 10;
+                cluster.latency = *draws.pick(&[near, Span::millis(1, 10), Span { min: far / 3, max: far }]);
+            }
+            Vary::Keys | Vary::Clients => {
+                let key = if self == Vary::Keys { "keys" } else { "clients" };
+                let most = if self == Vary::Keys { 40 } else { 12 };
+                plan.workloads = plan.workloads.iter().map(|workload| workloads::with_number(&**workload, key, |n| {
+                    (*draws.pick(&[1, n.div_ceil(2), n, 2 * n])).clamp(1, most)
+                })).collect();
+            }
+            Vary::Heal => plan.liveness.heal = *draws.pick(&[Heal::All, Heal::Quorum]),
+        }
+    }
+}
+
 /// What waits for an event comes first.
 fn at(fault: &ScheduledFault) -> Duration {
     match fault.when {
@@ -89,7 +128,10 @@ impl When {
         match self {
             When::At(at) => format!("at {}", Span::fixed(at).to_text()),
             When::Between(span) => format!("between {}", span.to_text()),
-            When::Every { gap, repeat } => format!("every {} repeat {repeat:?}", gap.to_text()),
+            When::Every { gap, repeat, within } => {
+                let within = within.map_or(String::new(), |w| format!(" within {}", w.to_text()));
+                format!("every {} repeat {repeat:?}{within}", gap.to_text())
+            }
             When::On(t) => format!("when {} {} {} {}", t.event.name(), t.count, t.after.to_text(), t.repeat),
         }
     }
@@ -104,7 +146,7 @@ fn before_end(span: Span, drawn: Duration, end: Duration) -> Duration {
 fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str, seed: u64, size: Size, duration: Duration) {
     let mut draws = stream(seed, &format!("fault {label}"));
     let mut once = |draws: &mut SeededStream, when| {
-        into.push(ScheduledFault { id: fault.id.clone(), when, fault: fault.fault.fix(draws, size) });
+        into.push(ScheduledFault { id: fault.id.clone(), bind: fault.bind.clone(), when, fault: fault.fault.fix(draws, size) });
     };
     match fault.when {
         When::At(at) => once(&mut draws, When::At(at)),
@@ -117,10 +159,11 @@ fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str,
             let after = Span::fixed(before_end(trigger.after, after, duration));
             once(&mut draws, When::On(Trigger { after, ..trigger }));
         }
-        When::Every { gap, repeat } => {
+        When::Every { gap, repeat, within } => {
+            let (from, until) = within.map_or((Duration::ZERO, duration), |w| (w.min, w.max.min(duration)));
             let times = stream(seed, &format!("times of {label}"));
             let make = |ordinal: u32| fault.fault.fix(&mut stream(seed, &format!("fault {label} #{ordinal}")), size);
-            again_and_again(into, fault.id.as_deref(), times, gap, repeat.unwrap_or(u32::MAX), duration, make);
+            again_and_again(into, (fault.id.as_deref(), fault.bind.as_deref()), times, gap, repeat.unwrap_or(u32::MAX), (from, until), make);
         }
     }
 }
@@ -128,22 +171,27 @@ fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str,
 /// Occurrence after occurrence, until the end.
 fn again_and_again(
     into: &mut Vec<ScheduledFault>,
-    id: Option<&str>,
+    (id, bind): (Option<&str>, Option<&str>),
     mut times: SeededStream,
     gap: Span,
     repeat: u32,
-    duration: Duration,
+    (from, until): (Duration, Duration),
     make: impl Fn(u32) -> Box<dyn Fault>,
 ) {
-    let mut at = gap.draw(&mut times);
+    let mut at = from + gap.draw(&mut times);
     for ordinal in 1..=repeat {
-        if at >= duration || into.len() >= FAULTS_MAX {
+        if at >= until || into.len() >= FAULTS_MAX {
             break;
         }
         let fault = make(ordinal);
         // A start that would overlap its own fault waits for its end.
         let next = at + gap.draw(&mut times).max(fault.lasts() + Duration::from_millis(1));
-        into.push(ScheduledFault { id: id.map(|id| format!("{id}-{ordinal}")), when: When::At(at), fault });
+        into.push(ScheduledFault {
+            id: id.map(|id| format!("{id}-{ordinal}")),
+            bind: bind.map(str::to_string),
+            when: When::At(at),
+            fault,
+        });
         at = next;
     }
 }
@@ -166,7 +214,7 @@ fn draw_swarm(into: &mut Vec<ScheduledFault>, swarm: &Swarm, seed: u64, size: Si
             let drawn = (0..100).map(|_| (kind.draw)(&mut draws)).find(|fault| fault.least_nodes() <= size.nodes);
             drawn.unwrap_or_else(|| panic!("no use of {} fits into {} nodes", kind.name, size.nodes)).fix(&mut draws, size)
         };
-        again_and_again(into, None, times, gap, u32::MAX, duration, make);
+        again_and_again(into, (None, None), times, gap, u32::MAX, (Duration::ZERO, duration), make);
     }
 }
 
@@ -227,7 +275,7 @@ impl Scenario {
     /// When this is no plan.
     pub fn planned_faults(&self) -> Vec<PlannedFault> {
         let planned = self.faults.iter().map(|f| match (&f.id, f.start()) {
-            (Some(id), Some(start)) => PlannedFault { id: id.clone(), start, fault: f.fault.clone() },
+            (Some(id), Some(start)) => PlannedFault { id: id.clone(), bind: f.bind.clone(), start, fault: f.fault.clone() },
             _ => panic!("this scenario is not planned yet"),
         });
         planned.collect()

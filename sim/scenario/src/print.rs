@@ -53,18 +53,25 @@ impl Scenario {
 }
 
 fn fault(scheduled: &crate::model::ScheduledFault) -> Value {
-    let (key, when, repeat): (_, Value, _) = match scheduled.when {
-        When::At(at) => ("at", format_duration(at).into(), None),
-        When::Between(span) => ("between", span.to_text().into(), None),
-        When::Every { gap, repeat } => ("every", gap.to_text().into(), repeat),
-        When::On(trigger) => ("when", trigger_value(&trigger), Some(trigger.repeat).filter(|n| *n > 1)),
+    let (key, when, repeat, within): (_, Value, _, _) = match scheduled.when {
+        When::At(at) => ("at", format_duration(at).into(), None, None),
+        When::Between(span) => ("between", span.to_text().into(), None, None),
+        When::Every { gap, repeat, within } => ("every", gap.to_text().into(), repeat, within),
+        When::On(trigger) => ("when", trigger_value(&trigger), Some(trigger.repeat).filter(|n| *n > 1), trigger.within),
     };
     let fault = &scheduled.fault;
     let (kind, value) = match crate::faults::keys(fault.kind()) {
         (group, Some(kind)) => (group, mapping([(kind, Some(fault.to_yaml()))])),
         (kind, None) => (kind, fault.to_yaml()),
     };
-    mapping([("id", scheduled.id.as_deref().map(Into::into)), (key, Some(when)), ("repeat", repeat.map(Into::into)), (kind, Some(value))])
+    mapping([
+        ("id", scheduled.id.as_deref().map(Into::into)),
+        ("as", scheduled.bind.as_deref().map(Into::into)),
+        (key, Some(when)),
+        ("within", within.map(|span| span.to_text().into())),
+        ("repeat", repeat.map(Into::into)),
+        (kind, Some(value)),
+    ])
 }
 
 fn trigger_value(trigger: &Trigger) -> Value {
@@ -82,6 +89,7 @@ fn swarm(swarm: &Swarm) -> Value {
         ("pick", Some(if low == high { low.into() } else { format!("{low}..{high}").into() })),
         ("families", list(swarm.families.iter().map(|f| f.name()).collect())),
         ("kinds", list(swarm.kinds.iter().map(String::as_str).collect())),
+        ("vary", list(swarm.vary.iter().map(|v| v.name()).collect())),
     ])
 }
 
@@ -95,8 +103,15 @@ fn cluster(c: &Cluster) -> Value {
         [one] => (*one).into(),
         several => several.iter().copied().collect(),
     };
-    let network =
-        mapping([("latency", Some(c.latency.to_text().into())), ("loss", (c.loss != Probability::NEVER).then(|| c.loss.to_text().into()))]);
+    let zones = c.zones.as_ref().map(|zones| {
+        let group = |group: &Vec<crate::effect::Party>| group.iter().map(|p| Value::from(p.to_string())).collect::<Value>();
+        mapping([("groups", Some(zones.groups.iter().map(group).collect())), ("between", Some(zones.between.to_text().into()))])
+    });
+    let network = mapping([
+        ("latency", Some(c.latency.to_text().into())),
+        ("loss", (c.loss != Probability::NEVER).then(|| c.loss.to_text().into())),
+        ("zones", zones),
+    ]);
     mapping([
         ("nodes", Some(nodes)),
         ("pre_vote", (!c.pre_vote).then(|| false.into())),

@@ -55,6 +55,7 @@ fn target() -> Value {
     let mut any = vec![words(bare), json!({ "type": "string", "pattern": "^[nc][1-9][0-9]*$" })];
     any.push(json!({ "type": "array", "minItems": 1, "items": { "type": "string", "pattern": "^[nc][1-9][0-9]*$" } }));
     any.extend(counted);
+    any.push(closed(map([("as", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$" }))]), &["as"]));
     json!({ "anyOf": any })
 }
 
@@ -68,10 +69,12 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
 
     let mut fault = map([
         ("id", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$" })),
+        ("as", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$" })),
         ("at", duration.clone()),
         ("between", span.clone()),
         ("every", span.clone()),
         ("repeat", json!({ "type": "integer", "minimum": 1 })),
+        ("within", span.clone()),
         (
             "when",
             closed(
@@ -114,6 +117,8 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
         { "type": "array", "minItems": 1, "items": { "type": "integer", "minimum": 1, "maximum": 9 } },
     ] });
     let probability = json!({ "type": "string", "pattern": "^[0-9]+(%|/[0-9]+)$" });
+    let host = json!({ "type": "string", "pattern": "^[nc][1-9][0-9]*$" });
+    let zones = closed(map([("groups", list(&list(&host))), ("between", span.clone())]), &["groups", "between"]);
     let cluster = closed(
         map([
             ("nodes", nodes),
@@ -121,7 +126,7 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
             ("heartbeat", duration.clone()),
             ("election_timeout", span.clone()),
             ("snapshot_every", count.clone()),
-            ("network", closed(map([("latency", span.clone()), ("loss", probability)]), &[])),
+            ("network", closed(map([("latency", span.clone()), ("loss", probability), ("zones", zones)]), &[])),
             ("disk", closed(map([("sync", span.clone())]), &[])),
         ]),
         &[],
@@ -131,8 +136,14 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
             ("pick", json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": r"^[0-9]+\.\.[0-9]+$" }] })),
             ("families", list(&words(faults::Family::ALL.iter().map(|f| f.name())))),
             ("kinds", list(&words(faults::REGISTRY.iter().map(|k| k.name)))),
+            ("vary", list(&words(crate::Vary::WORDS.iter().map(|(word, _)| *word)))),
         ]),
         &[],
+    );
+    let load = json!({ "anyOf": [words(["idle", "normal"]), closed(map([("times", json!({ "type": "integer", "minimum": 2, "maximum": 100 }))]), &["times"])] });
+    let phase = closed(
+        map([("name", json!({ "type": "string" })), ("duration", duration.clone()), ("load", load), ("faults", list(&fault))]),
+        &["duration"],
     );
     let checker = names(&vocabulary.checkers, "a checker");
     let expect = json!({ "anyOf": [
@@ -151,6 +162,7 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
         ("workloads", json!({ "type": "array", "minItems": 1, "items": workload })),
         ("duration", duration.clone()),
         ("faults", list(&fault)),
+        ("phases", json!({ "type": "array", "minItems": 1, "items": phase })),
         ("swarm", swarm),
         ("dropped", json!({ "type": "array", "items": { "type": "string" } })),
         ("allow_data_loss", json!({ "type": "boolean" })),
@@ -160,7 +172,8 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
         ("sometimes", list(&event)),
         ("expect", expect),
     ]);
-    let mut schema = closed(properties, &["format", "name", "workloads", "duration"]);
+    let mut schema = closed(properties, &["format", "name", "workloads"]);
+    schema["oneOf"] = json!([{ "required": ["duration"] }, { "required": ["phases"] }]);
     schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
     schema["title"] = "a squall scenario".into();
     schema

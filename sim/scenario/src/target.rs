@@ -32,6 +32,10 @@ pub enum Target {
     Follower(u32),
     /// Whom the event of `when` is about.
     Subject,
+    /// The client that last came to hold a lock, or to lead an election.
+    LeaseHolder,
+    /// Whom the fault with this `as` was done to last.
+    Bound(String),
     /// Every client.
     Clients,
     /// This many clients, at random.
@@ -50,7 +54,9 @@ pub const TARGET_WORDS: &[(&str, &str)] = &[
     ("leader", "whoever leads when the fault fires"),
     ("followers", "everybody but the leader, when the fault fires"),
     ("one-follower", "one of the followers, at random"),
-    ("subject", "whom the event of `when` is about"),
+    ("subject", "whom the event of `when` is about, a node or a client"),
+    ("lease-holder", "the client that holds a lock, or leads an election"),
+    ("as: victim", "whom the fault with `as: victim` was done to last"),
     ("n1", "that node"),
     ("[n1, n3]", "those nodes"),
     ("fixed: 2", "so many nodes, at random"),
@@ -70,6 +76,7 @@ const WORDS: &[(&str, Target)] = &[
     ("followers", Target::Followers),
     ("one-follower", Target::OneFollower),
     ("subject", Target::Subject),
+    ("lease-holder", Target::LeaseHolder),
     ("clients", Target::Clients),
 ];
 
@@ -107,7 +114,12 @@ impl Target {
             Kind::List(_) => Target::Named(parties(decoder, node)?),
             Kind::Map(_) => {
                 let mut fields = decoder.fields(node, "a target")?;
-                let (key, value) = fields.one_of(decoder, &["fixed", "follower", "clients"])?;
+                let (key, value) = fields.one_of(decoder, &["fixed", "follower", "clients", "as"])?;
+                if key == "as" {
+                    let name = decoder.text(value, "the name that another fault gives with `as`").map(str::to_string);
+                    fields.done(decoder);
+                    return name.map(Target::Bound);
+                }
                 let count = crate::values::number(decoder, value, 1, 64);
                 fields.done(decoder);
                 match (key, count? as u32) {
@@ -133,7 +145,7 @@ impl Target {
 
     fn is_about_clients(&self) -> bool {
         match self {
-            Target::Clients | Target::SomeClients(_) => true,
+            Target::Clients | Target::SomeClients(_) | Target::LeaseHolder => true,
             Target::Named(parties) => parties.iter().any(|p| matches!(p, Party::Client(_))),
             Target::One
             | Target::All
@@ -145,6 +157,7 @@ impl Target {
             | Target::Followers
             | Target::OneFollower
             | Target::Follower(_)
+            | Target::Bound(_)
             | Target::Subject => false,
         }
     }
@@ -160,6 +173,11 @@ impl Target {
             Target::Some(n) => counted("fixed", *n),
             Target::Follower(n) => counted("follower", *n),
             Target::SomeClients(n) => counted("clients", *n),
+            Target::Bound(name) => {
+                let mut map = serde_yaml::Mapping::new();
+                map.insert(word("as"), name.as_str().into());
+                map.into()
+            }
             Target::Named(parties) => match &parties[..] {
                 [one] => word(&one.to_string()),
                 several => several.iter().map(|p| word(&p.to_string())).collect(),
@@ -189,7 +207,13 @@ impl Target {
                 }
                 return Target::Named(clients);
             }
-            Target::Leader | Target::Followers | Target::Follower(_) | Target::Subject | Target::Named(_) => return self.clone(),
+            Target::Leader
+            | Target::Followers
+            | Target::Follower(_)
+            | Target::Subject
+            | Target::LeaseHolder
+            | Target::Bound(_)
+            | Target::Named(_) => return self.clone(),
         };
         let mut ids: Vec<Party> = (1..=nodes).map(|id| Party::Node(NodeId(id))).collect();
         draws.shuffle(&mut ids);
@@ -199,7 +223,7 @@ impl Target {
     }
 
     /// Who that is, now. Empty when nobody is.
-    pub(crate) fn resolve(&self, view: &ClusterView) -> Vec<Party> {
+    pub fn resolve(&self, view: &ClusterView) -> Vec<Party> {
         let followers = || match view.leader {
             Some(leader) => view.nodes.iter().copied().filter(|n| *n != leader).map(Party::Node).collect(),
             None => vec![],
@@ -207,7 +231,9 @@ impl Target {
         match self {
             Target::Named(parties) => parties.clone(),
             Target::Leader => view.leader.map(Party::Node).into_iter().collect(),
-            Target::Subject => view.subject.map(Party::Node).into_iter().collect(),
+            Target::Subject => view.subject.into_iter().collect(),
+            Target::LeaseHolder => view.lease_holder.map(Party::Client).into_iter().collect(),
+            Target::Bound(name) => view.bound.get(name).cloned().unwrap_or_default(),
             Target::Followers => followers(),
             Target::Follower(n) => {
                 let all: Vec<Party> = followers();
@@ -242,6 +268,8 @@ impl Target {
             | Target::MinorityThird
             | Target::Leader
             | Target::Subject
+            | Target::LeaseHolder
+            | Target::Bound(_)
             | Target::Clients
             | Target::SomeClients(_)
             | Target::Named(_) => 1,
@@ -281,6 +309,6 @@ pub(crate) fn nodes(decoder: &mut Decoder, node: &Node) -> Option<Vec<NodeId>> {
 }
 
 /// A list of nodes and clients: `[n1, c3]`.
-fn parties(decoder: &mut Decoder, node: &Node) -> Option<Vec<Party>> {
+pub(crate) fn parties(decoder: &mut Decoder, node: &Node) -> Option<Vec<Party>> {
     list(decoder, node, "a node such as n1, or a client such as c1", party)
 }

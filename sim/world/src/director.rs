@@ -13,8 +13,8 @@ use crate::{
     system::{Administrator, NodeContext, Probe, Reporter, System},
 };
 use squall_env::Bug;
-use squall_history::{ClientId, DiskHealth, EffectPhase, History, NodeId, Saw, SimTime, What, digest_of};
-use squall_scenario::{Admin, ClusterView, DiskChange, Effect, Heal, Link, Party, PlannedFault, PowerLoss, Scenario, Start, Trigger};
+use squall_history::{ClientId, DiskHealth, EffectPhase, Event, History, NodeId, Saw, SimTime, What, digest_of};
+use squall_scenario::{Admin, ClusterView, DiskChange, Effect, Heal, Link, Party, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -147,8 +147,8 @@ fn newcomers(plan: &Scenario) -> u32 {
 
 /// What the director has in store.
 enum Action {
-    /// A fault begins; the node is whom the event was about that it waited for.
-    Fire(PlannedFault, Option<NodeId>),
+    /// A fault begins; the party is whom the event was about that it waited for.
+    Fire(PlannedFault, Option<Party>),
     Then(String, Effect),
 }
 
@@ -194,6 +194,8 @@ struct Director {
     hosts: BTreeMap<NodeId, SocketAddr>,
     /// How many of those that may join were started.
     joined: AtomicU32,
+    /// Whom faults with `as:` were done to.
+    bound: Mutex<BTreeMap<String, Vec<Party>>>,
     /// Whose disk was damaged.
     destroyed: Mutex<BTreeSet<NodeId>>,
     probes: BTreeMap<NodeId, Arc<Mutex<Option<Probe>>>>,
@@ -208,13 +210,14 @@ impl Director {
         let founders = hosts.iter().filter(|(id, _)| id.0 <= size).map(|(id, addr)| (*id, *addr)).collect();
         let probes = ids.clone().map(|id| (id, Arc::default())).collect();
         let administrators = ids.map(|id| (id, Arc::default())).collect();
-        Director { machine, plan, system, founders, hosts, joined: AtomicU32::new(0), destroyed: Mutex::default(), probes, administrators }
+        Director { machine, plan, system, founders, hosts, joined: AtomicU32::new(0), bound: Mutex::default(), destroyed: Mutex::default(), probes, administrators }
     }
 
     async fn direct(&self) {
         if let Some(available) = self.plan.available {
             self.machine.record(What::Available { max_gap: available.max_gap.as_nanos() as u64, until: available.until });
         }
+        self.lay_out();
         for &id in self.founders.keys() {
             self.boot(id);
         }
@@ -258,6 +261,22 @@ impl Director {
         });
     }
 
+    /// Links between zones are longer than those within one.
+    fn lay_out(&self) {
+        let Some(zones) = &self.plan.cluster.zones else { return };
+        let zone = |party: &Party| zones.groups.iter().position(|group| group.contains(party));
+        let nodes = self.hosts.keys().map(|id| Party::Node(*id));
+        let all: Vec<Party> = nodes.chain((1..=self.plan.clients()).map(|id| Party::Client(ClientId(id)))).collect();
+        let near = self.machine.config.link.clone();
+        let latency_min = near.latency_min + zones.between.min;
+        let far = LinkProfile { latency_min, latency_max: near.latency_max + zones.between.max, ..near };
+        for (from, to) in all.iter().flat_map(|from| all.iter().map(move |to| (from, to))) {
+            if zone(from) != zone(to) {
+                self.machine.set_link(self.host(*from), self.host(*to), far.clone());
+            }
+        }
+    }
+
     async fn faults(&self) {
         let (mut agenda, mut waiting) = (Agenda::default(), Vec::new());
         for fault in self.plan.planned_faults() {
@@ -266,18 +285,26 @@ impl Director {
                 Start::On(trigger) => waiting.push(Waiting { fault, trigger, seen: 0, left: trigger.repeat, free_at: SimTime(0) }),
             }
         }
-        self.machine.await_events(waiting.iter().map(|w| w.trigger.event).collect());
+        // Who dies at a failpoint is booted again by the director.
+        self.machine.await_events(waiting.iter().map(|w| w.trigger.event).chain([Event::FailpointHit]).collect());
         let end = SimTime(0) + self.plan.duration;
         loop {
             let next = agenda.actions.first_key_value().map_or(end, |((at, _), _)| (*at).min(end));
             if let Some(happening) = self.machine.next_event(next).await {
-                for waiting in waiting.iter_mut().filter(|w| w.trigger.event == happening.event && w.left > 0) {
+                if happening.event == Event::FailpointHit {
+                    self.follow_hits(&mut agenda);
+                }
+                let counts = |trigger: &Trigger| {
+                    let within = |w: &Span| SimTime(0) + w.min <= happening.at && happening.at < SimTime(0) + w.max;
+                    trigger.event == happening.event && trigger.within.as_ref().is_none_or(within)
+                };
+                for waiting in waiting.iter_mut().filter(|w| counts(&w.trigger) && w.left > 0) {
                     waiting.seen += 1;
                     if waiting.seen == waiting.trigger.count {
                         (waiting.seen, waiting.left) = (0, waiting.left - 1);
                         let start = (happening.at + waiting.trigger.after.max).max(waiting.free_at);
                         waiting.free_at = start + waiting.fault.fault.lasts() + Duration::from_millis(1);
-                        agenda.put(start, Action::Fire(waiting.fault.clone(), happening.node));
+                        agenda.put(start, Action::Fire(waiting.fault.clone(), happening.subject));
                     }
                 }
                 continue;
@@ -295,8 +322,31 @@ impl Director {
         self.machine.await_events(BTreeSet::new());
     }
 
-    fn fire(&self, agenda: &mut Agenda, fault: &PlannedFault, subject: Option<NodeId>) {
-        let effects = fault.fault.effects(&self.view(subject));
+    /// What follows from a failpoint that was hit.
+    fn follow_hits(&self, agenda: &mut Agenda) {
+        let now = self.machine.now();
+        for hit in self.machine.take_hits() {
+            let text = format!("{} comes to {}: {}", hit.node, hit.armed.point, hit.armed.strike);
+            self.say(&hit.fault, EffectPhase::Once, text);
+            match hit.armed.strike {
+                Strike::Pause(lasts) => agenda.put(now + lasts, Action::Then(hit.fault, Effect::Resume { party: Party::Node(hit.node) })),
+                Strike::Delay(_) => {}
+                Strike::Kill | Strike::PowerLoss | Strike::Error(_) => {
+                    if let Some(after) = hit.armed.restart_after {
+                        agenda.put(now + after.max(Duration::from_millis(1)), Action::Then(hit.fault, Effect::Boot { node: hit.node }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn fire(&self, agenda: &mut Agenda, fault: &PlannedFault, subject: Option<Party>) {
+        let view = self.view(subject);
+        let effects = fault.fault.effects(&view);
+        if let (Some(name), Some(target)) = (&fault.bind, fault.fault.targets().first()) {
+            let victims = target.resolve(&view);
+            self.bound.lock().expect("no panic under this lock").insert(name.clone(), victims);
+        }
         if effects.is_empty() {
             self.say(&fault.id, EffectPhase::Once, format!("{}: nobody to do it to", fault.fault.kind()));
         }
@@ -309,12 +359,14 @@ impl Director {
         }
     }
 
-    fn view(&self, subject: Option<NodeId>) -> ClusterView {
+    fn view(&self, subject: Option<Party>) -> ClusterView {
         ClusterView {
             nodes: self.started(),
             clients: (1..=self.plan.clients()).map(ClientId).collect(),
             leader: self.machine.leader(),
             subject,
+            lease_holder: self.machine.lease_holder(),
+            bound: self.bound.lock().expect("no panic under this lock").clone(),
         }
     }
 
@@ -378,9 +430,32 @@ impl Director {
                 (EffectPhase::Stop, format!("{node} accepts connections again"))
             }
             Effect::Admin { node, ask } => return self.administer(fault, node, ask),
-            Effect::Clock { node, change } => {
-                self.change_clock(node, change);
-                (EffectPhase::Once, format!("{node}: {change}"))
+            Effect::Clock { party, change } => {
+                self.change_clock(party, change);
+                (EffectPhase::Once, format!("{party}: {change}"))
+            }
+            Effect::Arm { node, armed } => {
+                let text = format!("{node}: when it comes to {}, {}", armed.point, armed.strike);
+                if matches!(armed.strike, Strike::Error(_)) {
+                    self.tell_disk(node, DiskHealth::Failing);
+                }
+                self.machine.arm(self.machine.node(node), fault, armed);
+                (EffectPhase::Start, text)
+            }
+            Effect::Disarm { node, armed } => {
+                let struck = self.machine.disarm(self.machine.node(node), fault, &armed);
+                if matches!(armed.strike, Strike::Error(_)) {
+                    self.tell_disk(node, DiskHealth::Sound);
+                }
+                (EffectPhase::Stop, format!("{node}: {} is a seam like any other again; it was hit {struck} times", armed.point))
+            }
+            Effect::Load { times } => {
+                self.machine.load(times);
+                (EffectPhase::Start, if times == 0 { "clients are idle".to_string() } else { format!("clients ask {times} times as often") })
+            }
+            Effect::LoadNormal => {
+                self.machine.load_normal();
+                (EffectPhase::Stop, "clients ask as before".to_string())
             }
             Effect::DiskWorse { node, change: DiskChange::Misdirect { .. } } | Effect::Damage { node, .. } | Effect::Wipe { node }
                 if !self.may_destroy(node) =>
@@ -482,7 +557,7 @@ impl Director {
     }
 
     /// Clocks go wrong, or right; what that makes of the promise that the monotonic one keeps is written down.
-    fn change_clock(&self, node: NodeId, change: squall_scenario::ClockChange) {
+    fn change_clock(&self, party: Party, change: squall_scenario::ClockChange) {
         use squall_scenario::ClockChange as Asked;
         let (change, bound) = match change {
             Asked::Wall(nanos) => (ClockChange::WallJump { nanos }, None),
@@ -493,8 +568,8 @@ impl Director {
             Asked::Leap(by) => (ClockChange::Leap(by), Some(Saw::ClockBound { off_ppm: 0, leapt: by.as_nanos() as u64 })),
             Asked::Reset => (ClockChange::Reset, Some(Saw::ClockBound { off_ppm: 0, leapt: 0 })),
         };
-        self.machine.change_clock(self.machine.node(node), change);
-        if let Some(saw) = bound {
+        self.machine.change_clock(self.host(party), change);
+        if let (Some(saw), Party::Node(node)) = (bound, party) {
             self.machine.record(What::Node { node, saw });
         }
     }
@@ -543,6 +618,11 @@ impl Director {
     /// Mends everything, or everything but a minority of dead nodes.
     fn heal(&self) -> SimTime {
         self.machine.heal_all_links();
+        self.machine.disarm_all();
+        self.machine.load_entirely_normal();
+        for id in 1..=self.plan.clients() {
+            self.machine.change_clock(self.machine.client_host(id), ClockChange::Reset);
+        }
         for node in self.started() {
             self.machine.change_clock(self.machine.node(node), ClockChange::Reset);
             if self.machine.mend_disk_entirely(self.machine.node(node)) {

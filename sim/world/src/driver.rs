@@ -113,11 +113,13 @@ impl Load {
                                 (Pace::AfterLast(PROBE), source.probe())
                             }
                         };
-                        let mut until = due(pace, begun, started, ended);
+                        let (times, load_changes) = session.machine.load_now();
+                        let mut until = due(faster(pace, times), begun, started, ended);
                         if session.is_waited_for() {
                             until = until.min(ended + PROBE);
                         }
                         pause(until, &hurry).await;
+                        session.while_idle(&hurry, load_changes).await;
                         if session.lock().stop {
                             break;
                         }
@@ -206,6 +208,15 @@ async fn pause(until: LocalInstant, hurry: &Notify) {
     .await;
 }
 
+/// A pace so many times as fast; what is written down for a time keeps it.
+fn faster(pace: Pace, times: u32) -> Pace {
+    match pace {
+        Pace::AfterLast(pause) => Pace::AfterLast(pause / times.max(1)),
+        Pace::AfterStart(interval) => Pace::AfterStart(interval / times.max(1)),
+        Pace::At(at) => Pace::At(at),
+    }
+}
+
 fn due(pace: Pace, begun: LocalInstant, started: LocalInstant, ended: LocalInstant) -> LocalInstant {
     match pace {
         Pace::At(after) => begun + after,
@@ -233,6 +244,23 @@ impl Session {
         let progress = self.lock();
         let unserved = |healed: SimTime| progress.served.get(&self.id).is_none_or(|at| *at < healed);
         progress.stop || progress.healed.is_some_and(unserved)
+    }
+
+    /// Waits as long as clients are to ask for nothing, but for who is waited for.
+    async fn while_idle(&self, hurry: &Notify, changes: Arc<Notify>) {
+        loop {
+            let (mut changed, mut hurried) = (std::pin::pin!(changes.notified()), std::pin::pin!(hurry.notified()));
+            changed.as_mut().enable();
+            hurried.as_mut().enable();
+            if self.machine.load_now().0 > 0 || self.is_waited_for() || self.lock().healed.is_some() {
+                return;
+            }
+            std::future::poll_fn(|cx| match hurried.as_mut().poll(cx) {
+                std::task::Poll::Ready(()) => std::task::Poll::Ready(()),
+                std::task::Poll::Pending => changed.as_mut().poll(cx),
+            })
+            .await;
+        }
     }
 
     /// Asks, and writes down question and answer. The output when it happened.

@@ -6,8 +6,9 @@ use crate::{
     net::SimNet,
     process::{Process, SimJoin},
 };
-use squall_env::{Bug, Env, LocalInstant, WallTime};
-use std::future::Future;
+use squall_env::{Bug, Env, Failpoint, LocalInstant, WallTime};
+use squall_scenario::Strike;
+use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 /// The marker of the simulated machine.
 #[derive(Clone, Copy, Debug)]
@@ -49,5 +50,29 @@ impl Env for SimEnv {
 
     fn bug(bug: Bug) -> bool {
         Process::current().has_bug(bug)
+    }
+
+    async fn failpoint(point: Failpoint) -> io::Result<()> {
+        let struck = Process::current().comes_to(point);
+        match struck {
+            None => Ok(()),
+            Some(Strike::Delay(by)) => {
+                SimEnv::sleep(by).await;
+                Ok(())
+            }
+            Some(Strike::Error(errno)) => Err(io::Error::from_raw_os_error(errno.number())),
+            // A paused process goes on from here.
+            Some(Strike::Pause(_)) => {
+                SimEnv::sleep(Duration::ZERO).await;
+                Ok(())
+            }
+            Some(Strike::Kill | Strike::PowerLoss) => std::future::pending().await,
+        }
+    }
+
+    fn sends_twice(to: SocketAddr) -> bool {
+        let process = Process::current();
+        let (_, mut state) = process.machine().lock();
+        state.sends_twice(process.host, to)
     }
 }

@@ -1,7 +1,8 @@
 //! Named happenings, derived from what is recorded.
 
-use squall_history::{Event, Heard, LeaseOutput, LineOutput, NodeId, Op, OpId, Output, Role, Saw, What};
-use std::collections::BTreeSet;
+use squall_history::{ClientId, DiskHealth, Event, Heard, LeaseOutput, LineOutput, NodeId, Op, OpId, Output, Role, Saw, Subject, What};
+use squall_scenario::Party;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub(crate) struct Deriver {
@@ -13,16 +14,65 @@ pub(crate) struct Deriver {
     /// The last membership that was told, and its index.
     members: Option<(u64, BTreeSet<NodeId>)>,
     voters: BTreeSet<NodeId>,
+    asking: BTreeMap<OpId, ClientId>,
+    lease_holder: Option<ClientId>,
+    was_acknowledged: bool,
+}
+
+/// A named happening, whom it is about, and whether the history is told.
+pub(crate) struct Derived {
+    pub(crate) event: Event,
+    pub(crate) subject: Option<Party>,
+    pub(crate) told: bool,
+}
+
+impl Derived {
+    fn told(event: Event, subject: Option<Party>) -> Derived {
+        Derived { event, subject, told: true }
+    }
 }
 
 impl Deriver {
+    /// The client that last came to hold a lock, or to lead an election, and has not let go of it.
+    pub(crate) fn lease_holder(&self) -> Option<ClientId> {
+        self.lease_holder
+    }
+
     /// Who was last seen to become leader, and still runs.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         self.leader
     }
 
-    /// The event that this line is, if it is one.
-    pub(crate) fn derive(&mut self, what: &What, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
+    /// The events that this line is.
+    pub(crate) fn derive(&mut self, what: &What, link_is_cut: bool) -> Vec<Derived> {
+        let client = match what {
+            What::Invoke { op, client, .. } => {
+                self.asking.insert(*op, *client);
+                Some(*client)
+            }
+            What::Ok { op, .. } | What::Fail { op, .. } | What::Info { op, .. } => self.asking.remove(op),
+            What::Heard { op, .. } => self.asking.get(op).copied(),
+            _ => None,
+        };
+        let mut all = Vec::new();
+        if let (What::Ok { op, .. }, Some(client)) = (what, client)
+            && self.open_writes.contains(op)
+        {
+            let told = !std::mem::replace(&mut self.was_acknowledged, true);
+            all.push(Derived { event: Event::WriteAcknowledged, subject: Some(Party::Client(client)), told });
+        }
+        if let Some((event, node)) = self.one(what, client, link_is_cut) {
+            let subject = match event.subject() {
+                Some(Subject::Node) => node.map(Party::Node),
+                Some(Subject::Client) => client.map(Party::Client),
+                None => None,
+            };
+            all.push(Derived::told(event, subject));
+        }
+        all
+    }
+
+    fn one(&mut self, what: &What, client: Option<ClientId>, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
         match what {
             What::Invoke { op, ask, .. } => {
                 if ask.may_write() {
@@ -35,6 +85,13 @@ impl Deriver {
             }
             What::Ok { op, output, .. } => {
                 let wrote = self.open_writes.remove(op);
+                match output {
+                    Output::Line(LineOutput::Held { .. }) => self.lease_holder = client,
+                    Output::Line(LineOutput::Released | LineOutput::Worked { yes: false }) | Output::Lease(LeaseOutput::Renewed { ttl: 0 }) if self.lease_holder == client => {
+                        self.lease_holder = None;
+                    }
+                    _ => {}
+                }
                 let told = match output {
                     Output::Lease(LeaseOutput::Renewed { ttl: 0 } | LeaseOutput::Left { ttl: -1, .. }) => Some(Event::LeaseExpired),
                     Output::Line(LineOutput::Held { .. }) => Some(Event::LockAcquired),
@@ -49,9 +106,9 @@ impl Deriver {
                 Heard::Canceled { compacted, .. } => (*compacted > 0).then_some((Event::WatchCompacted, None)),
                 Heard::Progress { .. } | Heard::Leader { .. } => None,
             },
-            What::Fail { op, .. } => {
-                self.open_writes.remove(op);
-                None
+            What::Fail { op, why } => {
+                let wrote = self.open_writes.remove(op);
+                (wrote && why.contains("space exceeded")).then_some((Event::SpaceExceeded, None))
             }
             What::Info { .. } => Some((Event::OutcomeUnknown, None)),
             What::Node { saw: Saw::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),
@@ -107,8 +164,10 @@ impl Deriver {
             Saw::Purge { .. } => Some(Event::LogPurged),
             Saw::SnapshotBuilt { .. } => Some(Event::SnapshotBuilt),
             Saw::SnapshotInstalled { .. } => Some(Event::SnapshotInstalled),
-            Saw::Refused { .. }
-            | Saw::Panicked { .. }
+            Saw::Refused { .. } => Some(Event::NodeRefused),
+            Saw::Failpoint { .. } => Some(Event::FailpointHit),
+            Saw::Disk { disk: DiskHealth::Damaged } => Some(Event::DiskDamaged),
+            Saw::Panicked { .. }
             | Saw::Vote { .. }
             | Saw::Append { .. }
             | Saw::Commit { .. }

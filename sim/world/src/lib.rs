@@ -15,6 +15,7 @@ mod disk;
 mod driver;
 mod env;
 mod events;
+mod failpoint;
 mod machine;
 mod net;
 mod process;

@@ -6,14 +6,16 @@
 use crate::{
     clock::{Clock, Timers},
     disk::{DiskProfile, DiskState},
-    events::Deriver,
+    events::{Derived, Deriver},
+    failpoint::{Hit, Trap},
     net::{LinkProfile, Network},
     process::{self, Process},
     queue::{Due, Queue},
 };
 use madsim::time::TimeHandle;
 use squall_env::LocalInstant;
-use squall_history::{DiskHealth, Entry, Event, History, NodeId, Saw, SimTime, What, stream};
+use squall_history::{ClientId, DiskHealth, Entry, Event, History, NodeId, Saw, SimTime, What, stream};
+use squall_scenario::Party;
 use std::{
     collections::{BTreeSet, VecDeque},
     future::{Future, poll_fn},
@@ -53,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) clock: Clock,
     pub(crate) disk: DiskState,
     pub(crate) process: Option<Arc<Process>>,
+    /// The failpoints that are armed here.
+    pub(crate) traps: Vec<Trap>,
     pub(crate) incarnations: u32,
 }
 
@@ -62,6 +66,11 @@ pub(crate) struct State {
     pub(crate) hosts: Vec<Host>,
     pub(crate) net: Network,
     pub(crate) nodes: u32,
+    /// The failpoints that were hit, for the director.
+    pub(crate) hits: Vec<Hit>,
+    /// How many times as often as their workloads say clients ask, for each fault that says so.
+    load: Vec<u32>,
+    load_changes: Arc<tokio::sync::Notify>,
     /// A panic in a part of the harness, if there was one.
     pub(crate) harness_failure: Option<String>,
     history: History,
@@ -78,7 +87,7 @@ pub(crate) struct State {
 pub(crate) struct Happening {
     pub(crate) at: SimTime,
     pub(crate) event: Event,
-    pub(crate) node: Option<NodeId>,
+    pub(crate) subject: Option<Party>,
 }
 
 /// One run's world.
@@ -157,6 +166,7 @@ impl Machine {
                         stream(seed, &format!("slow disk {label}")),
                     ),
                     process: None,
+                    traps: Vec::new(),
                     incarnations: 0,
                     label,
                 });
@@ -170,6 +180,9 @@ impl Machine {
             hosts,
             net,
             nodes: config.nodes,
+            hits: Vec::new(),
+            load: Vec::new(),
+            load_changes: Arc::default(),
             harness_failure: None,
             history: Vec::new(),
             events: Deriver::default(),
@@ -247,6 +260,41 @@ impl Machine {
         self.lock().1.events.leader()
     }
 
+    /// Who last came to hold a lock, or to lead an election, as far as it knows.
+    pub(crate) fn lease_holder(&self) -> Option<ClientId> {
+        self.lock().1.events.lease_holder()
+    }
+
+    /// Clients ask so many times as often, or, with 0, not at all; faults multiply.
+    pub(crate) fn load(&self, times: u32) {
+        let (_, mut state) = self.lock();
+        state.load.push(times);
+        state.load_changes.notify_waiters();
+    }
+
+    /// Takes the first such change back.
+    pub(crate) fn load_normal(&self) {
+        let (_, mut state) = self.lock();
+        if !state.load.is_empty() {
+            state.load.remove(0);
+        }
+        state.load_changes.notify_waiters();
+    }
+
+    /// Takes all of them back.
+    pub(crate) fn load_entirely_normal(&self) {
+        let (_, mut state) = self.lock();
+        state.load.clear();
+        state.load_changes.notify_waiters();
+    }
+
+    /// How many times as often clients ask, and what tells that this changed.
+    pub(crate) fn load_now(&self) -> (u32, Arc<tokio::sync::Notify>) {
+        let (_, state) = self.lock();
+        let times = state.load.iter().fold(1u32, |all, times| all.saturating_mul(*times));
+        (times, state.load_changes.clone())
+    }
+
     /// The nodes that belong to the cluster, by the last membership that was told; `None` before any was.
     pub(crate) fn members(&self) -> Option<BTreeSet<NodeId>> {
         self.lock().1.events.members().cloned()
@@ -281,16 +329,16 @@ impl Machine {
                 let rearm = {
                     let (now, mut state) = machine.lock();
                     while let Some(due) = state.queue.pop(now) {
-                        if let Due::Crash { host, incarnation } = due {
-                            crashes.push((host, incarnation));
+                        if let Due::Crash { host, incarnation, power_loss } = due {
+                            crashes.push((host, incarnation, power_loss));
                         } else {
                             state.happen(now, due);
                         }
                     }
                     state.queue.rearm(now, cx.waker()).map(|at| at.since(now))
                 };
-                for (host, incarnation) in crashes {
-                    machine.crashed(HostId(host), incarnation);
+                for (host, incarnation, power_loss) in crashes {
+                    machine.crashed(HostId(host), incarnation, power_loss);
                 }
                 let Some(after) = rearm else { return Poll::Pending };
                 let deadline = machine.time.now_instant() + after;
@@ -338,16 +386,20 @@ impl State {
             self.overflowed = true;
             return;
         }
-        let event = self.events.derive(&what, self.net.any_cut());
+        let events = self.events.derive(&what, self.net.any_cut());
         self.history.push(Entry { t, what });
-        if let Some((event, node)) = event {
+        for derived in events {
+            let Derived { event, subject, told } = derived;
             if self.awaited.contains(&event) {
-                self.unseen.push_back(Happening { at: t, event, node });
+                self.unseen.push_back(Happening { at: t, event, subject });
                 if let Some(watcher) = self.watcher.take() {
                     watcher.wake();
                 }
             }
-            self.history.push(Entry { t, what: What::Event { event, node } });
+            if told {
+                let node = subject.and_then(|party| if let Party::Node(id) = party { Some(id) } else { None });
+                self.history.push(Entry { t, what: What::Event { event, node } });
+            }
         }
     }
 

@@ -64,6 +64,11 @@ impl Process {
         self.alive.load(Ordering::Relaxed)
     }
 
+    /// It does nothing any more; its end is due.
+    pub(crate) fn stops(&self) {
+        self.alive.store(false, Ordering::Relaxed);
+    }
+
     pub(crate) fn has_bug(&self, bug: Bug) -> bool {
         self.machine.config.bugs & bug.bit() != 0
     }
@@ -215,7 +220,7 @@ impl Machine {
             if let Err(why) = ended {
                 state.observe(now, host.0, Saw::Refused { why });
             }
-            state.queue.push(now, Due::Crash { host: host.0, incarnation });
+            state.queue.push(now, Due::Crash { host: host.0, incarnation, power_loss: None });
         }));
         incarnation
     }
@@ -300,10 +305,10 @@ impl Machine {
     }
 
     /// A process ended by itself, or panicked.
-    pub(crate) fn crashed(&self, host: HostId, incarnation: u32) {
+    pub(crate) fn crashed(&self, host: HostId, incarnation: u32, power_loss: Option<PowerLoss>) {
         let runs = self.process(host).is_some_and(|p| p.incarnation == incarnation);
         if runs {
-            self.end_process(host, false);
+            self.end(host, power_loss);
         }
     }
 
@@ -316,6 +321,6 @@ impl Machine {
             state.harness_failure.get_or_insert(format!("client {label} panicked: {message}"));
         }
         state.observe(now, process.host, Saw::Panicked { message });
-        state.queue.push(now, Due::Crash { host: process.host, incarnation: process.incarnation });
+        state.queue.push(now, Due::Crash { host: process.host, incarnation: process.incarnation, power_loss: None });
     }
 }

@@ -9,6 +9,7 @@
 
 use crate::{clock::TimerId, net::ConnId};
 use squall_history::SimTime;
+use squall_scenario::PowerLoss;
 use std::{collections::BTreeMap, task::Waker};
 
 /// Where an event stands in the queue.
@@ -36,8 +37,8 @@ pub(crate) enum Due {
     SynRetry { conn: ConnId },
     /// A disk finished a sync.
     Synced { host: usize, ticket: u64 },
-    /// A process panicked: it dies now.
-    Crash { host: usize, incarnation: u32 },
+    /// A process panicked, ended, or came to where it is to die: it dies now.
+    Crash { host: usize, incarnation: u32, power_loss: Option<PowerLoss> },
 }
 
 #[derive(Default)]

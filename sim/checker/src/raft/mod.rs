@@ -92,6 +92,7 @@ impl Raft {
             | Saw::SnapshotBuilt { .. }
             | Saw::Members { .. }
             | Saw::ClockBound { .. }
+            | Saw::Failpoint { .. }
             | Saw::Final { .. } => Ok(()),
         }
     }

@@ -112,7 +112,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 
 fn decode(d: &mut Decoder, node: &Node, kind: Kind) -> Option<Box<dyn Fault>> {
     let mut fields = d.fields(node, "a fault of clocks")?;
-    let target = fields.need(d, "target").and_then(|n| Target::decode(d, n, Whom::Nodes));
+    let target = fields.need(d, "target").and_then(|n| Target::decode(d, n, Whom::Anyone));
     let by = match kind {
         Kind::Skew | Kind::Jump | Kind::Strobe => fields.need(d, "by").and_then(|n| values::shift(d, n)),
         Kind::Leap => fields.need(d, "by").and_then(|n| values::span(d, n)).map(Shift::from),
@@ -180,12 +180,16 @@ impl Fault for Clock {
             Kind::Leap => vec![(Duration::ZERO, ClockChange::Leap(Duration::from_nanos(by.unsigned_abs())))],
             Kind::Reset => vec![(Duration::ZERO, ClockChange::Reset)],
         };
-        let nodes = self.target.resolve_nodes(view);
-        nodes.into_iter().flat_map(|node| changes.iter().map(move |(at, change)| (*at, Effect::Clock { node, change: *change }))).collect()
+        let parties = self.target.resolve(view);
+        parties.into_iter().flat_map(|party| changes.iter().map(move |(at, change)| (*at, Effect::Clock { party, change: *change }))).collect()
     }
 
     fn lasts(&self) -> Duration {
         if self.kind == Kind::Strobe { self.lasts.max + 2 * self.period } else { self.lasts.max }
+    }
+
+    fn takes_clients(&self) -> bool {
+        true
     }
 
     fn targets(&self) -> Vec<&Target> {

@@ -1,4 +1,4 @@
-//! `delay`, `loss`, `bandwidth`: links that work, but badly.
+//! `delay`, `loss`, `bandwidth`, `reorder`, `corrupt`, `duplicate`: links that work, but badly.
 //!
 //! What several faults do to one link at one time adds up: latencies are added, losses are
 //! independent, the narrowest bandwidth counts.
@@ -54,11 +54,50 @@ pub(super) const BANDWIDTH: FaultKind = FaultKind {
     draw: |d| draw(d, Kind::Bandwidth),
 };
 
+pub(super) const REORDER: FaultKind = FaultKind {
+    name: "reorder",
+    family: Family::Network,
+    about: "Delays each connection by a time of its own: what goes over several overtakes each other.",
+    args: &[
+        TARGET_ARG,
+        Arg { name: "by", form: "a duration or a range", about: "how much, drawn for each connection" },
+        DIRECTION_ARG,
+        LINKS_ARG,
+        FOR_ARG,
+    ],
+    example: "reorder: { target: leader, by: 0s..300ms, links: all, for: 5s }",
+    decode: |d, n| decode(d, n, Kind::Reorder),
+    draw: |d| draw(d, Kind::Reorder),
+};
+
+pub(super) const CORRUPT: FaultKind = FaultKind {
+    name: "corrupt",
+    family: Family::Network,
+    about: "Flips a bit in the first byte of segments, an HTTP/2 frame's length: connections must fail cleanly.",
+    args: &[TARGET_ARG, Arg { name: "rate", form: "10% or 1/10", about: "how often" }, DIRECTION_ARG, LINKS_ARG, FOR_ARG],
+    example: "corrupt: { target: leader, rate: 1%, links: all, for: 5s }",
+    decode: |d, n| decode(d, n, Kind::Corrupt),
+    draw: |d| draw(d, Kind::Corrupt),
+};
+
+pub(super) const DUPLICATE: FaultKind = FaultKind {
+    name: "duplicate",
+    family: Family::Network,
+    about: "Sends Raft's requests once more, over another connection, where a system under test can do that.",
+    args: &[TARGET_ARG, Arg { name: "rate", form: "10% or 1/10", about: "how often" }, DIRECTION_ARG, FOR_ARG],
+    example: "duplicate: { target: all, rate: 20%, for: 5s }",
+    decode: |d, n| decode(d, n, Kind::Duplicate),
+    draw: |d| draw(d, Kind::Duplicate),
+};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Delay,
     Loss,
     Bandwidth,
+    Reorder,
+    Corrupt,
+    Duplicate,
 }
 
 #[derive(Clone, Debug)]
@@ -73,9 +112,16 @@ fn decode(decoder: &mut Decoder, node: &Node, kind: Kind) -> Option<Box<dyn Faul
         Kind::Delay => "a delay",
         Kind::Loss => "a loss",
         Kind::Bandwidth => "a bandwidth",
+        Kind::Reorder => "a reordering",
+        Kind::Corrupt => "a corruption",
+        Kind::Duplicate => "a duplication",
     };
     let mut fields = decoder.fields(node, what)?;
+    let target = fields.peek("target");
     let reach = Reach::decode(decoder, &mut fields);
+    if let (Kind::Duplicate, Some(node), Some(true)) = (kind, target, reach.as_ref().map(|r| r.target.is_only_clients())) {
+        decoder.mistakes.push(Diagnostic::new(node.place, "only peers send requests twice: what a client asks twice may happen twice"));
+    }
     let change = match kind {
         Kind::Delay => fields.need(decoder, "by").and_then(|n| values::span(decoder, n)).map(LinkChange::Delay),
         Kind::Loss => fields.need(decoder, "rate").and_then(|n| {
@@ -86,6 +132,9 @@ fn decode(decoder: &mut Decoder, node: &Node, kind: Kind) -> Option<Box<dyn Faul
             Some(LinkChange::Loss(rate))
         }),
         Kind::Bandwidth => fields.need(decoder, "limit").and_then(|n| values::byte_rate(decoder, n)).map(LinkChange::Bandwidth),
+        Kind::Reorder => fields.need(decoder, "by").and_then(|n| values::span(decoder, n)).map(LinkChange::Reorder),
+        Kind::Corrupt => fields.need(decoder, "rate").and_then(|n| values::probability(decoder, n)).map(LinkChange::Corrupt),
+        Kind::Duplicate => fields.need(decoder, "rate").and_then(|n| values::probability(decoder, n)).map(LinkChange::Duplicate),
     };
     let lasts = fields.need(decoder, "for").and_then(|n| values::span(decoder, n));
     fields.done(decoder);
@@ -93,11 +142,15 @@ fn decode(decoder: &mut Decoder, node: &Node, kind: Kind) -> Option<Box<dyn Faul
 }
 
 fn draw(draws: &mut SeededStream, kind: Kind) -> Box<dyn Fault> {
-    let reach = Reach::draw(draws);
+    let reach = if kind == Kind::Duplicate { Reach::draw_of_peers(draws) } else { Reach::draw(draws) };
+    let percent = |draws: &mut SeededStream, all: &[u32]| Probability { numerator: *draws.pick(all), denominator: 100 };
     let change = match kind {
         Kind::Delay => LinkChange::Delay(*draws.pick(&[Span::millis(5, 50), Span::millis(20, 300), Span::millis(200, 1_500)])),
         Kind::Loss => LinkChange::Loss(Probability { numerator: *draws.pick(&[2, 10, 40]), denominator: 100 }),
         Kind::Bandwidth => LinkChange::Bandwidth(*draws.pick(&[8 << 10, 32 << 10, 256 << 10])),
+        Kind::Reorder => LinkChange::Reorder(*draws.pick(&[Span::millis(0, 30), Span::millis(0, 300), Span::millis(0, 1_500)])),
+        Kind::Corrupt => LinkChange::Corrupt(percent(draws, &[1, 5, 30])),
+        Kind::Duplicate => LinkChange::Duplicate(percent(draws, &[5, 30, 100])),
     };
     Box::new(Degrade { reach, change, lasts: Span::millis(300, 5_000) })
 }
@@ -119,6 +172,10 @@ impl Fault for Degrade {
         self.lasts.max
     }
 
+    fn takes_clients(&self) -> bool {
+        true
+    }
+
     fn targets(&self) -> Vec<&Target> {
         vec![&self.reach.target]
     }
@@ -128,13 +185,16 @@ impl Fault for Degrade {
             LinkChange::Delay(_) => DELAY.name,
             LinkChange::Loss(_) => LOSS.name,
             LinkChange::Bandwidth(_) => BANDWIDTH.name,
+            LinkChange::Reorder(_) => REORDER.name,
+            LinkChange::Corrupt(_) => CORRUPT.name,
+            LinkChange::Duplicate(_) => DUPLICATE.name,
         }
     }
 
     fn to_yaml(&self) -> serde_yaml::Value {
         let (key, value) = match self.change {
-            LinkChange::Delay(by) => ("by", by.to_text()),
-            LinkChange::Loss(rate) => ("rate", rate.to_text()),
+            LinkChange::Delay(by) | LinkChange::Reorder(by) => ("by", by.to_text()),
+            LinkChange::Loss(rate) | LinkChange::Corrupt(rate) | LinkChange::Duplicate(rate) => ("rate", rate.to_text()),
             LinkChange::Bandwidth(limit) => ("limit", values::format_byte_rate(limit)),
         };
         mapping([
@@ -158,7 +218,7 @@ mod tests {
 
     #[test]
     fn links_are_those_of_the_target_in_the_direction_that_is_said() {
-        let view = ClusterView { nodes: (1..=3).map(NodeId).collect(), clients: vec![ClientId(1)], leader: Some(NodeId(2)), subject: None };
+        let view = ClusterView { nodes: (1..=3).map(NodeId).collect(), clients: vec![ClientId(1)], leader: Some(NodeId(2)), subject: None, lease_holder: None, bound: Default::default() };
         let links = |yaml: &str| {
             let mut decoder = Decoder::default();
             let fault = decode(&mut decoder, &crate::yaml::parse_tree(yaml).unwrap(), Kind::Delay);

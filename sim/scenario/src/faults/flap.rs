@@ -87,6 +87,10 @@ impl Fault for Flap {
         self.lasts.max
     }
 
+    fn takes_clients(&self) -> bool {
+        true
+    }
+
     fn targets(&self) -> Vec<&Target> {
         vec![&self.reach.target]
     }

@@ -6,8 +6,10 @@ mod crash_loop;
 mod damage;
 mod degrade;
 mod disk;
+mod failpoint;
 mod flap;
 mod kill;
+mod load;
 mod members;
 mod partition;
 mod pause;
@@ -51,11 +53,15 @@ pub enum Family {
     Clock,
     /// What is written down.
     Disk,
+    /// How much is asked.
+    Load,
+    /// Named seams of the code.
+    Failpoint,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership, Family::Clock, Family::Disk];
+    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership, Family::Clock, Family::Disk, Family::Load, Family::Failpoint];
 
     /// The name that people write.
     pub fn name(self) -> &'static str {
@@ -66,6 +72,8 @@ impl Family {
             Family::Membership => "membership",
             Family::Clock => "clock",
             Family::Disk => "disk",
+            Family::Load => "load",
+            Family::Failpoint => "failpoint",
         }
     }
 }
@@ -88,7 +96,7 @@ pub struct FaultKind {
 }
 
 /// Kinds whose names begin so are written under that key: `clock: { jump: ... }`.
-pub const GROUPS: &[&str] = &["clock", "disk"];
+pub const GROUPS: &[&str] = &["clock", "disk", "load"];
 
 impl FaultKind {
     /// The key under which it is written, and, for those of a group, the key below that one.
@@ -111,6 +119,9 @@ pub const REGISTRY: &[FaultKind] = &[
     degrade::DELAY,
     degrade::LOSS,
     degrade::BANDWIDTH,
+    degrade::REORDER,
+    degrade::CORRUPT,
+    degrade::DUPLICATE,
     flap::KIND,
     reset::KIND,
     refuse::KIND,
@@ -141,6 +152,9 @@ pub const REGISTRY: &[FaultKind] = &[
     damage::TORN_WRITE,
     damage::BITFLIP,
     damage::TRUNCATE,
+    load::SPIKE,
+    load::IDLE,
+    failpoint::KIND,
 ];
 
 /// A fault, as written: what it does, to whom, for how long. When is not its business.
@@ -168,6 +182,11 @@ pub trait Fault: Debug + Send + Sync {
         self.targets().iter().map(|t| t.least_nodes()).max().unwrap_or(1)
     }
 
+    /// Whether it can be done to clients too.
+    fn takes_clients(&self) -> bool {
+        false
+    }
+
     /// How many nodes join the cluster by it that there were not before.
     fn newcomers(&self) -> u32 {
         0
@@ -192,6 +211,11 @@ impl Clone for Box<dyn Fault> {
     fn clone(&self) -> Self {
         self.boxed()
     }
+}
+
+/// So much load for so long: what a phase may say.
+pub(crate) fn load(times: u32, lasts: Duration) -> Box<dyn Fault> {
+    load::of_phase(times, lasts)
 }
 
 /// A YAML mapping from pairs.

@@ -56,6 +56,10 @@ impl Fault for Pause {
         self.lasts.max
     }
 
+    fn takes_clients(&self) -> bool {
+        true
+    }
+
     fn targets(&self) -> Vec<&Target> {
         vec![&self.target]
     }

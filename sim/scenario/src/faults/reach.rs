@@ -99,6 +99,12 @@ impl Reach {
         Reach { target: self.target.fix(draws, size), ..self.clone() }
     }
 
+    /// The same as [`Reach::draw`], between peers alone.
+    pub(super) fn draw_of_peers(draws: &mut SeededStream) -> Reach {
+        let target = draws.pick(&[Target::All, Target::One, Target::Leader, Target::Minority]).clone();
+        Reach { target, links: Links::Peers, ..Reach::draw(draws) }
+    }
+
     /// Every directed link that it reaches, now.
     pub(super) fn pairs(&self, view: &ClusterView) -> Vec<Link> {
         let inside: BTreeSet<Party> = self.target.resolve(view).into_iter().collect();

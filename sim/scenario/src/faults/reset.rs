@@ -54,6 +54,10 @@ impl Fault for Reset {
         Duration::ZERO
     }
 
+    fn takes_clients(&self) -> bool {
+        true
+    }
+
     fn targets(&self) -> Vec<&Target> {
         vec![&self.reach.target]
     }

@@ -68,6 +68,18 @@ impl Clone for Box<dyn Workload> {
     }
 }
 
+/// The same workload with another number under this key, if it has one there.
+pub(crate) fn with_number(workload: &dyn Workload, key: &str, change: impl FnOnce(u64) -> u64) -> Box<dyn Workload> {
+    let mut yaml = workload.to_yaml();
+    let Some(number) = yaml.get(key).and_then(serde_yaml::Value::as_u64) else { return workload.boxed() };
+    yaml[key] = change(number).into();
+    let text = serde_yaml::to_string(&yaml).expect("plain values have a YAML form");
+    let kind = REGISTRY.iter().find(|kind| kind.name == workload.kind()).expect("a workload is of a kind");
+    let node = crate::yaml::parse_tree(&text);
+    // What makes no sense with that number (fewer clients than it needs) stays as it was.
+    node.ok().and_then(|node| (kind.decode)(&mut Decoder::default(), &node)).unwrap_or_else(|| workload.boxed())
+}
+
 /// When the next operation comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {

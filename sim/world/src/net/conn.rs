@@ -169,12 +169,15 @@ impl State {
     /// Sends the segments that wait, all at once.
     fn transmit(&mut self, now: SimTime, id: ConnId, end: usize, size: usize) {
         let Some((from, to)) = self.route(id, end) else { return };
-        let arrives = self.net.link(from, to).transit(now, size);
+        let (arrives, flips) = self.net.link(from, to).transit(now, id.0, size);
         let pipe = &mut self.net.conns.get_mut(&id).expect("routed").ends[end].pipe;
         let arrives = arrives.max(pipe.last_arrival);
         pipe.last_arrival = arrives;
         for segment in pipe.queue.iter_mut().filter(|s| s.arrives == SimTime::MAX) {
             segment.arrives = arrives;
+            if let (Some(bit), Body::Data(bytes)) = (flips, &mut segment.body) {
+                bytes[0] ^= 1 << bit;
+            }
         }
         self.queue.push(arrives, Due::Arrival { conn: id, end });
     }
@@ -384,7 +387,7 @@ impl State {
     /// `end`'s host sends a reset to the other end. It is not retransmitted: a cut link eats it.
     pub(super) fn send_reset(&mut self, now: SimTime, id: ConnId, end: usize) {
         let Some((from, to)) = self.route(id, end) else { return };
-        let arrives = self.net.link(from, to).transit(now, 0);
+        let arrives = self.net.link(from, to).transit(now, id.0, 0).0;
         let Some(conn) = self.conn(id) else { return };
         let arrives = arrives.max(conn.ends[end].pipe.last_arrival);
         self.queue.push(arrives, Due::Reset { conn: id, end: 1 - end });

@@ -98,7 +98,7 @@ impl State {
         if let Some(to) = target
             && !self.net.is_cut(from, to)
         {
-            let arrives = self.net.link(from, to).transit(now, 0);
+            let arrives = self.net.link(from, to).transit(now, id.0, 0).0;
             self.queue.push(arrives, Due::Syn { conn: id });
         }
     }
@@ -146,7 +146,7 @@ impl State {
                 true
             }
         };
-        let arrives = self.net.link(to, from).transit(now, 0);
+        let arrives = self.net.link(to, from).transit(now, id.0, 0).0;
         self.queue.push(arrives, Due::SynAnswer { conn: id, accepted });
     }
 

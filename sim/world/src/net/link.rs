@@ -77,7 +77,10 @@ impl Link {
 
     /// The longest that a segment takes now which neither waits for its turn nor is lost.
     pub(crate) fn latency_max(&self) -> Duration {
-        let more = |change: &LinkChange| if let LinkChange::Delay(by) = change { by.max } else { Duration::ZERO };
+        let more = |change: &LinkChange| match change {
+            LinkChange::Delay(by) | LinkChange::Reorder(by) => by.max,
+            _ => Duration::ZERO,
+        };
         self.profile.latency_max + self.changes.iter().map(more).sum::<Duration>()
     }
 
@@ -97,15 +100,21 @@ impl Link {
         self.profile = profile;
     }
 
+    /// Whether a request that is sent now is to be sent twice.
+    pub(crate) fn sends_twice(&self, draws: &mut SeededStream) -> bool {
+        let rates = self.changes.iter().filter_map(|change| if let LinkChange::Duplicate(rate) = change { Some(rate) } else { None });
+        rates.fold(false, |twice, rate| draws.ratio(rate.numerator.into(), rate.denominator.into()) || twice)
+    }
+
     /// The first retransmission timeout on this link: twice its longest round trip, or the floor.
     pub(crate) fn rto(&self) -> Duration {
         (self.latency_max() * 4).max(super::RTO_MIN)
     }
 
-    /// When `bytes` sent now arrive. Three draws a segment, always, so that no profile and no fault
+    /// When `bytes` sent now over the connection of this number arrive, and which bit of them flips, if one does. Three draws a segment, always, so that no profile and no fault
     /// shifts another segment's draws: its latency, its losses and its delays (the bits of one draw each,
     /// spent one by one).
-    pub(crate) fn transit(&mut self, now: SimTime, bytes: usize) -> SimTime {
+    pub(crate) fn transit(&mut self, now: SimTime, connection: u64, bytes: usize) -> (SimTime, Option<u32>) {
         let latency = self.draws.duration(self.profile.latency_min, self.profile.latency_max);
         let (mut luck, mut more) = (self.draws.bits(), self.draws.bits());
         let mut depart = now;
@@ -124,21 +133,42 @@ impl Link {
                 arrives = arrives + by.min + Duration::from_nanos((wide >> 64) as u64);
             }
         }
+        let slower = self.changes.iter().filter_map(|change| if let LinkChange::Reorder(by) = change { Some(by) } else { None });
+        arrives = arrives + slower.map(|by| of_connection(connection, by)).sum::<Duration>();
+        let corrupt = self.changes.iter().filter_map(|change| if let LinkChange::Corrupt(rate) = change { Some(rate) } else { None });
+        let flips = corrupt
+            .map(|rate| Ratio { numerator: rate.numerator, denominator: rate.denominator })
+            .any(|ratio| ratio.happens(&mut more))
+            .then(|| (more >> 61) as u32);
         let mut rto = self.rto();
         while self.is_lost(&mut luck) && rto < super::USER_TIMEOUT {
             arrives = arrives + rto;
             rto *= 2;
         }
-        arrives
+        (arrives, flips)
     }
 
     /// Whether one transmission is lost, to the profile or to a fault.
     fn is_lost(&self, luck: &mut u64) -> bool {
         let faults = self.changes.iter().filter_map(|change| match change {
             LinkChange::Loss(rate) => Some(Ratio { numerator: rate.numerator, denominator: rate.denominator }),
-            LinkChange::Delay(_) | LinkChange::Bandwidth(_) => None,
+            LinkChange::Delay(_)
+            | LinkChange::Bandwidth(_)
+            | LinkChange::Reorder(_)
+            | LinkChange::Corrupt(_)
+            | LinkChange::Duplicate(_) => None,
         });
         let lossy = |ratio: &Ratio| ratio.numerator > 0;
         std::iter::once(self.profile.loss).chain(faults).filter(lossy).any(|ratio| ratio.happens(luck))
     }
+}
+
+/// A connection's own share of a range: the same for all that it carries.
+fn of_connection(connection: u64, by: &squall_scenario::Span) -> Duration {
+    // SplitMix64's finalizer (Steele et al., OOPSLA 2014).
+    let mut z = connection.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let span = (by.max - by.min).as_nanos() + 1;
+    by.min + Duration::from_nanos(((u128::from(z ^ (z >> 31)) * span) >> 64) as u64)
 }

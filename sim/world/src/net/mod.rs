@@ -58,6 +58,8 @@ pub(crate) struct Network {
     /// Hosts that refuse new connections, and how many faults make them.
     refusing: BTreeMap<usize, u32>,
     next_port: Vec<u16>,
+    /// Which requests are sent twice.
+    twice: squall_history::SeededStream,
 }
 
 impl Network {
@@ -79,11 +81,17 @@ impl Network {
             cuts: 0,
             refusing: BTreeMap::new(),
             next_port: vec![32_768; labels.len()],
+            twice: squall_history::stream(world_seed, "requests that are sent twice"),
         }
     }
 
     fn link(&mut self, from: usize, to: usize) -> &mut Link {
         &mut self.links[from * self.hosts + to]
+    }
+
+    /// Whether a request from one host to another is to be sent twice.
+    pub(crate) fn sends_twice(&mut self, from: usize, to: usize) -> bool {
+        self.links[from * self.hosts + to].sends_twice(&mut self.twice)
     }
 
     /// Whether any link is cut.

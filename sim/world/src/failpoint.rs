@@ -1,0 +1,97 @@
+//! Failpoints: what happens to a process when it comes to a seam of its code, and who asks for it.
+
+use crate::{
+    machine::{HostId, Machine, State},
+    process::Process,
+    queue::Due,
+};
+use squall_env::Failpoint;
+use squall_history::{NodeId, Saw};
+use squall_scenario::{Armed, PowerLoss, Strike};
+use std::net::SocketAddr;
+
+/// An armed failpoint, and how often it was passed.
+pub(crate) struct Trap {
+    fault: String,
+    armed: Armed,
+    passes: u32,
+    struck: u32,
+}
+
+/// A failpoint that was hit: where, by which fault, and what is to happen later.
+pub(crate) struct Hit {
+    pub(crate) node: NodeId,
+    pub(crate) fault: String,
+    pub(crate) armed: Armed,
+}
+
+impl Machine {
+    /// Arms a failpoint on a host.
+    pub(crate) fn arm(&self, host: HostId, fault: &str, armed: Armed) {
+        let trap = Trap { fault: fault.to_string(), armed, passes: 0, struck: 0 };
+        self.lock().1.hosts[host.0].traps.push(trap);
+    }
+
+    /// Disarms it; says on how many passes it struck.
+    pub(crate) fn disarm(&self, host: HostId, fault: &str, armed: &Armed) -> u32 {
+        let traps = &mut self.lock().1.hosts[host.0].traps;
+        let at = traps.iter().position(|trap| trap.fault == fault && trap.armed == *armed);
+        at.map_or(0, |at| traps.remove(at).struck)
+    }
+
+    /// Disarms every failpoint.
+    pub(crate) fn disarm_all(&self) {
+        self.lock().1.hosts.iter_mut().for_each(|host| host.traps.clear());
+    }
+
+    /// What was hit since this was asked last.
+    pub(crate) fn take_hits(&self) -> Vec<Hit> {
+        std::mem::take(&mut self.lock().1.hits)
+    }
+}
+
+impl State {
+    /// Whether a request from this host to that address is to be sent twice.
+    pub(crate) fn sends_twice(&mut self, from: usize, to: SocketAddr) -> bool {
+        let Some(to) = self.hosts.iter().position(|host| host.ip == to.ip()) else { return false };
+        self.net.sends_twice(from, to)
+    }
+}
+
+impl Process {
+    /// This process comes to a seam: what happens there, if anything does.
+    pub(crate) fn comes_to(&self, point: Failpoint) -> Option<Strike> {
+        if !self.is_alive() {
+            return None;
+        }
+        let machine = self.machine();
+        let (now, mut guard) = machine.lock();
+        let state = &mut *guard;
+        let trap = state.hosts[self.host].traps.iter_mut().find(|trap| trap.armed.point == point.name() && trap.struck < trap.armed.times)?;
+        trap.passes += 1;
+        if trap.passes <= trap.armed.skip {
+            return None;
+        }
+        trap.struck += 1;
+        let (strike, fault, armed) = (trap.armed.strike, trap.fault.clone(), trap.armed.clone());
+        state.observe(now, self.host, Saw::Failpoint { point: point.name().to_string() });
+        if (self.host as u32) < state.nodes {
+            state.hits.push(Hit { node: NodeId(self.host as u32 + 1), fault, armed });
+        }
+        let power_loss = match strike {
+            Strike::Kill => None,
+            Strike::PowerLoss => Some(PowerLoss::Chance),
+            Strike::Pause(_) | Strike::Delay(_) | Strike::Error(_) => {
+                drop(guard);
+                if let Strike::Pause(_) = strike {
+                    machine.pause(HostId(self.host));
+                }
+                return Some(strike);
+            }
+        };
+        // It does nothing any more, from here on.
+        self.stops();
+        state.queue.push(now, Due::Crash { host: self.host, incarnation: self.incarnation, power_loss });
+        Some(strike)
+    }
+}
