@@ -240,7 +240,7 @@ impl<E: Env> StateMachine<E> {
         let (temporary, path) = (format!("{DIR}/{name}.tmp"), format!("{DIR}/{name}"));
         // What is not durable yet can wait for space; what it would have let go stays.
         while let Err(e) = write_new::<E>(disk, &temporary, &bytes).await {
-            if e.kind() != io::ErrorKind::StorageFull {
+            if e.kind() != io::ErrorKind::StorageFull || E::bug(Bug::FullDiskIsFatal) {
                 return Err(e);
             }
             disk.remove(&temporary).await.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;

@@ -5,7 +5,7 @@ use super::{
     record::Check,
     sector::{file_for, place, room, wrap},
     segment::{file_name, scan, sequence_of},
-    space::Space,
+    space::{LOOK_AGAIN, Space},
     sync_dir,
 };
 use crate::pb::{internal::SegmentHead, raft as pb};
@@ -70,9 +70,23 @@ pub(crate) enum Done {
 
 struct Flush<F> {
     file: Arc<F>,
-    /// The segment's length that this sync will make durable.
+    /// The segment's length that this sync will make durable, and where that is kept.
     upto: u64,
+    durable: Arc<AtomicU64>,
     done: Done,
+}
+
+/// A new segment, whose head is written: it gets its name once everything before it is durable, and its head.
+struct Begin<F> {
+    before: Option<Arc<F>>,
+    file: Arc<F>,
+    sequence: u64,
+}
+
+/// What the flusher is asked, in the order in which it is to be done.
+enum Request<F> {
+    Flush(Flush<F>),
+    Begin(Begin<F>),
 }
 
 struct Segment {
@@ -91,7 +105,7 @@ pub(crate) struct Wal<E: Env> {
     capacity: u64,
     /// How much of the current segment is known to be durable.
     durable: Arc<AtomicU64>,
-    flusher: mpsc::UnboundedSender<Flush<<E::Disk as Disk>::File>>,
+    flusher: mpsc::UnboundedSender<Request<<E::Disk as Disk>::File>>,
     /// What a new segment's head must hold.
     vote: Option<pb::VoteState>,
     committed: Option<pb::LogId>,
@@ -135,19 +149,21 @@ impl<E: Env> Wal<E> {
         }
         // The process before may have died with renames only in the cache.
         sync_dir::<E>(&disk, DIR).await?;
+        for left in disk.list(DIR).await?.iter().filter(|name| sequence_of(name).is_none()) {
+            disk.remove(&format!("{DIR}/{left}")).await?;
+        }
         let (flusher, requests) = mpsc::unbounded_channel();
-        let durable = Arc::new(AtomicU64::new(0));
         let space = Arc::new(Space::new(segment_bytes));
         // A log is never written on where an earlier incarnation left off: a new segment begins.
         let next = sequences.last().map_or(1, |last| last + 1);
-        let file = Arc::new(space.take::<E>(&disk, segment_bytes).await?);
-        let mut wal = Wal {
+        let file = Arc::new(space.take::<E>(&disk, next, segment_bytes).await?);
+        let mut wal = Wal::<E> {
             disk: disk.clone(),
             file,
             segments,
             len: end,
             capacity: 0,
-            durable: durable.clone(),
+            durable: Arc::default(),
             flusher,
             vote: recovered.vote,
             committed: recovered.committed,
@@ -155,7 +171,8 @@ impl<E: Env> Wal<E> {
             space: space.clone(),
         };
         wal.begin_segment(next, segment_bytes).await?;
-        drop(E::spawn(flush_all::<E>(disk.clone(), requests, durable)));
+        begin::<E>(&disk, &space, &Begin { before: None, file: wal.file.clone(), sequence: next }).await?;
+        drop(E::spawn(flush_all::<E>(disk.clone(), space.clone(), requests)));
         drop(E::spawn(async move { space.keep_ready::<E>(disk).await }));
         Ok((wal, recovered))
     }
@@ -165,29 +182,32 @@ impl<E: Env> Wal<E> {
         self.space.clone()
     }
 
-    /// Writes and syncs the head of a fresh, empty segment; only then it gets its name.
+    /// Writes the head of a fresh, empty segment. It has no name yet.
     async fn begin_segment(&mut self, sequence: u64, bytes: u64) -> io::Result<()> {
         self.segments.push_back(Segment { sequence, last_index: None });
         let before = std::mem::take(&mut self.len);
         self.capacity = room(bytes);
-        self.durable.store(0, Ordering::Relaxed);
+        self.durable = Arc::default();
         let (vote, committed, purged) = (self.vote, self.committed, self.purged);
         let head = SegmentHead { format: 2, sequence, vote, committed, purged, bytes, before };
-        self.write(&[Record::Head(head)]).await?;
-        self.file.sync_data().await?;
-        E::failpoint(Failpoint::DuringLogRotation).await?;
-        self.space.name::<E>(&self.disk, &path(sequence)).await?;
-        self.durable.store(self.len, Ordering::Relaxed);
-        Ok(())
+        self.write(&[Record::Head(head)]).await
     }
 
-    /// Begins a new segment, which can hold so much.
+    /// Begins a new segment, which can hold so much. Nobody waits for a sync: the flusher sees to the order.
     async fn rotate(&mut self, at_least: u64) -> io::Result<()> {
-        self.synced().await?;
         let next = self.segments.back().map_or(1, |s| s.sequence + 1);
         let bytes = self.space.segment_bytes.max(file_for(at_least + HEAD_MAX));
-        self.file = Arc::new(self.space.take::<E>(&self.disk, bytes).await?);
-        self.begin_segment(next, bytes).await
+        // More came in at once than is reserved: there is nothing to do but to wait, as on a disk that is slow.
+        let file = loop {
+            match self.space.take::<E>(&self.disk, next, bytes).await {
+                Err(e) if e.kind() == io::ErrorKind::StorageFull && !E::bug(Bug::FullDiskIsFatal) => E::sleep(LOOK_AGAIN).await,
+                other => break other?,
+            }
+        };
+        let before = std::mem::replace(&mut self.file, Arc::new(file));
+        self.begin_segment(next, bytes).await?;
+        let begin = Begin { before: Some(before), file: self.file.clone(), sequence: next };
+        self.flusher.send(Request::Begin(begin)).map_err(|_| io::Error::other("the log's flusher is gone"))
     }
 
     /// Puts records into the log; a new segment begins when the current one is full. They are visible to nobody
@@ -231,8 +251,8 @@ impl<E: Env> Wal<E> {
 
     /// Has `done` done once everything written so far is durable.
     pub(crate) fn flush(&self, done: Done) {
-        let flush = Flush { file: self.file.clone(), upto: self.len, done };
-        if let Err(mpsc::error::SendError(flush)) = self.flusher.send(flush) {
+        let flush = Flush { file: self.file.clone(), upto: self.len, durable: self.durable.clone(), done };
+        if let Err(mpsc::error::SendError(Request::Flush(flush))) = self.flusher.send(Request::Flush(flush)) {
             finish(flush.done, Err(io::Error::other("the log's flusher is gone")));
         }
     }
@@ -287,23 +307,62 @@ async fn sync<E: Env>(file: &<E::Disk as Disk>::File) -> io::Result<()> {
     E::failpoint(Failpoint::AfterLogSync).await
 }
 
+/// Makes durable what is before a new segment, then its head, then its name.
+async fn begin<E: Env>(disk: &E::Disk, space: &Space<<E::Disk as Disk>::File>, segment: &Begin<<E::Disk as Disk>::File>) -> io::Result<()> {
+    if let Some(before) = &segment.before {
+        before.sync_data().await?;
+    }
+    segment.file.sync_data().await?;
+    E::failpoint(Failpoint::DuringLogRotation).await?;
+    space.name::<E>(disk, segment.sequence, &path(segment.sequence)).await
+}
+
 /// The flusher: one sync for everything that waits, then everyone is told, in order.
-async fn flush_all<E: Env>(disk: E::Disk, mut requests: mpsc::UnboundedReceiver<Flush<<E::Disk as Disk>::File>>, durable: Arc<AtomicU64>) {
+async fn flush_all<E: Env>(
+    disk: E::Disk,
+    space: Arc<Space<<E::Disk as Disk>::File>>,
+    mut requests: mpsc::UnboundedReceiver<Request<<E::Disk as Disk>::File>>,
+) {
     // A failed sync may have marked the pages clean: no later one proves anything about them.
     let mut failed: Option<(io::ErrorKind, String)> = None;
-    while let Some(first) = requests.recv().await {
+    let mut next = None;
+    loop {
+        let request = match next.take() {
+            Some(request) => request,
+            None => match requests.recv().await {
+                Some(request) => request,
+                None => return,
+            },
+        };
+        let first = match request {
+            Request::Flush(flush) => flush,
+            Request::Begin(segment) => {
+                if failed.is_none()
+                    && let Err(e) = begin::<E>(&disk, &space, &segment).await
+                {
+                    failed = Some((e.kind(), e.to_string()));
+                }
+                continue;
+            }
+        };
         let mut batch = vec![first];
+        // What is behind the beginning of another segment is in another file.
         while let Ok(more) = requests.try_recv() {
-            batch.push(more);
+            match more {
+                Request::Flush(flush) => batch.push(flush),
+                Request::Begin(_) => {
+                    next = Some(more);
+                    break;
+                }
+            }
         }
-        // A rotation waits for its flush, so a batch never spans two segments.
         let (file, upto) = (batch[0].file.clone(), batch.iter().map(|f| f.upto).max().unwrap_or(0));
         let synced = match &failed {
             Some((kind, text)) => Err(io::Error::new(*kind, text.clone())),
             None => sync::<E>(&file).await,
         };
         match &synced {
-            Ok(()) => _ = durable.fetch_max(upto, Ordering::Relaxed),
+            Ok(()) => _ = batch[0].durable.fetch_max(upto, Ordering::Relaxed),
             Err(e) => _ = failed.get_or_insert((e.kind(), e.to_string())),
         }
         for flush in batch {

@@ -14,13 +14,13 @@ use std::{
 use tokio::sync::{Mutex, Notify};
 
 /// The pause before space is looked for again.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A file for the next segment, with its blocks.
 pub(crate) struct Space<F> {
     pub(super) segment_bytes: u64,
     spare: Mutex<Option<F>>,
-    /// What was taken last, under its first name.
+    /// Whether there is one.
     ready: AtomicBool,
     left: AtomicU64,
     full: AtomicBool,
@@ -31,8 +31,9 @@ fn spare_path() -> String {
     format!("{DIR}/spare")
 }
 
-fn taken_path() -> String {
-    format!("{DIR}/taken")
+/// What a segment's file is called before it has its name.
+fn taken_path(sequence: u64) -> String {
+    format!("{DIR}/taken-{sequence:016x}")
 }
 
 /// A new file of zeros whose blocks are reserved, durably.
@@ -63,31 +64,30 @@ impl<F: File> Space<F> {
     }
 
     /// A file for a segment of so many bytes, which has no name yet that recovery would look at.
-    pub(super) async fn take<E: Env>(&self, disk: &E::Disk, bytes: u64) -> io::Result<F>
+    pub(super) async fn take<E: Env>(&self, disk: &E::Disk, sequence: u64, bytes: u64) -> io::Result<F>
     where
         E::Disk: Disk<File = F>,
     {
         let mut spare = self.spare.lock().await;
         let file = match spare.take_if(|_| bytes == self.segment_bytes) {
             Some(file) => {
-                disk.rename(&spare_path(), &taken_path()).await?;
+                disk.rename(&spare_path(), &taken_path(sequence)).await?;
                 file
             }
-            None => reserve::<E>(disk, &taken_path(), bytes).await?,
+            None => reserve::<E>(disk, &taken_path(sequence), bytes).await?,
         };
         self.ready.store(spare.is_some(), Ordering::Relaxed);
+        self.wanted.notify_one();
         Ok(file)
     }
 
-    /// Names what was taken last, for good; the next one is made ready.
-    pub(super) async fn name<E: Env>(&self, disk: &E::Disk, path: &str) -> io::Result<()>
+    /// Names what was taken for this segment, for good.
+    pub(super) async fn name<E: Env>(&self, disk: &E::Disk, sequence: u64, path: &str) -> io::Result<()>
     where
         E::Disk: Disk<File = F>,
     {
-        disk.rename(&taken_path(), path).await?;
-        sync_dir::<E>(disk, DIR).await?;
-        self.wanted.notify_one();
-        Ok(())
+        disk.rename(&taken_path(sequence), path).await?;
+        sync_dir::<E>(disk, DIR).await
     }
 
     /// Keeps a file ready, as long as there is room for one.

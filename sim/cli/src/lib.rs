@@ -6,6 +6,7 @@ mod failure;
 mod keep;
 mod once;
 mod process;
+mod reference;
 
 pub use exit_code::Exit;
 

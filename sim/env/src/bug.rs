@@ -37,6 +37,8 @@ bugs! {
     KeepConflictingSuffix = "keep-conflicting-suffix",
     /// No checksum on the records of the write-ahead log (etcd's WAL history).
     WalAcceptsTornTail = "wal-accepts-torn-tail",
+    /// A disk that is full ends the node, rather than its writes (etcd before its space quota; many others).
+    FullDiskIsFatal = "full-disk-is-fatal",
     /// A file is created or renamed without syncing its directory (fsync folklore; ALICE, OSDI 2014).
     NoDirSync = "no-dir-sync",
     /// A read is answered before the applied index reaches the read index (redisraft #22).

@@ -19,8 +19,8 @@ mod task;
 mod time;
 
 pub use bug::Bug;
-pub use failpoint::Failpoint;
 pub use disk::{Disk, File, OpenMode};
+pub use failpoint::Failpoint;
 pub use net::{ByteStream, Listener, Net};
 pub use task::{Elapsed, JoinError, Timeout, timeout, timeout_at};
 pub use time::{LocalInstant, WallTime};

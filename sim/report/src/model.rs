@@ -31,6 +31,13 @@ pub struct Latency {
 /// How the world says that a fault fired and hit nobody.
 const NOBODY: &str = ": nobody to do it to";
 
+/// How it says that a failpoint is armed, and that nobody came there.
+const ARMED: &str = ": when it comes to ";
+const NEVER_HIT: &str = "it was hit 0 times";
+
+/// How it says that a fault was not done, since it could lose committed data.
+const SPARED: &str = " is spared: ";
+
 /// What a report says of the plan that was run.
 #[derive(Clone, Copy, Debug)]
 pub struct Judging<'p> {
@@ -108,7 +115,11 @@ impl RunReport {
         for entry in history {
             match &entry.what {
                 What::Event { event, .. } => *events.entry(*event).or_default() += 1,
-                What::Effect { fault, text, .. } if text.ends_with(NOBODY) => _ = missed.insert(fault.clone()),
+                // Armed is not struck.
+                What::Effect { text, .. } if text.contains(ARMED) => {}
+                What::Effect { fault, text, .. } if text.ends_with(NOBODY) || text.ends_with(NEVER_HIT) || text.contains(SPARED) => {
+                    _ = missed.insert(fault.clone())
+                }
                 What::Effect { fault, phase, .. } if *phase != squall_history::EffectPhase::Stop => {
                     *faults.entry(fault.clone()).or_default() += 1;
                 }

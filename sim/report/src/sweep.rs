@@ -14,6 +14,8 @@ pub struct Selected {
     pub canary: Option<String>,
     /// What must happen sometimes.
     pub sometimes: Vec<String>,
+    /// Its faults: their ids, or their kinds where they have none.
+    pub faults: Vec<String>,
     /// How many seeds it was given.
     pub seeds: u64,
 }
@@ -105,6 +107,30 @@ impl Sweep {
         missed.filter(|(scenario, id)| !did(scenario, id)).collect()
     }
 
+    /// The faults that fired in no run, of scenarios that had enough: (scenario, fault).
+    pub fn unfired_faults(&self) -> Vec<(&str, &str)> {
+        let enough = |s: &&Selected| s.canary.is_none() && self.of(&s.scenario).count() >= SEEDS_FOR_SOMETIMES;
+        let fired = |s: &Selected, fault: &str| {
+            self.of(&s.scenario)
+                .any(|r| r.faults.contains_key(fault_kind(fault)) || r.missed.iter().any(|id| fault_kind(id) == fault_kind(fault)))
+        };
+        let of = |s| -> Vec<(&str, &str)> {
+            let s: &Selected = s;
+            s.faults.iter().filter(|fault| !fired(s, fault)).map(|fault| (s.scenario.as_str(), fault.as_str())).collect()
+        };
+        self.selected.iter().filter(enough).flat_map(of).collect()
+    }
+
+    /// What happened over all runs, and in how many of them: faults that did something, and events.
+    pub fn coverage(&self) -> [(&'static str, BTreeMap<&str, usize>); 2] {
+        let (mut faults, mut events) = (BTreeMap::new(), BTreeMap::new());
+        for record in &self.records {
+            record.faults.keys().for_each(|fault| *faults.entry(fault.as_str()).or_default() += 1);
+            record.events.iter().filter(|(_, n)| **n > 0).for_each(|(event, _)| *events.entry(event.as_str()).or_default() += 1);
+        }
+        [("faults", faults), ("events", events)]
+    }
+
     /// The failures, grouped; the most frequent first.
     pub fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
@@ -172,8 +198,18 @@ impl Sweep {
         for (scenario, fault) in self.idle_faults() {
             out.push_str(&format!("\n{scenario}: the fault {fault} never found anybody to do it to\n"));
         }
+        for (scenario, fault) in self.unfired_faults() {
+            out.push_str(&format!("\n{scenario}: the fault {fault} never fired\n"));
+        }
         for (scenario, event) in self.vacuous() {
             out.push_str(&format!("\n{scenario}: `{event}` never happened, although the scenario says sometimes\n"));
+        }
+        for (what, all) in self.coverage() {
+            if !all.is_empty() {
+                let all: Vec<String> = all.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
+                out.push_str(&format!("\n{what}, and in how many runs:\n"));
+                out.push_str(&wrapped(&all, COLUMNS - 2));
+            }
         }
         out.push_str(&format!("\n{}\n", self.summary()));
         printable(&out)
@@ -268,9 +304,25 @@ impl Sweep {
             "fingerprints": groups,
             "mute_canaries": self.mute_canaries().iter().map(|s| &s.scenario).collect::<Vec<_>>(),
             "vacuous": vacuous,
+            "unfired": self.unfired_faults().into_iter().map(|(s, f)| json!({ "scenario": s, "fault": f })).collect::<Vec<_>>(),
+            "coverage": self.coverage().into_iter().collect::<BTreeMap<_, _>>(),
             "failures": self.failures(),
         })
     }
+}
+
+/// Words with commas, in indented lines of at most so many characters.
+fn wrapped(words: &[String], columns: usize) -> String {
+    let (mut out, mut line) = (String::new(), String::new());
+    for (i, word) in words.iter().enumerate() {
+        let word = if i + 1 == words.len() { word.clone() } else { format!("{word}, ") };
+        if line.len() + word.trim_end().len() > columns {
+            out.push_str(&format!("  {}\n", line.trim_end()));
+            line.clear();
+        }
+        line.push_str(&word);
+    }
+    out + &format!("  {line}\n")
 }
 
 /// Control characters would let a history write on the reader's terminal.

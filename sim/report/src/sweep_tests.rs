@@ -17,7 +17,7 @@ fn record(scenario: &str, seed: &str, verdict: Ending, why: &str) -> Record {
 
 fn sweep(records: Vec<Record>) -> Sweep {
     let names: BTreeSet<String> = records.iter().map(|r| r.scenario.clone()).collect();
-    let selected = |scenario: String| Selected { scenario, canary: None, sometimes: vec![], seeds: 10 };
+    let selected = |scenario: String| Selected { scenario, canary: None, sometimes: vec![], faults: vec![], seeds: 10 };
     Sweep { selected: names.into_iter().map(selected).collect(), records, ..Default::default() }
 }
 
@@ -128,4 +128,31 @@ fn a_summary_is_bounded() {
     });
     let summary = github::summary(&sweep(many.collect()));
     assert!(summary.len() < 300 << 10 && summary.contains("more"), "{}", summary.len());
+}
+
+#[test]
+fn what_fired_is_counted_and_what_never_did_is_named() {
+    let mut sweep = sweep((0..40).map(|i| record("s", &i.to_string(), Ending::Valid, "")).collect());
+    let scenario = sweep.records[0].scenario.clone();
+    for (i, record) in sweep.records.iter_mut().enumerate() {
+        record.scenario.clone_from(&scenario);
+        record.faults = if i % 2 == 0 { [("kill".to_string(), 3)].into() } else { [].into() };
+        record.events = [("leader-changed".to_string(), 2), ("log-purged".to_string(), 0)].into();
+    }
+    sweep.selected = vec![Selected {
+        scenario,
+        canary: None,
+        sometimes: vec![],
+        faults: vec!["kill-2".into(), "wipe".into(), "torn".into()],
+        seeds: 40,
+    }];
+    assert_eq!(sweep.unfired_faults().iter().map(|(_, fault)| *fault).collect::<Vec<_>>(), ["wipe", "torn"]);
+    let text = sweep.text(false);
+    let kills = sweep.records.len().div_ceil(2);
+    assert!(text.contains(&format!("faults, and in how many runs:\n  kill {kills}\n")), "{text}");
+    assert!(text.contains(&format!("events, and in how many runs:\n  leader-changed {}\n", sweep.records.len())), "{text}");
+    assert!(text.contains("the fault wipe never fired"), "{text}");
+    // Too few runs say nothing.
+    sweep.records.truncate(10);
+    assert!(sweep.unfired_faults().is_empty());
 }

@@ -48,6 +48,8 @@ pub struct Scenario {
     pub sometimes: Vec<Event>,
     /// What the run is expected to show.
     pub expect: Expect,
+    /// With which change it must fail, and by whom.
+    pub bites: Option<Bites>,
     /// Where a plan came from; provenance, not proof.
     pub seed: Option<String>,
     /// The key of the world's draws; a plan has it.
@@ -287,6 +289,17 @@ pub enum Expect {
     },
 }
 
+/// What a scenario is worth: with this change it must fail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bites {
+    /// Parts of a scenario that take the place of its own: a planted bug, a setting.
+    pub with: serde_yaml::Value,
+    /// The checker that must find it.
+    pub checker: String,
+    /// How many seeds it may take.
+    pub within_seeds: u64,
+}
+
 impl Scenario {
     /// How large the run of a plan is.
     pub(crate) fn size(&self) -> Size {
@@ -301,7 +314,13 @@ pub(crate) fn parse(name: &str, source: &str, vocabulary: Option<&Vocabulary>) -
         Err(mistake) => decoder.wrong(mistake),
     };
     match decoded {
-        Some(scenario) if decoder.mistakes.is_empty() => Ok(scenario),
+        Some(mut scenario) if decoder.mistakes.is_empty() => {
+            if let Some(bites) = &mut scenario.bites {
+                let whole: serde_yaml::Value = serde_yaml::from_str(source).expect("what was decoded is YAML");
+                bites.with = whole["bites"]["with"].clone();
+            }
+            Ok(scenario)
+        }
         _ => Err(Diagnostics::new(name, source, decoder.mistakes)),
     }
 }
@@ -338,7 +357,8 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         }
     }
     let phases_node = fields.take("phases");
-    let phases = phases_node.map(|n| decode_phases(d, n, cluster.as_ref(), workloads.as_ref().map(|w| w.iter().map(|w| w.clients()).sum())));
+    let phases =
+        phases_node.map(|n| decode_phases(d, n, cluster.as_ref(), workloads.as_ref().map(|w| w.iter().map(|w| w.clients()).sum())));
     let duration_node = if phases_node.is_some() { fields.take("duration") } else { fields.need(d, "duration") };
     if let (Some(node), Some(_)) = (duration_node, phases_node) {
         d.mistakes.push(Diagnostic::new(node.place, "with `phases`, each has its own `duration`, and the run takes all of them"));
@@ -386,7 +406,8 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
                     && !bound.contains(&name.as_str())
                 {
                     d.mistakes.push(
-                        Diagnostic::new(item.place, format!("no fault has `as: {name}`")).help("put it beside `id` and `at` of the other fault"),
+                        Diagnostic::new(item.place, format!("no fault has `as: {name}`"))
+                            .help("put it beside `id` and `at` of the other fault"),
                     );
                 }
             }
@@ -439,6 +460,7 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         }
         Some(expect)
     });
+    let bites = fields.take("bites").map_or(Some(None), |n| decode_bites(d, n, vocabulary.map(|v| &v.checkers)).map(Some));
     // It names a directory later on.
     let seed =
         fields.take("seed").and_then(|n| d.scalar(n, "a seed of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())));
@@ -462,6 +484,7 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         checkers: checkers?,
         sometimes: sometimes?,
         expect: expect?,
+        bites: bites?,
         seed,
         world_seed,
     })
@@ -625,14 +648,22 @@ fn decode_phases<'n>(d: &mut Decoder, node: &'n Node, cluster: Option<&Cluster>,
     phases.into_iter().collect()
 }
 
-fn decode_phase<'n>(d: &mut Decoder, node: &'n Node, start: Duration, cluster: Option<&Cluster>, clients: Option<u32>) -> Option<Phase<'n>> {
+fn decode_phase<'n>(
+    d: &mut Decoder,
+    node: &'n Node,
+    start: Duration,
+    cluster: Option<&Cluster>,
+    clients: Option<u32>,
+) -> Option<Phase<'n>> {
     let mut fields = d.fields(node, "a phase")?;
     // For whoever reads it.
     if let Some(name) = fields.take("name") {
         d.text(name, "a name");
     }
     let duration = fields.need(d, "duration").and_then(|n| match values::duration(d, n)? {
-        duration if duration.is_zero() || duration > DURATION_MAX => d.wrong(Diagnostic::new(n.place, "a phase takes some time, and an hour at the most")),
+        duration if duration.is_zero() || duration > DURATION_MAX => {
+            d.wrong(Diagnostic::new(n.place, "a phase takes some time, and an hour at the most"))
+        }
         duration => Some(duration),
     });
     let load_node = fields.take("load");
@@ -697,9 +728,9 @@ fn decode_fault(
             }
         }),
     };
-    let bind = fields.take("as").map_or(Some(None), |n| {
-        d.scalar(n, "a name of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())).map(Some)
-    });
+    let bind = fields
+        .take("as")
+        .map_or(Some(None), |n| d.scalar(n, "a name of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())).map(Some));
     let repeat_node = fields.take("repeat");
     let repeat = match repeat_node {
         None => Some(None),
@@ -728,7 +759,10 @@ fn decode_fault(
     if let (Some(node), Some(Some(within)), Some(duration)) = (within_node, within, duration)
         && (within.min == within.max || within.max > duration)
     {
-        d.mistakes.push(Diagnostic::new(node.place, "`within` is a range such as 5s..10s, before the end of the faults").help("both ends are told from the start"));
+        d.mistakes.push(
+            Diagnostic::new(node.place, "`within` is a range such as 5s..10s, before the end of the faults")
+                .help("both ends are told from the start"),
+        );
     }
     if let (Some(node), Some(When::At(_) | When::Between(_))) = (repeat_node, when) {
         d.mistakes.push(Diagnostic::new(node.place, "`repeat` needs `every` or `when`: this happens once"));
@@ -895,6 +929,20 @@ fn decode_liveness(d: &mut Decoder, node: &Node) -> Option<Liveness> {
     let within = fields.need(d, "within").and_then(|n| values::duration(d, n));
     fields.done(d);
     Some(Liveness { heal: heal?, within: within? })
+}
+
+fn decode_bites(d: &mut Decoder, node: &Node, checkers: Option<&Vec<String>>) -> Option<Bites> {
+    let mut fields = d.fields(node, "`bites`")?;
+    let with = fields.need(d, "with").and_then(|n| match n.kind {
+        crate::yaml::Kind::Map(_) => Some(()),
+        _ => d.wrong(Diagnostic::new(n.place, "`with` is a part of a scenario").help("for example `with: { bugs: [stale-read] }`")),
+    });
+    let checker = fields.need(d, "violation").and_then(|n| known(d, n, "a checker", checkers));
+    let within_seeds = fields.take("within_seeds").map_or(Some(20), |n| values::number(d, n, 1, 1_000_000));
+    fields.done(d);
+    with?;
+    // Whoever reads the source fills it in.
+    Some(Bites { with: serde_yaml::Value::Null, checker: checker?, within_seeds: within_seeds? })
 }
 
 fn decode_expect(d: &mut Decoder, node: &Node, checkers: Option<&Vec<String>>) -> Option<Expect> {

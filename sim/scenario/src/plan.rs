@@ -19,6 +19,7 @@ pub(crate) const FAULTS_MAX: usize = 10_000;
 /// The plan of a scenario under a seed.
 pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
     let mut plan = scenario.clone();
+    plan.bites = None;
     // A plan keeps its provenance; a scenario gets it here.
     if !scenario.is_plan() {
         plan.seed = Some(seed.to_string());
@@ -105,9 +106,13 @@ impl Vary {
             Vary::Keys | Vary::Clients => {
                 let key = if self == Vary::Keys { "keys" } else { "clients" };
                 let most = if self == Vary::Keys { 40 } else { 12 };
-                plan.workloads = plan.workloads.iter().map(|workload| workloads::with_number(&**workload, key, |n| {
-                    (*draws.pick(&[1, n.div_ceil(2), n, 2 * n])).clamp(1, most)
-                })).collect();
+                plan.workloads = plan
+                    .workloads
+                    .iter()
+                    .map(|workload| {
+                        workloads::with_number(&**workload, key, |n| (*draws.pick(&[1, n.div_ceil(2), n, 2 * n])).clamp(1, most))
+                    })
+                    .collect();
             }
             Vary::Heal => plan.liveness.heal = *draws.pick(&[Heal::All, Heal::Quorum]),
         }
@@ -163,7 +168,15 @@ fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str,
             let (from, until) = within.map_or((Duration::ZERO, duration), |w| (w.min, w.max.min(duration)));
             let times = stream(seed, &format!("times of {label}"));
             let make = |ordinal: u32| fault.fault.fix(&mut stream(seed, &format!("fault {label} #{ordinal}")), size);
-            again_and_again(into, (fault.id.as_deref(), fault.bind.as_deref()), times, gap, repeat.unwrap_or(u32::MAX), (from, until), make);
+            again_and_again(
+                into,
+                (fault.id.as_deref(), fault.bind.as_deref()),
+                times,
+                gap,
+                repeat.unwrap_or(u32::MAX),
+                (from, until),
+                make,
+            );
         }
     }
 }
@@ -186,12 +199,7 @@ fn again_and_again(
         let fault = make(ordinal);
         // A start that would overlap its own fault waits for its end.
         let next = at + gap.draw(&mut times).max(fault.lasts() + Duration::from_millis(1));
-        into.push(ScheduledFault {
-            id: id.map(|id| format!("{id}-{ordinal}")),
-            bind: bind.map(str::to_string),
-            when: When::At(at),
-            fault,
-        });
+        into.push(ScheduledFault { id: id.map(|id| format!("{id}-{ordinal}")), bind: bind.map(str::to_string), when: When::At(at), fault });
         at = next;
     }
 }

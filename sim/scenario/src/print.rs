@@ -44,6 +44,16 @@ impl Scenario {
             ("checkers", words(&self.checkers)),
             ("sometimes", words(&sometimes)),
             ("expect", expect(&self.expect)),
+            (
+                "bites",
+                self.bites.as_ref().map(|b| {
+                    mapping([
+                        ("with", Some(b.with.clone())),
+                        ("violation", Some(b.checker.as_str().into())),
+                        ("within_seeds", Some(b.within_seeds.into())),
+                    ])
+                }),
+            ),
         ])
     }
 

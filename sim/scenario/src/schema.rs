@@ -168,9 +168,20 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
         ("allow_data_loss", json!({ "type": "boolean" })),
         ("liveness", closed(map([("heal", words(["all", "quorum"])), ("within", duration.clone())]), &["within"])),
         ("available", closed(map([("max_gap", duration), ("during", words(["faults", "run"]))]), &["max_gap"])),
-        ("checkers", json!({ "type": "array", "minItems": 1, "items": checker })),
+        ("checkers", json!({ "type": "array", "minItems": 1, "items": checker.clone() })),
         ("sometimes", list(&event)),
         ("expect", expect),
+        (
+            "bites",
+            closed(
+                map([
+                    ("with", json!({ "type": "object" })),
+                    ("violation", checker.clone()),
+                    ("within_seeds", json!({ "type": "integer", "minimum": 1 })),
+                ]),
+                &["with", "violation"],
+            ),
+        ),
     ]);
     let mut schema = closed(properties, &["format", "name", "workloads"]);
     schema["oneOf"] = json!([{ "required": ["duration"] }, { "required": ["phases"] }]);

@@ -14,7 +14,9 @@ use crate::{
 };
 use squall_env::Bug;
 use squall_history::{ClientId, DiskHealth, EffectPhase, Event, History, NodeId, Saw, SimTime, What, digest_of};
-use squall_scenario::{Admin, ClusterView, DiskChange, Effect, Heal, Link, Party, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger};
+use squall_scenario::{
+    Admin, ClusterView, DiskChange, Effect, Heal, Link, Party, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -138,6 +140,9 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
 /// So many nodes may join at the most, whatever a plan's faults ask for: later ones find nobody.
 const NEWCOMERS_MAX: u32 = 12;
 
+/// How long syncs that are to fail are waited for when everything is healed.
+const FAILING_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How many hosts are kept for nodes that join.
 fn newcomers(plan: &Scenario) -> u32 {
     let times = |fault: &PlannedFault| if let Start::On(trigger) = fault.start { trigger.repeat } else { 1 };
@@ -196,6 +201,8 @@ struct Director {
     joined: AtomicU32,
     /// Whom faults with `as:` were done to.
     bound: Mutex<BTreeMap<String, Vec<Party>>>,
+    /// Whose disk said no at any time.
+    failing: Mutex<BTreeSet<NodeId>>,
     /// Whose disk was damaged.
     destroyed: Mutex<BTreeSet<NodeId>>,
     probes: BTreeMap<NodeId, Arc<Mutex<Option<Probe>>>>,
@@ -210,7 +217,19 @@ impl Director {
         let founders = hosts.iter().filter(|(id, _)| id.0 <= size).map(|(id, addr)| (*id, *addr)).collect();
         let probes = ids.clone().map(|id| (id, Arc::default())).collect();
         let administrators = ids.map(|id| (id, Arc::default())).collect();
-        Director { machine, plan, system, founders, hosts, joined: AtomicU32::new(0), bound: Mutex::default(), destroyed: Mutex::default(), probes, administrators }
+        Director {
+            machine,
+            plan,
+            system,
+            founders,
+            hosts,
+            joined: AtomicU32::new(0),
+            bound: Mutex::default(),
+            failing: Mutex::default(),
+            destroyed: Mutex::default(),
+            probes,
+            administrators,
+        }
     }
 
     async fn direct(&self) {
@@ -223,7 +242,7 @@ impl Director {
         }
         let load = Load::start(&self.machine, &self.plan, self.system.clone(), &self.hosts);
         self.faults().await;
-        let healed = self.heal();
+        let healed = self.heal().await;
         let deadline = healed + self.plan.liveness.within;
         load.served_again(healed, deadline).await;
         load.stop().await;
@@ -451,7 +470,10 @@ impl Director {
             }
             Effect::Load { times } => {
                 self.machine.load(times);
-                (EffectPhase::Start, if times == 0 { "clients are idle".to_string() } else { format!("clients ask {times} times as often") })
+                (
+                    EffectPhase::Start,
+                    if times == 0 { "clients are idle".to_string() } else { format!("clients ask {times} times as often") },
+                )
             }
             Effect::LoadNormal => {
                 self.machine.load_normal();
@@ -530,6 +552,9 @@ impl Director {
     }
 
     fn tell_disk(&self, node: NodeId, disk: DiskHealth) {
+        if disk == DiskHealth::Failing {
+            self.failing.lock().expect("no panic under this lock").insert(node);
+        }
         self.machine.record(What::Node { node, saw: Saw::Disk { disk } });
     }
 
@@ -616,7 +641,7 @@ impl Director {
     }
 
     /// Mends everything, or everything but a minority of dead nodes.
-    fn heal(&self) -> SimTime {
+    async fn heal(&self) -> SimTime {
         self.machine.heal_all_links();
         self.machine.disarm_all();
         self.machine.load_entirely_normal();
@@ -638,9 +663,23 @@ impl Director {
             Heal::All => 0,
             Heal::Quorum => ((voters.len().max(1) - 1) / 2).saturating_sub(damaged),
         };
-        // Whoever does not belong any more must not hold up clients either.
+        // Whoever does not belong any more must not hold up clients either: nor must a host that is silent.
+        for id in self.started().into_iter().filter(|id| self.has_left(*id)) {
+            self.machine.power_on(self.machine.node(id));
+        }
         for id in self.started() {
             self.machine.resume_entirely(self.machine.node(id));
+        }
+        // What was to fail does; whoever gives up for that is booted with the others.
+        let told_to_fail = |id: &NodeId| self.machine.has_failing_syncs(self.machine.node(*id));
+        let mut failing = std::mem::take(&mut *self.failing.lock().expect("no panic under this lock"));
+        failing.retain(|id| self.started().contains(id));
+        if !failing.is_empty() {
+            let patience = self.machine.now() + FAILING_PATIENCE;
+            while self.started().iter().any(told_to_fail) && self.machine.now() < patience {
+                self.machine.sleep_until(self.machine.now() + Duration::from_millis(10)).await;
+            }
+            self.machine.sleep_until(self.machine.now() + Duration::from_millis(50)).await;
         }
         let mut running = Vec::new();
         for id in self.members() {

@@ -87,7 +87,10 @@ impl Deriver {
                 let wrote = self.open_writes.remove(op);
                 match output {
                     Output::Line(LineOutput::Held { .. }) => self.lease_holder = client,
-                    Output::Line(LineOutput::Released | LineOutput::Worked { yes: false }) | Output::Lease(LeaseOutput::Renewed { ttl: 0 }) if self.lease_holder == client => {
+                    Output::Line(LineOutput::Released | LineOutput::Worked { yes: false })
+                    | Output::Lease(LeaseOutput::Renewed { ttl: 0 })
+                        if self.lease_holder == client =>
+                    {
                         self.lease_holder = None;
                     }
                     _ => {}

@@ -67,7 +67,8 @@ impl Process {
         let machine = self.machine();
         let (now, mut guard) = machine.lock();
         let state = &mut *guard;
-        let trap = state.hosts[self.host].traps.iter_mut().find(|trap| trap.armed.point == point.name() && trap.struck < trap.armed.times)?;
+        let trap =
+            state.hosts[self.host].traps.iter_mut().find(|trap| trap.armed.point == point.name() && trap.struck < trap.armed.times)?;
         trap.passes += 1;
         if trap.passes <= trap.armed.skip {
             return None;

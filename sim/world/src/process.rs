@@ -225,6 +225,11 @@ impl Machine {
         incarnation
     }
 
+    /// Gives a host power: without a process, its kernel refuses connections.
+    pub fn power_on(&self, host: HostId) {
+        self.lock().1.hosts[host.0].powered = true;
+    }
+
     /// The process that runs on a host, if one does.
     pub fn process(&self, host: HostId) -> Option<Arc<Process>> {
         self.lock().1.hosts[host.0].process.clone()

@@ -1,7 +1,7 @@
 //! `squall list`: what there is.
 
 use crate::{Exit, Systems, failure::Failure};
-use squall_env::Bug;
+use squall_env::{Bug, Failpoint};
 use squall_history::Event;
 use squall_scenario::{TARGET_WORDS, faults, workloads};
 use tabled::{
@@ -26,7 +26,10 @@ enum What {
     Bugs,
     Targets,
     Events,
+    Failpoints,
     Formats,
+    /// All of the scenario language, as scenarios/README.md has it
+    Reference,
 }
 
 /// What every fault has, whatever its kind.
@@ -37,7 +40,9 @@ Each fault of `faults` has one kind and one time:
   every: 2s..6s     again and again, from one start to the next; `repeat: 3`: at most so often
   when: { event: leader-changed, count: 2, after: 5ms }
                     after something happened for the second time; `repeat: 3`: that often again
-and may have an `id`, which names it in reports and keeps its random choices when others change.
+with `within: 5s..10s`, `every` and `when` keep to that part of the run. It may have an `id`, which names it in
+reports and keeps its random choices when others change, and `as: victim`, so that another fault can say
+`target: { as: victim }` and mean the same ones.
 ";
 
 fn print(rows: Vec<[String; 2]>) {
@@ -76,6 +81,8 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         What::Bugs => print(Bug::ALL.iter().map(|bug| row(bug.name(), bug.about())).collect()),
         What::Targets => print(TARGET_WORDS.iter().map(|(word, about)| row(word, about)).collect()),
         What::Events => print(Event::ALL.iter().map(|event| row(event.name(), event.about())).collect()),
+        What::Failpoints => print(Failpoint::ALL.iter().map(|point| row(point.name(), point.about())).collect()),
+        What::Reference => print!("{}", crate::reference::text()),
         What::Formats => print(squall_report::REGISTRY.iter().map(|f| row(f.name, f.about)).collect()),
     }
     Ok(Exit::Ok)

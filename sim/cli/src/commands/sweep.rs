@@ -77,6 +77,9 @@ pub(crate) struct Args {
     /// Switch a planted bug on (may be given again)
     #[arg(long)]
     bug: Vec<String>,
+    /// Run scenarios with the change under which they say that they bite: each must fail
+    #[arg(long, conflicts_with = "resume")]
+    bites: bool,
     /// More columns
     #[arg(long)]
     wide: bool,
@@ -256,7 +259,26 @@ fn ask(args: &Args) -> Result<Asked, Failure> {
     };
     let mut paths = if args.no_regressions { vec![] } else { select::regressions() };
     paths.extend(args.paths.iter().cloned());
+    if args.bites {
+        paths = bitten(&select::files(&args.paths)?, &args.reports.join("bites"))?;
+    }
     Asked::new(&select::files(&paths)?, seeds, args.shard, &args.bug)
+}
+
+/// Each scenario that says how it bites, with that change, in a file of its own.
+fn bitten(files: &[PathBuf], dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    fs::create_dir_all(dir).map_err(Failure::io(dir))?;
+    let mut written = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file).map_err(Failure::io(file))?;
+        // Mistakes are told with their places.
+        squall_scenario::parse(&file.display().to_string(), &text).map_err(|d| Failure::Scenario(Box::new(d)))?;
+        let Some(text) = squall_scenario::bitten(&text) else { continue };
+        let path = dir.join(file.file_name().unwrap_or_default());
+        fs::write(&path, text).map_err(Failure::io(&path))?;
+        written.push(path);
+    }
+    Ok(written)
 }
 
 fn resume(dir: &str, args: &Args) -> Result<(Asked, PathBuf, State), Failure> {

@@ -181,7 +181,10 @@ impl Fault for Clock {
             Kind::Reset => vec![(Duration::ZERO, ClockChange::Reset)],
         };
         let parties = self.target.resolve(view);
-        parties.into_iter().flat_map(|party| changes.iter().map(move |(at, change)| (*at, Effect::Clock { party, change: *change }))).collect()
+        parties
+            .into_iter()
+            .flat_map(|party| changes.iter().map(move |(at, change)| (*at, Effect::Clock { party, change: *change })))
+            .collect()
     }
 
     fn lasts(&self) -> Duration {

@@ -218,7 +218,14 @@ mod tests {
 
     #[test]
     fn links_are_those_of_the_target_in_the_direction_that_is_said() {
-        let view = ClusterView { nodes: (1..=3).map(NodeId).collect(), clients: vec![ClientId(1)], leader: Some(NodeId(2)), subject: None, lease_holder: None, bound: Default::default() };
+        let view = ClusterView {
+            nodes: (1..=3).map(NodeId).collect(),
+            clients: vec![ClientId(1)],
+            leader: Some(NodeId(2)),
+            subject: None,
+            lease_holder: None,
+            bound: Default::default(),
+        };
         let links = |yaml: &str| {
             let mut decoder = Decoder::default();
             let fault = decode(&mut decoder, &crate::yaml::parse_tree(yaml).unwrap(), Kind::Delay);

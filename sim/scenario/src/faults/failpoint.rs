@@ -97,8 +97,7 @@ fn decode(d: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
         return d.wrong(Diagnostic::new(node.place, "`restart_after` is for who died there"));
     }
     let (skip, times) = (skip? as u32, times? as u32);
-    let seam =
-        Seam { point, target: target?, action, by: by?, errno: errno?, skip, times, lasts: lasts?, restart_after: restart_after? };
+    let seam = Seam { point, target: target?, action, by: by?, errno: errno?, skip, times, lasts: lasts?, restart_after: restart_after? };
     Some(Box::new(seam))
 }
 

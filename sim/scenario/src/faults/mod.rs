@@ -61,7 +61,16 @@ pub enum Family {
 
 impl Family {
     /// Every family.
-    pub const ALL: &'static [Family] = &[Family::Network, Family::Process, Family::Admin, Family::Membership, Family::Clock, Family::Disk, Family::Load, Family::Failpoint];
+    pub const ALL: &'static [Family] = &[
+        Family::Network,
+        Family::Process,
+        Family::Admin,
+        Family::Membership,
+        Family::Clock,
+        Family::Disk,
+        Family::Load,
+        Family::Failpoint,
+    ];
 
     /// The name that people write.
     pub fn name(self) -> &'static str {

@@ -368,8 +368,14 @@ mod tests {
         let mut decoder = Decoder::default();
         let fault = decode(&mut decoder, &tree).unwrap_or_else(|| panic!("{:?}", decoder.mistakes));
         assert_eq!(decoder.mistakes, []);
-        let view =
-            ClusterView { nodes: (1..=3).map(NodeId).collect(), clients: vec![ClientId(1)], leader: leader.map(NodeId), subject: None, lease_holder: None, bound: Default::default() };
+        let view = ClusterView {
+            nodes: (1..=3).map(NodeId).collect(),
+            clients: vec![ClientId(1)],
+            leader: leader.map(NodeId),
+            subject: None,
+            lease_holder: None,
+            bound: Default::default(),
+        };
         match fault.effects(&view).first() {
             Some((_, Effect::Cut(pairs))) => pairs.iter().map(|(a, b)| format!("{a}>{b}")).collect::<Vec<_>>().join(" "),
             _ => String::new(),
@@ -398,7 +404,14 @@ mod tests {
 
     #[test]
     fn drawn_shapes_leave_who_they_say_connected() {
-        let view = |n| ClusterView { nodes: (1..=n).map(NodeId).collect(), clients: vec![], leader: None, subject: None, lease_holder: None, bound: Default::default() };
+        let view = |n| ClusterView {
+            nodes: (1..=n).map(NodeId).collect(),
+            clients: vec![],
+            leader: None,
+            subject: None,
+            lease_holder: None,
+            bound: Default::default(),
+        };
         for nodes in 4..=9 {
             for seed in 0..20 {
                 let fixed = |shape: Shape| {

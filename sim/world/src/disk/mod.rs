@@ -364,6 +364,11 @@ impl crate::Machine {
         self.lock().1.hosts[host.0].disk.wrong.iter().any(|w| matches!(w, DiskChange::Errors { .. }))
     }
 
+    /// Whether a sync is under way that is to fail.
+    pub fn has_failing_syncs(&self, host: crate::HostId) -> bool {
+        self.lock().1.hosts[host.0].disk.syncs.values().any(|sync| sync.fails.is_some() && !sync.done)
+    }
+
     /// Takes all of them back; true when accesses failed.
     pub fn mend_disk_entirely(&self, host: crate::HostId) -> bool {
         let failed = self.disk_has_errors(host);

@@ -156,7 +156,12 @@ impl Selection {
             }
             let canary = if let Expect::Violation { checker, .. } = &s.expect { Some(checker.clone()) } else { None };
             let sometimes = s.sometimes.iter().map(|e| e.name().to_string()).collect();
-            all.push(Selected { scenario: s.name.clone(), canary, sometimes, seeds });
+            let named = s.faults.iter().map(|f| f.id.clone().unwrap_or_else(|| f.fault.kind().to_string()));
+            let drawn = s.swarm.iter().flat_map(|swarm| swarm.candidates()).map(|kind| kind.name.to_string());
+            let mut faults: Vec<String> = named.chain(drawn).collect();
+            faults.sort_unstable();
+            faults.dedup();
+            all.push(Selected { scenario: s.name.clone(), canary, sometimes, faults, seeds });
         }
         all
     }

@@ -1,0 +1,67 @@
+//! The reference of the scenario language: prose from `reference.md`, tables from the registries. It is kept as
+//! `scenarios/README.md`; a test compares the two, and runs every YAML block of it.
+
+use squall_env::{Bug, Failpoint};
+use squall_history::{Event, Subject};
+use squall_scenario::{
+    TARGET_WORDS,
+    faults::{self, Arg},
+    workloads,
+};
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn arguments(args: &[Arg]) -> String {
+    let row = |a: &Arg| format!("| `{}` | {} | {} |\n", a.name, cell(a.form), cell(a.about));
+    format!("| argument | is | means |\n| --- | --- | --- |\n{}", args.iter().map(row).collect::<String>())
+}
+
+fn documented(name: &str, about: &str, args: &[Arg], example: &str) -> String {
+    format!("#### `{name}`\n\n{about}\n\n{}\n    - {example}\n\n", arguments(args))
+}
+
+fn words<'w>(all: impl Iterator<Item = (&'w str, &'w str)>, what: &str) -> String {
+    let rows = all.map(|(word, about)| format!("| `{word}` | {} |\n", cell(about)));
+    format!("| {what} | is |\n| --- | --- |\n{}", rows.collect::<String>())
+}
+
+fn all_faults() -> String {
+    let mut out = String::new();
+    for family in faults::Family::ALL {
+        out.push_str(&format!("### {}\n\n", family.name()));
+        for kind in faults::REGISTRY.iter().filter(|kind| kind.family == *family) {
+            out.push_str(&documented(kind.name, kind.about, kind.args, kind.example));
+        }
+    }
+    out
+}
+
+fn events() -> String {
+    let subject = |event: &Event| match event.subject() {
+        Some(Subject::Node) => "a node",
+        Some(Subject::Client) => "a client",
+        None => "nobody",
+    };
+    let rows = Event::ALL.iter().map(|event| format!("| `{}` | {} | {} |\n", event.name(), subject(event), cell(event.about())));
+    format!("| event | `subject` | is |\n| --- | --- | --- |\n{}", rows.collect::<String>())
+}
+
+/// The whole reference, as Markdown.
+pub(crate) fn text() -> String {
+    let workloads = workloads::REGISTRY.iter().map(|kind| documented(kind.name, kind.about, kind.args, kind.example)).collect::<String>();
+    let mut text = include_str!("reference.md").to_string();
+    for (place, table) in [
+        ("{{faults}}", all_faults()),
+        ("{{workloads}}", workloads),
+        ("{{targets}}", words(TARGET_WORDS.iter().copied(), "target")),
+        ("{{events}}", events()),
+        ("{{checkers}}", words(squall_checker::REGISTRY.iter().map(|c| (c.name, c.about)), "checker")),
+        ("{{failpoints}}", words(Failpoint::ALL.iter().map(|p| (p.name(), p.about())), "failpoint")),
+        ("{{bugs}}", words(Bug::ALL.iter().map(|b| (b.name(), b.about())), "planted bug")),
+    ] {
+        text = text.replace(place, table.trim_end());
+    }
+    text
+}
