@@ -151,3 +151,181 @@ fn a_fault_that_finds_nobody_is_said() {
     let text = squall_report::text(&report);
     assert!(text.contains("1 fired; these found nobody to do it to: too-early"), "{text}");
 }
+
+/// How many operations were asked between two moments, in seconds.
+fn asked(history: &[Entry], from: u64, to: u64) -> usize {
+    let inside = |e: &&Entry| (from * 1_000_000_000..to * 1_000_000_000).contains(&e.t.0);
+    history.iter().filter(inside).filter(|e| matches!(e.what, What::Invoke { .. })).count()
+}
+
+fn run_valid(source: &str) -> Vec<Entry> {
+    let scenario = parse("x", source).unwrap_or_else(|e| panic!("{e}"));
+    let run = run(&plan(&scenario, 4), Arc::new(squall_adapters::Etcd)).unwrap();
+    let verdicts = squall_checker::check_all(&squall_history::View::new(&run.history), &[]);
+    assert!(verdicts.iter().all(|(_, v)| v.word() == "valid"), "{verdicts:?}");
+    run.history
+}
+
+#[test]
+fn clients_rush_or_ask_for_nothing_and_phases_say_when() {
+    let history = run_valid(
+        "format: 1\nname: x\ncluster: { nodes: 3 }\nworkloads: [ kv: { clients: 3, think: 100ms } ]\nphases:\n\
+         \x20 - { name: calm, duration: 2s }\n\
+         \x20 - { name: rush, duration: 2s, load: { times: 10 }, faults: [ { id: late, at: 1s, pause: { target: n1, for: 100ms } } ] }\n\
+         \x20 - { name: silence, duration: 3s, load: idle }\n",
+    );
+    let (calm, rush, silence) = (asked(&history, 0, 2), asked(&history, 2, 4), asked(&history, 5, 7));
+    assert!(rush > 3 * calm && calm > 20, "calm {calm}, rush {rush}");
+    assert_eq!(silence, 0);
+    assert_eq!(effects(&history, "late")[0].0, SimTime(3_000_000_000) + std::time::Duration::from_nanos(50), "the phase's second");
+}
+
+#[test]
+fn a_binding_is_whom_the_other_fault_was_done_to() {
+    let history = history(
+        5,
+        "  - { id: first, at: 2s, as: victim, pause: { target: leader, for: 1s } }\n\
+         \x20 - { id: second, at: 4s, kill: { target: { as: victim }, restart_after: 300ms } }\n\
+         \x20 - { id: unbound, at: 1s, kill: { target: { as: victim } } }\n",
+    );
+    let (first, second) = (&effects(&history, "first")[0].2, &effects(&history, "second")[0].2);
+    assert_eq!(first.replace("pause ", ""), second.replace("kill ", ""));
+    assert!(effects(&history, "unbound")[0].2.ends_with("nobody to do it to"));
+}
+
+#[test]
+fn the_lease_holder_and_the_subject_of_a_lock_are_clients() {
+    let history = run_valid(
+        "format: 1\nname: x\ncluster: { nodes: 3 }\nworkloads: [ lock: { clients: 3, ttl: 2 } ]\nduration: 6s\nfaults:\n\
+         \x20 - { id: holder, when: { event: lock-acquired, count: 2 }, pause: { target: lease-holder, for: 500ms } }\n\
+         \x20 - { id: subject, when: { event: lock-acquired, count: 2 }, clock: { jump: { target: subject, by: -6s } } }\n",
+    );
+    let (holder, subject) = (&effects(&history, "holder")[0].2, &effects(&history, "subject")[0].2);
+    let of = |text: &str| {
+        text.split(|c: char| !c.is_alphanumeric()).find(|w| w.starts_with('c') && w[1..].parse::<u32>().is_ok()).map(str::to_string)
+    };
+    assert!(of(holder).is_some() && of(holder) == of(subject), "{holder}; {subject}");
+}
+
+#[test]
+fn every_failpoint_is_somewhere_on_the_way() {
+    for point in squall_env::Failpoint::ALL {
+        // A snapshot is installed by who was away for long enough.
+        let history = run_valid(&format!(
+            "format: 1\nname: x\ncluster: {{ nodes: 3, snapshot_every: 40 }}\n\
+             workloads: [ kv: {{ clients: 4, think: 5ms, large: 30% }}, watch: {{ clients: 1 }} ]\nduration: 6s\nfaults:\n\
+             \x20 - {{ id: hit, at: 10ms, failpoint: {{ point: {}, target: all, action: delay, by: 1ms, for: 5900ms }} }}\n\
+             \x20 - {{ at: 1s, kill: {{ target: n1, restart_after: 2s }} }}\n\
+             \x20 - {{ at: 4s, compact: {{ keep: 10 }} }}\n",
+            point.name()
+        ));
+        assert!(!events(&history, Event::FailpointHit).is_empty(), "{} is never passed", point.name());
+    }
+}
+
+#[test]
+fn who_dies_at_a_failpoint_dies_there_and_comes_back_when_it_is_said() {
+    for (action, loses_power) in [("kill", false), ("power-loss", true)] {
+        let history = history(
+            3,
+            &format!(
+                "  - {{ id: hit, at: 2s, failpoint: {{ point: after-log-sync, target: leader, action: {action}, skip: 3, for: 2s, restart_after: 700ms }} }}\n"
+            ),
+        );
+        let (at, node) = events(&history, Event::FailpointHit)[0];
+        let node = node.unwrap();
+        let saw = |wanted: fn(&Saw) -> bool| {
+            let of =
+                |e: &Entry| matches!(&e.what, What::Node { node: who, saw } if *who == node && e.t >= at && wanted(saw)).then_some(e.t);
+            history.iter().find_map(of).unwrap()
+        };
+        assert_eq!(ms(at, saw(|s| matches!(s, Saw::Stopped))), 0, "{loses_power}");
+        assert_eq!(ms(at, saw(|s| matches!(s, Saw::Booted { .. }))), 700);
+    }
+}
+
+#[test]
+fn a_full_disk_stops_writes_and_not_reads_and_recovers() {
+    let history = run_valid(
+        "format: 1\nname: x\ncluster: { nodes: 3, snapshot_every: 5000 }\nworkloads:\n\
+         \x20 - kv: { clients: 6, keys: 6, think: 2ms, mix: { put: 1 }, large: 80% }\n\
+         \x20 - kv: { clients: 2, keys: 6, think: 10ms, mix: { get: 1 } }\n\
+         duration: 8s\nfaults:\n  - { id: full, at: 1s, disk: { full: { target: all, for: 4s } } }\n",
+    );
+    let refused = events(&history, Event::SpaceExceeded);
+    assert!(refused.len() > 10, "{}", refused.len());
+    let mut asks = std::collections::BTreeMap::new();
+    let (mut reads_while_full, mut writes_after) = (0, 0);
+    for entry in &history {
+        match &entry.what {
+            What::Invoke { op, ask, .. } => _ = asks.insert(*op, ask.may_write()),
+            What::Ok { op, .. } => match asks[op] {
+                false if refused[5].0 < entry.t && entry.t.0 < 5_000_000_000 => reads_while_full += 1,
+                true if entry.t.0 > 6_000_000_000 => writes_after += 1,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    assert!(reads_while_full > 20 && writes_after > 20, "{reads_while_full} reads while full, {writes_after} writes after");
+}
+
+#[test]
+fn a_member_that_was_wiped_refuses_to_vote_and_can_be_replaced() {
+    let history = run_valid(
+        "format: 1\nname: x\ncluster: { nodes: 3 }\nworkloads: [ kv: { clients: 3, think: 10ms } ]\nduration: 8s\nfaults:\n\
+         \x20 - { id: wiped, at: 2s, wipe: { target: n2, restart_after: 500ms } }\n\
+         \x20 - { at: 4s, replace: { target: n2 } }\n",
+    );
+    let refused = events(&history, Event::NodeRefused);
+    assert_eq!(refused.iter().map(|(_, node)| *node).collect::<Vec<_>>(), [Some(NodeId(2))]);
+    assert_eq!(events(&history, Event::MemberRemoved).last().map(|(_, node)| *node), Some(Some(NodeId(2))));
+    assert!(events(&history, Event::MemberAdded).iter().any(|(_, node)| *node == Some(NodeId(4))));
+}
+
+#[test]
+fn no_more_than_a_minority_is_destroyed_unless_that_is_allowed() {
+    let source = |extra: &str| {
+        format!(
+            "format: 1\nname: x\ncluster: {{ nodes: 3 }}\nworkloads: [ kv: {{ clients: 3, think: 10ms }} ]\nduration: 6s\n{extra}faults:\n\
+             \x20 - {{ id: a, at: 2s, wipe: {{ target: n2, restart_after: 300ms }} }}\n\
+             \x20 - {{ id: b, at: 3s, disk: {{ bitflip: {{ target: n3, files: wal, bits: 50, restart_after: 300ms }} }} }}\n\
+             \x20 - {{ id: c, at: 4s, wipe: {{ target: leader, restart_after: 300ms }} }}\n"
+        )
+    };
+    let planned = plan(&parse("x", &source("")).unwrap(), 1);
+    assert_eq!(planned.dropped, ["b: a minority's disks are damaged at the most"]);
+    assert!(planned.to_yaml_text().contains("dropped:"));
+    let history = run_valid(&source(""));
+    assert!(effects(&history, "c")[0].2.contains("is spared"), "whom only the run knows, the run spares");
+    let allowed = plan(&parse("x", &source("allow_data_loss: true\n")).unwrap(), 1);
+    assert!(allowed.dropped.is_empty() && allowed.faults.len() == 3);
+}
+
+#[test]
+fn hosts_of_another_zone_are_further_away() {
+    let history = run_valid(
+        "format: 1\nname: x\ncluster: { nodes: 3, network: { latency: 1ms..2ms, zones: { groups: [[n1, n2, n3, c1], [c2]], between: 100ms } } }\n\
+         workloads: [ kv: { clients: 2, think: 50ms, mix: { get: 1 } } ]\nduration: 4s\n",
+    );
+    let view = squall_history::View::new(&history);
+    let fastest = |client: u32| {
+        let of = |op: &&squall_history::CompletedOp| op.client == ClientId(client);
+        let took =
+            |op: &squall_history::CompletedOp| if let squall_history::OpEnd::Ok(at, _) = op.end { Some(ms(op.invoked, at)) } else { None };
+        view.ops().iter().filter(of).filter_map(took).min().unwrap()
+    };
+    assert!(fastest(1) < 50 && fastest(2) >= 200, "{} ms, {} ms", fastest(1), fastest(2));
+}
+
+#[test]
+fn corrupted_duplicated_and_reordered_links_are_survived() {
+    for fault in [
+        "corrupt: { target: all, rate: 20%, links: all, for: 4s }",
+        "duplicate: { target: all, rate: 100%, for: 4s }",
+        "reorder: { target: all, by: 0s..300ms, links: all, for: 4s }",
+    ] {
+        let history = history(5, &format!("  - {{ id: bad, at: 1s, {fault} }}\n"));
+        assert_eq!(effects(&history, "bad").len(), 2, "{fault}");
+    }
+}

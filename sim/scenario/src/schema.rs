@@ -3,7 +3,10 @@
 //! It knows the keys and the words. What depends on other values (a node that the cluster has not) only
 //! [`crate::parse`] knows.
 
-use crate::{FORMAT, TARGET_WORDS, Vocabulary, faults, workloads};
+use crate::{
+    FORMAT, TARGET_WORDS, Vocabulary, faults, workloads,
+    yaml::{Decoder, Node},
+};
 use serde_json::{Map, Value, json};
 use squall_history::Event;
 
@@ -34,6 +37,10 @@ fn list(of: &Value) -> Value {
 const DURATION: &str = r"^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)$";
 const SPAN: &str = r"^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)(\.\.[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))?$";
 
+const PROBABILITY: &str = "^[0-9]+(%|/[0-9]+)$";
+const SHIFT: &str = r"^-?[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)(\.\.-?[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))?$";
+const RATE_ERROR: &str = r"^-?[0-9]+(\.[0-9]+)?(%|ppm)(\.\.-?[0-9]+(\.[0-9]+)?(%|ppm))?$";
+
 /// What is written there: the form tells.
 fn argument(arg: &faults::Arg) -> Value {
     let description = format!("{}: {}", arg.form, arg.about);
@@ -43,17 +50,97 @@ fn argument(arg: &faults::Arg) -> Value {
         "a target" => target(),
         "peers, clients or all" => words(["peers", "clients", "all"]),
         "both, to or from" => words(["both", "to", "from"]),
-        _ => json!({}),
+        "a duration" => json!({ "type": "string", "pattern": DURATION }),
+        "10% or 1/10" => json!({ "type": "string", "pattern": PROBABILITY }),
+        "a number" => json!({ "type": "integer", "minimum": 0 }),
+        "200/s" => json!({ "type": "string", "pattern": "^[1-9][0-9]*/s$" }),
+        "64KiB/s" => json!({ "type": "string", "pattern": "^[1-9][0-9]*(B|KiB|MiB)/s$" }),
+        "a number of bytes such as 64KiB" => json!({ "type": "string", "pattern": "^[0-9]+(B|KiB|MiB)$" }),
+        "a prefix" | "the beginning of a path" => json!({ "type": "string", "pattern": "^[A-Za-z0-9_./-]*$" }),
+        "the name of a failpoint" => words(squall_env::Failpoint::ALL.iter().map(|p| p.name())),
+        "a list of read, write, sync" => {
+            json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": words(["read", "write", "sync"]) })
+        }
+        "-6s, or a range such as -6s..6s" => json!({ "type": "string", "pattern": SHIFT }),
+        "10%, -200ppm or a range" => json!({ "type": "string", "pattern": RATE_ERROR }),
+        "a list" => list(&script_line()),
+        "ascending, random, leader-last or [n2, n1]" => json!({ "anyOf": [words(["ascending", "random", "leader-last"]), hosts()] }),
+        form if form.starts_with("[[") => json!({ "type": "array", "minItems": 1, "items": { "type": "array", "minItems": 1 } }),
+        form if form.starts_with("{ ") => weights(form),
+        form => bounds(form).or_else(|| choice(form)).unwrap_or_else(|| json!({})),
     };
     value["description"] = description.into();
     value
+}
+
+/// `1 to 200`.
+fn bounds(form: &str) -> Option<Value> {
+    let (low, high) = form.split_once(" to ")?;
+    let (low, high): (u64, u64) = (low.parse().ok()?, high.parse().ok()?);
+    Some(json!({ "type": "integer", "minimum": low, "maximum": high }))
+}
+
+/// `EIO, ENOSPC or EROFS`.
+fn choice(form: &str) -> Option<Value> {
+    let (most, last) = form.rsplit_once(" or ")?;
+    let all: Vec<&str> = most.split(", ").chain([last]).collect();
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    all.iter().all(is_word).then(|| words(all))
+}
+
+/// `{ get: 5, put: 3 }`: these keys, each with a weight.
+fn weights(form: &str) -> Value {
+    let keys = form.trim_matches(['{', '}', ' ']).split(", ").filter_map(|pair| Some(pair.split_once(':')?.0));
+    let weight = json!({ "type": "integer", "minimum": 0, "maximum": 1000 });
+    closed(keys.map(|key| (key.to_string(), weight.clone())).collect(), &[])
+}
+
+fn hosts() -> Value {
+    json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "string", "pattern": "^[nc][1-9][0-9]*$" } })
+}
+
+/// An operation of a script. A YAML reader may take a plain scalar for a number: keys and values are any scalar.
+fn script_line() -> Value {
+    let scalar = json!({ "type": ["string", "number", "boolean"] });
+    let key = json!({ "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 200 });
+    let put = closed(map([("key", key.clone()), ("value", scalar.clone())]), &["key", "value"]);
+    let one_of = |keys: &[&str]| json!([{ "oneOf": keys.iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>() }]);
+    let mut act = closed(map([("get", key.clone()), ("put", put.clone()), ("delete", key.clone())]), &[]);
+    act["allOf"] = one_of(&["get", "put", "delete"]);
+    let compare = closed(map([("key", key.clone()), ("holds", scalar.clone())]), &["key"]);
+    let txn = closed(map([("compare", list(&compare)), ("then", list(&act)), ("else", list(&act))]), &[]);
+    let past = closed(map([("prefix", scalar.clone()), ("revision", json!({ "type": "integer", "minimum": 1 }))]), &["prefix", "revision"]);
+    let cas = closed(map([("key", key.clone()), ("expect", scalar.clone()), ("value", scalar.clone())]), &["key", "value"]);
+    let mut line = closed(
+        map([
+            ("client", json!({ "type": "integer", "minimum": 1, "maximum": 200 })),
+            ("at", json!({ "type": "string", "pattern": DURATION })),
+            ("get", key.clone()),
+            ("put", put),
+            ("cas", cas),
+            ("delete", key),
+            ("range", scalar),
+            ("past", past),
+            ("txn", txn),
+        ]),
+        &["at"],
+    );
+    line["allOf"] = one_of(&["get", "put", "cas", "delete", "range", "past", "txn"]);
+    line
+}
+
+/// The keys that a mapping must have, by its decoder's own word.
+fn needed<T>(decode: fn(&mut Decoder, &Node) -> Option<T>) -> Vec<String> {
+    let (mut decoder, empty) = (Decoder::default(), crate::yaml::parse_tree("{}").expect("an empty mapping"));
+    let _ = decode(&mut decoder, &empty);
+    decoder.mistakes.iter().filter_map(|m| Some(m.message.split_once("needs the key `")?.1.trim_end_matches('`').to_string())).collect()
 }
 
 fn target() -> Value {
     let bare = TARGET_WORDS.iter().map(|(word, _)| *word).filter(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
     let counted = ["fixed", "follower", "clients"].map(|key| closed(map([(key, json!({ "type": "integer", "minimum": 1 }))]), &[key]));
     let mut any = vec![words(bare), json!({ "type": "string", "pattern": "^[nc][1-9][0-9]*$" })];
-    any.push(json!({ "type": "array", "minItems": 1, "items": { "type": "string", "pattern": "^[nc][1-9][0-9]*$" } }));
+    any.push(hosts());
     any.extend(counted);
     any.push(closed(map([("as", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$" }))]), &["as"]));
     json!({ "anyOf": any })
@@ -86,6 +173,7 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
     let one_of = |keys: Vec<&str>| json!({ "oneOf": keys.iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>() });
     for kind in faults::REGISTRY {
         let mut value = closed(args(kind.args), &[]);
+        value["required"] = needed(kind.decode).into();
         value["description"] = kind.about.into();
         match kind.keys() {
             (key, None) => _ = fault.insert(key.to_string(), value),
@@ -105,6 +193,7 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
     let mut workload = Map::new();
     for kind in workloads::REGISTRY {
         let mut value = closed(args(kind.args), &[]);
+        value["required"] = needed(kind.decode).into();
         value["description"] = kind.about.into();
         workload.insert(kind.name.to_string(), value);
     }
@@ -116,7 +205,7 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
         { "type": "string", "pattern": r"^[1-9]\.\.[1-9]$" },
         { "type": "array", "minItems": 1, "items": { "type": "integer", "minimum": 1, "maximum": 9 } },
     ] });
-    let probability = json!({ "type": "string", "pattern": "^[0-9]+(%|/[0-9]+)$" });
+    let probability = json!({ "type": "string", "pattern": PROBABILITY });
     let host = json!({ "type": "string", "pattern": "^[nc][1-9][0-9]*$" });
     let zones = closed(map([("groups", list(&list(&host))), ("between", span.clone())]), &["groups", "between"]);
     let cluster = closed(
@@ -125,7 +214,7 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
             ("pre_vote", json!({ "type": "boolean" })),
             ("heartbeat", duration.clone()),
             ("election_timeout", span.clone()),
-            ("snapshot_every", count.clone()),
+            ("snapshot_every", json!({ "type": "integer", "minimum": 1 })),
             ("network", closed(map([("latency", span.clone()), ("loss", probability), ("zones", zones)]), &[])),
             ("disk", closed(map([("sync", span.clone())]), &[])),
         ]),
@@ -154,10 +243,10 @@ pub fn schema(vocabulary: &Vocabulary) -> Value {
         ("format", json!({ "const": FORMAT })),
         ("name", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$" })),
         ("about", json!({ "type": "string" })),
-        ("seed", json!({ "type": "string" })),
+        ("seed", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$" })),
         ("world_seed", count),
         ("system", names(&vocabulary.systems, "the system under test")),
-        ("bugs", list(&names(&vocabulary.bugs, "a planted bug"))),
+        ("bugs", json!({ "type": "array", "uniqueItems": true, "items": names(&vocabulary.bugs, "a planted bug") })),
         ("cluster", cluster),
         ("workloads", json!({ "type": "array", "minItems": 1, "items": workload })),
         ("duration", duration.clone()),

@@ -205,7 +205,8 @@ const CASES: &[(&str, &str)] = &[
     ("event: leader-changed, count: 2", "event: leader-change"),
     ("event: leader-changed, count: 2", "event: leader-changed, count: 0"),
     ("event: leader-changed, count: 2", "event: leader-changed, after: later"),
-    ("event: leader-changed, count: 2", "event: outcome-unknown"),
+    ("event: leader-changed, count: 2", "event: write-during-partition"),
+    ("event: leader-changed, count: 2 }\n    pause: { target: subject, for: 1s }", "event: lock-acquired }\n    kill: { target: subject }"),
     ("target: one, power_loss: true", "target: subject"),
     // Faults: whom.
     ("target: one, power_loss: true", "target: leder"),
@@ -269,7 +270,79 @@ const CASES: &[(&str, &str)] = &[
     ("partition: { isolate: leader, for: 1s }", "rolling-restart: { order: backwards }"),
     ("partition: { isolate: leader, for: 1s }", "rolling-restart: { order: [n1, n7] }"),
     ("partition: { isolate: leader, for: 1s }", "crash-loop: { target: one, up: 0s, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: 3"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { slow: 3 }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { full: { target: n1, leaves: 3, for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { io-error: { target: n1, fails: sync, for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { io-error: { target: n1, fails: [], for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { io-error: { target: n1, fails: [sink], for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { io-error: { target: n1, fails: [sync, sync], for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { io-error: { target: n1, errno: EIOO, for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { misdirect: { target: n1, for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { bitflip: 3 }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { bitflip: { target: n1, bits: 0 } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { bitflip: { target: n1, files: 'a b' } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { truncate: { target: n1, bytes: 4k } }"),
+    ("partition: { isolate: leader, for: 1s }", "disk: { lose-unsynced: {} }"),
+    ("partition: { isolate: leader, for: 1s }", "wipe: n1"),
+    ("partition: { isolate: leader, for: 1s }", "corrupt: { target: all, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "corrupt: 3"),
+    ("partition: { isolate: leader, for: 1s }", "reorder: 3"),
+    ("partition: { isolate: leader, for: 1s }", "reorder: { target: all, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "duplicate: { target: c1, rate: 10%, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "duplicate: { target: all, rate: 10%, links: all, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "duplicate: 3"),
+    ("partition: { isolate: leader, for: 1s }", "load: 3"),
+    ("partition: { isolate: leader, for: 1s }", "load: { spike: 3 }"),
+    ("partition: { isolate: leader, for: 1s }", "load: { spike: { times: 1, for: 1s } }"),
+    ("partition: { isolate: leader, for: 1s }", "load: { idle: {} }"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: 3"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: { target: n1, action: kill, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: { point: before-lunch, target: n1, action: kill, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: { point: before-vote, target: n1, action: explode, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: { point: before-vote, target: n1, action: pause, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: { point: before-vote, target: n1, action: kill, by: 1s, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: { point: before-vote, target: n1, action: kill, errno: EIO, for: 1s }"),
+    ("partition: { isolate: leader, for: 1s }", "failpoint: { point: before-apply, target: n1, action: error, for: 1s }"),
+    (
+        "partition: { isolate: leader, for: 1s }",
+        "failpoint: { point: before-vote, target: n1, action: delay, by: 1s, restart_after: 1s, for: 1s }",
+    ),
+    ("partition: { isolate: leader, for: 1s }", "kill: { target: { as: nobody } }"),
+    ("partition: { isolate: leader, for: 1s }", "kill: { target: { as: [x] } }"),
+    ("partition: { isolate: leader, for: 1s }", "kill: { target: lease-holder }"),
     // The rest.
+    ("    at: 3s\n", "    at: 3s\n    as: a b\n"),
+    ("    at: 3s\n", "    at: 3s\n    within: 1s..2s\n"),
+    ("every: 2s..3s", "every: 2s\n    within: 3s"),
+    ("every: 2s..3s", "every: 2s\n    within: 3s..20s"),
+    ("duration: 10s\n", "duration: 10s\nphases: [ { duration: 10s } ]\n"),
+    ("duration: 10s\n", "phases: 3\n"),
+    ("duration: 10s\n", "phases: []\n"),
+    ("duration: 10s\n", "phases: [ 3 ]\n"),
+    ("duration: 10s\n", "phases: [ { name: [a], duration: 10s } ]\n"),
+    ("duration: 10s\n", "phases: [ { name: a } ]\n"),
+    ("duration: 10s\n", "phases: [ { duration: 0s }, { duration: 10s } ]\n"),
+    ("duration: 10s\n", "phases: [ { duration: 40m }, { duration: 40m } ]\n"),
+    ("duration: 10s\n", "phases: [ { duration: 10s, load: heavy } ]\n"),
+    ("duration: 10s\n", "phases: [ { duration: 10s, load: { times: 1 } } ]\n"),
+    ("duration: 10s\n", "phases: [ { duration: 10s, faults: 3 } ]\n"),
+    ("duration: 10s\n", "phases: [ { duration: 10s, faults: [ { at: 12s, kill: { target: one } } ] } ]\n"),
+    ("loss: 1%", "zones: 3"),
+    ("loss: 1%", "zones: { between: 1ms }"),
+    ("loss: 1%", "zones: { groups: 3, between: 1ms }"),
+    ("loss: 1%", "zones: { groups: [[n1], [n1]], between: 1ms }"),
+    ("loss: 1%", "zones: { groups: [[n7]], between: 1ms }"),
+    ("loss: 1%", "zones: { groups: [[n1]] }"),
+    ("duration: 10s\n", "duration: 10s\nallow_data_loss: maybe\n"),
+    ("duration: 10s\n", "duration: 10s\ndropped: kill\n"),
+    ("duration: 10s\n", "duration: 10s\ndropped: [[kill]]\n"),
+    ("duration: 10s\n", "duration: 10s\nbites: stale-read\n"),
+    ("duration: 10s\n", "duration: 10s\nbites: { violation: raft }\n"),
+    ("duration: 10s\n", "duration: 10s\nbites: { with: stale-read, violation: raft }\n"),
+    ("duration: 10s\n", "duration: 10s\nbites: { with: { bugs: [stale-read] }, violation: rafft }\n"),
+    ("pick: 1..2", "vary: size"),
+    ("pick: 1..2", "vary: [seize]"),
     ("swarm: {", "swarm: [] #"),
     ("pick: 1..2", "pick: 0"),
     ("families: [network]", "families: network"),
@@ -312,6 +385,7 @@ fn corpus() -> String {
         assert_ne!(shown, "(no mistake)\n", "{from:?} -> {to:?} was accepted");
         text.push_str(&format!("## {from:?} -> {to:?}\n{shown}\n"));
     }
+    keep_for_others();
     let deep = format!("format: {}1{}", "[".repeat(60), "]".repeat(60));
     let long = format!("format: 1 # {}", "x".repeat(17 << 20));
     let text_of = |source: &str| shown(source).lines().take(2).map(|l| format!("{l}\n")).collect::<String>();
@@ -319,6 +393,15 @@ fn corpus() -> String {
         text.push_str(&format!("## {name}\n{}\n", text_of(source)));
     }
     text
+}
+
+/// The corpus as files, for another reader of the schema (`.ci/schema`).
+fn keep_for_others() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mistakes");
+    fs::create_dir_all(&dir).unwrap();
+    for (i, (from, to)) in CASES.iter().enumerate() {
+        fs::write(dir.join(format!("{i:03}.yaml")), GOOD.replacen(from, to, 1)).unwrap();
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn events_come_in_order_of_time_then_of_their_making() {
         let mut queue = Queue::default();
-        let due = |host| Due::Crash { host, incarnation: 1 };
+        let due = |host| Due::Crash { host, incarnation: 1, power_loss: None };
         queue.push(SimTime(5), due(1));
         let gone = queue.push(SimTime(3), due(2));
         queue.push(SimTime(3), due(3));

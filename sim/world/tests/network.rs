@@ -467,3 +467,93 @@ fn a_host_that_refuses_answers_at_once_and_lets_what_stands_go_on() {
     });
     assert!(log.at("got 20").is_some(), "the connection that stood goes on");
 }
+
+#[test]
+fn a_corrupted_segment_arrives_with_a_bit_of_its_first_byte_flipped() {
+    let rate = Probability { numerator: 100, denominator: 100 };
+    let flipped = on_machine(31, move |machine| async move {
+        let addr = machine.addr(n(&machine, 2), 1000);
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        machine.boot(n(&machine, 2), move |_| async move {
+            let mut listener = SimNet::current().listen(addr).await.unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = [0; 6];
+            stream.read_exact(&mut bytes).await.unwrap();
+            let _ = tx.send(bytes);
+            std::future::pending().await
+        });
+        let from = n(&machine, 1);
+        machine.boot(from, move |_| async move {
+            let mut stream = SimNet::current().connect(addr).await.unwrap();
+            stream.write_all(b"abc").await.unwrap();
+            SimEnv::sleep(Duration::from_millis(100)).await;
+            stream.write_all(b"def").await.unwrap();
+            std::future::pending().await
+        });
+        sleep(&machine, 50).await;
+        machine.shape(from, n(&machine, 2), LinkChange::Corrupt(rate));
+        rx.await.unwrap()
+    });
+    assert_eq!(&flipped[..3], b"abc", "before");
+    assert_eq!((flipped[3] ^ b'd').count_ones(), 1);
+    assert_eq!(&flipped[4..], b"ef");
+}
+
+#[test]
+fn each_connection_of_a_reordering_link_has_a_delay_of_its_own() {
+    let took: Vec<u64> = on_machine(32, |machine| async move {
+        let addr = machine.addr(n(&machine, 2), 1000);
+        machine.boot(n(&machine, 2), move |_| async move {
+            let mut listener = SimNet::current().listen(addr).await.unwrap();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                drop(SimEnv::spawn(async move {
+                    let mut byte = [0];
+                    while stream.read_exact(&mut byte).await.is_ok() {
+                        stream.write_all(&byte).await.unwrap();
+                    }
+                }));
+            }
+        });
+        machine.shape(n(&machine, 1), n(&machine, 2), LinkChange::Reorder(Span::millis(0, 1_000)));
+        run_on(&machine, 1, move || async move {
+            let mut took = Vec::new();
+            for _ in 0..6 {
+                let mut stream = SimNet::current().connect(addr).await.unwrap();
+                for _ in 0..2 {
+                    let began = SimEnv::now();
+                    stream.write_all(b"x").await.unwrap();
+                    stream.read_exact(&mut [0]).await.unwrap();
+                    took.push(SimEnv::now().since(began).as_millis() as u64);
+                }
+            }
+            took
+        })
+        .await
+    });
+    assert!(took.chunks(2).all(|same| same[0].abs_diff(same[1]) <= 20), "the same for all that a connection carries: {took:?}");
+    let (low, high) = (took.iter().min().unwrap(), took.iter().max().unwrap());
+    assert!(high - low > 200, "and another for each: {took:?}");
+}
+
+#[test]
+fn requests_are_sent_twice_where_a_link_says_so() {
+    let twice = on_machine(33, |machine| async move {
+        let addr = machine.addr(n(&machine, 2), 1000);
+        let m = machine.clone();
+        run_on(&machine, 1, move || async move {
+            let rate = |percent| LinkChange::Duplicate(Probability { numerator: percent, denominator: 100 });
+            let mut counts = Vec::new();
+            for percent in [0, 100, 30] {
+                let change = rate(percent);
+                m.shape(n(&m, 1), n(&m, 2), change);
+                counts.push((0..200).filter(|_| SimEnv::sends_twice(addr)).count());
+                m.unshape(n(&m, 1), n(&m, 2), change);
+            }
+            counts
+        })
+        .await
+    });
+    assert_eq!(&twice[..2], [0, 200]);
+    assert!((30..90).contains(&twice[2]), "{twice:?}");
+}

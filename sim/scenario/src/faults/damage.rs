@@ -36,7 +36,7 @@ pub(super) const LOSE_UNSYNCED: FaultKind = FaultKind {
 pub(super) const TORN_WRITE: FaultKind = FaultKind {
     name: "disk-torn-write",
     family: Family::Disk,
-    about: "The power goes, and every sector that was not synced is torn: its beginning is new, its end old.",
+    about: "The power goes, and every sector that was not synced is torn: its beginning is new.",
     args: &[TARGET_ARG, RESTART_ARG],
     example: "disk: { torn-write: { target: minority, restart_after: 500ms } }",
     decode: |d, n| decode(d, n, TORN_WRITE.name),

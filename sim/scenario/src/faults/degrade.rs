@@ -117,6 +117,9 @@ fn decode(decoder: &mut Decoder, node: &Node, kind: Kind) -> Option<Box<dyn Faul
         Kind::Duplicate => "a duplication",
     };
     let mut fields = decoder.fields(node, what)?;
+    if let (Kind::Duplicate, Some(node)) = (kind, fields.peek("links")) {
+        decoder.mistakes.push(Diagnostic::new(node.place, "only peers send requests twice: what a client asks twice may happen twice"));
+    }
     let target = fields.peek("target");
     let reach = Reach::decode(decoder, &mut fields);
     if let (Kind::Duplicate, Some(node), Some(true)) = (kind, target, reach.as_ref().map(|r| r.target.is_only_clients())) {

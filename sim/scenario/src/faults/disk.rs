@@ -43,13 +43,13 @@ pub(super) const IO_ERROR: FaultKind = FaultKind {
     about: "Accesses fail; after a failed sync the kernel takes the pages for clean, and never writes them.",
     args: &[
         TARGET_ARG,
-        Arg { name: "on", form: "a list of read, write, sync", about: "what fails (default [sync])" },
+        Arg { name: "fails", form: "a list of read, write, sync", about: "what fails (default [sync])" },
         Arg { name: "errno", form: "EIO, ENOSPC or EROFS", about: "how (default EIO)" },
         Arg { name: "rate", form: "10% or 1/10", about: "how often (default 100%)" },
         FOR_ARG,
         Arg { name: "restart_after", form: "a duration or a range", about: "boots who gave up, so long after the end" },
     ],
-    example: "disk: { io-error: { target: leader, on: [sync], rate: 20%, for: 1s, restart_after: 500ms } }",
+    example: "disk: { io-error: { target: leader, fails: [sync], rate: 20%, for: 1s, restart_after: 500ms } }",
     decode: |d, n| decode(d, n, Kind::IoError),
     draw: |d| draw(d, Kind::IoError),
 };
@@ -57,7 +57,7 @@ pub(super) const IO_ERROR: FaultKind = FaultKind {
 pub(super) const MISDIRECT: FaultKind = FaultKind {
     name: "disk-misdirect",
     family: Family::Disk,
-    about: "What a sync writes lands a few sectors away in its file; the cache hides it until the power goes.",
+    about: "What a sync writes lands a few sectors away; the cache hides it until the power goes.",
     args: &[
         TARGET_ARG,
         Arg { name: "rate", form: "10% or 1/10", about: "how often a sync writes to the wrong place" },
@@ -89,7 +89,7 @@ const ALWAYS: Probability = Probability { numerator: 100, denominator: 100 };
 
 fn accesses(d: &mut Decoder, node: &Node) -> Option<Vec<DiskAccess>> {
     let mut all = Vec::new();
-    for item in d.list(node, "`on`")? {
+    for item in d.list(node, "`fails`")? {
         let access = d.word(item, "what is asked of a disk", DiskAccess::WORDS)?;
         if all.contains(&access) {
             return d.wrong(Diagnostic::new(item.place, format!("`{}` is named twice", access.name())));
@@ -97,7 +97,7 @@ fn accesses(d: &mut Decoder, node: &Node) -> Option<Vec<DiskAccess>> {
         all.push(access);
     }
     if all.is_empty() {
-        return d.wrong(Diagnostic::new(node.place, "nothing that fails").help("for example `on: [sync]`"));
+        return d.wrong(Diagnostic::new(node.place, "nothing that fails").help("for example `fails: [sync]`"));
     }
     Some(all)
 }
@@ -110,7 +110,7 @@ fn change(d: &mut Decoder, fields: &mut Fields<'_>, kind: Kind) -> Option<DiskCh
             Some(DiskChange::Full { leaves: leaves? })
         }
         Kind::IoError => {
-            let on = fields.take("on").map_or(Some(vec![DiskAccess::Sync]), |n| accesses(d, n));
+            let on = fields.take("fails").map_or(Some(vec![DiskAccess::Sync]), |n| accesses(d, n));
             let errno = fields.take("errno").map_or(Some(Errno::Eio), |n| d.word(n, "an error of a disk", Errno::WORDS));
             let rate = fields.take("rate").map_or(Some(ALWAYS), |n| values::probability(d, n));
             Some(DiskChange::Errors { on: on?, errno: errno?, rate: rate? })
@@ -231,7 +231,7 @@ impl Fault for Wrong {
             ("target", Some(self.target.to_yaml())),
             ("latency", latency),
             ("leaves", leaves),
-            ("on", on),
+            ("fails", on),
             ("errno", errno),
             ("rate", rate_of),
             ("for", Some(self.lasts.to_text().into())),

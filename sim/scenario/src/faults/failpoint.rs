@@ -26,7 +26,7 @@ pub(super) const KIND: FaultKind = FaultKind {
         Arg { name: "for", form: "a duration or a range", about: "how long it is armed" },
         Arg { name: "restart_after", form: "a duration or a range", about: "boots who died there so much later" },
     ],
-    example: "failpoint: { point: after-log-sync, target: leader, action: power-loss, for: 3s, restart_after: 500ms }",
+    example: "failpoint: { point: after-log-sync, target: leader, action: kill, for: 3s, restart_after: 500ms }",
     decode,
     draw,
 };

@@ -19,6 +19,7 @@ mod steadier;
 use crate::{
     model::{Scenario, When},
     parse,
+    target::Target,
     values::format_duration,
     workloads::{Line, Script, Workload},
     yaml::emit,
@@ -292,7 +293,19 @@ impl Shrinker<'_> {
 
     fn drop_faults(&mut self) {
         let faults = self.best.faults.clone();
-        self.minimize(faults, 0, |best, faults| Scenario { faults, ..best.clone() });
+        self.minimize(faults, 0, |best, mut faults| {
+            // Whom a fault is about that is about the same ones as another goes with that one.
+            loop {
+                let bound: Vec<String> = faults.iter().filter_map(|f| f.bind.clone()).collect();
+                let is_sound = |target: &&Target| if let Target::Bound(name) = target { bound.contains(name) } else { true };
+                let before = faults.len();
+                faults.retain(|f| f.fault.targets().iter().all(is_sound));
+                if faults.len() == before {
+                    break;
+                }
+            }
+            Scenario { faults, ..best.clone() }
+        });
     }
 
     fn drop_ops(&mut self) {
