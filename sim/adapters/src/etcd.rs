@@ -77,7 +77,8 @@ impl System for Etcd {
     }
 }
 
-/// An administrator asks again while there is no leader who could do it: nothing was done then.
+/// An administrator asks again until it is done, as long as patience lasts: there was no leader, the answer was lost, or
+/// another change was under way.
 async fn insist(admin: &squall_cluster::Admin<SimEnv>, node: NodeId, takes_in: Option<SocketAddr>) -> Result<(), String> {
     let patience = SimEnv::now() + Duration::from_secs(10);
     loop {
@@ -86,7 +87,9 @@ async fn insist(admin: &squall_cluster::Admin<SimEnv>, node: NodeId, takes_in: O
             None => admin.remove_member(node.0.into()).await,
         };
         match answer {
-            Err(why) if why.contains("no leader") && SimEnv::now() < patience => SimEnv::sleep(Duration::from_millis(200)).await,
+            // It was done before, and nobody said so.
+            Err(why) if why.contains(if takes_in.is_some() { "already exist" } else { "member not found" }) => return Ok(()),
+            Err(_) if SimEnv::now() < patience => SimEnv::sleep(Duration::from_millis(200)).await,
             other => return other,
         }
     }

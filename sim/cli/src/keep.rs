@@ -124,7 +124,10 @@ pub(crate) fn keep(plan: &Scenario, source: Option<&str>, judged: &Judged, dir: 
         fs::write(fresh.join("timeline.txt"), squall_report::overview(&judged.run.history))?;
         fs::write(fresh.join("verdict.json"), pretty(&verdict_json(judged)))?;
         fs::write(fresh.join("run.json"), pretty(&run_json(plan, judged)))?;
-        for id in (1..=plan.cluster.size()).map(NodeId) {
+        // Those that joined are nodes like any other.
+        let of = |e: &squall_history::Entry| if let squall_history::What::Node { node, .. } = e.what { Some(node.0) } else { None };
+        let last = judged.run.history.iter().filter_map(of).max().unwrap_or(0).max(plan.cluster.size());
+        for id in (1..=last).map(NodeId) {
             fs::write(fresh.join(format!("nodes/{id}.log")), squall_report::node_log(&judged.run.history, id))?;
         }
         if dir.exists() {

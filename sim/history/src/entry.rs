@@ -72,7 +72,7 @@ events! {
     SnapshotInstalled = "snapshot-installed", Some(Subject::Node), "a snapshot from a peer replaced a node's state";
     LogTruncated = "log-truncated", Some(Subject::Node), "a log suffix that conflicted with the leader's was removed";
     LogPurged = "log-purged", Some(Subject::Node), "a log's head was dropped, a snapshot covers it";
-    MemberAdded = "member-added", Some(Subject::Node), "the members of the cluster grew by this node";
+    MemberAdded = "member-added", Some(Subject::Node), "the members of the cluster grew by this node: it learns first, and votes later";
     MemberRemoved = "member-removed", Some(Subject::Node), "this node is a member of the cluster no more";
     WriteDuringPartition = "write-during-partition", None, "a write was acknowledged while a partition was in force";
     WriteAcknowledged = "write-acknowledged", Some(Subject::Client), "a write was acknowledged; the history has the first one only";

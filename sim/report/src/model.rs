@@ -29,7 +29,7 @@ pub struct Latency {
 }
 
 /// How the world says that a fault fired and hit nobody.
-const NOBODY: &str = ": nobody to do it to";
+pub(crate) const NOBODY: &str = ": nobody to do it to";
 
 /// How it says that a failpoint is armed, and that nobody came there.
 const ARMED: &str = ": when it comes to ";

@@ -124,6 +124,8 @@ pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(St
                 if fault == "heal" {
                     let left = std::mem::take(&mut open);
                     bands.extend(left.into_iter().map(|(fault, band)| (fault.to_string(), band.texts.join("; "), band.from, entry.t)));
+                } else if !text.ends_with(crate::model::NOBODY) {
+                    bands.push((fault.clone(), text.clone(), entry.t, entry.t));
                 }
             }
         }

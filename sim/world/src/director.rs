@@ -201,6 +201,8 @@ struct Director {
     joined: AtomicU32,
     /// Whom faults with `as:` were done to.
     bound: Mutex<BTreeMap<String, Vec<Party>>>,
+    /// Who was asked to leave.
+    leaving: Mutex<BTreeSet<NodeId>>,
     /// Whose disk said no at any time.
     failing: Mutex<BTreeSet<NodeId>>,
     /// Whose disk was damaged.
@@ -225,6 +227,7 @@ impl Director {
             hosts,
             joined: AtomicU32::new(0),
             bound: Mutex::default(),
+            leaving: Mutex::default(),
             failing: Mutex::default(),
             destroyed: Mutex::default(),
             probes,
@@ -520,7 +523,10 @@ impl Director {
             Effect::Shrink { node } if !self.may_shrink(node) => {
                 (EffectPhase::Once, format!("{node} stays: so many others are damaged that the cluster could not go on without it"))
             }
-            Effect::Shrink { node } => return self.ask_cluster(fault, node, Admin::RemoveMember { node }),
+            Effect::Shrink { node } => {
+                self.leaving.lock().expect("no panic under this lock").insert(node);
+                return self.ask_cluster(fault, node, Admin::RemoveMember { node });
+            }
             Effect::Kill { node, power_loss } => {
                 let how = match power_loss {
                     None => "kill",
@@ -561,7 +567,7 @@ impl Director {
     /// Whether this node's disk may be damaged too: whoever votes and is not damaged must be a quorum, for then
     /// every committed entry is on one of them.
     fn may_destroy(&self, node: NodeId) -> bool {
-        let voters = self.voters();
+        let voters = self.staying_voters();
         let mut damaged = self.destroyed.lock().expect("no panic under this lock").clone();
         damaged.insert(node);
         self.plan.allow_data_loss || damaged.intersection(&voters).count() <= (voters.len().max(1) - 1) / 2
@@ -569,10 +575,16 @@ impl Director {
 
     /// Whether the cluster can do without this member, and still has a quorum whose disks are well.
     fn may_shrink(&self, node: NodeId) -> bool {
-        let mut voters = self.voters();
+        let mut voters = self.staying_voters();
         voters.remove(&node);
         let damaged = self.destroyed.lock().expect("no panic under this lock").intersection(&voters).count();
         self.plan.allow_data_loss || damaged == 0 || damaged <= (voters.len().max(1) - 1) / 2
+    }
+
+    /// Those who vote, but for those who were asked to leave: that may be in the log already, and count.
+    fn staying_voters(&self) -> BTreeSet<NodeId> {
+        let leaving = self.leaving.lock().expect("no panic under this lock");
+        self.voters().difference(&leaving).copied().collect()
     }
 
     /// Who votes, as far as anybody told.
@@ -659,8 +671,11 @@ impl Director {
         let voters = self.voters();
         // Whose disk is damaged may not come up: they are of the minority that may be dead.
         let damaged = self.destroyed.lock().expect("no panic under this lock").intersection(&voters).count();
+        // A change that is under way may need other quorums than the members that were told last.
+        let changing = self.joined.load(Ordering::Relaxed) > 0 || !self.leaving.lock().expect("no panic under this lock").is_empty();
         let mut may_stay_dead = match self.plan.liveness.heal {
             Heal::All => 0,
+            Heal::Quorum if changing => 0,
             Heal::Quorum => ((voters.len().max(1) - 1) / 2).saturating_sub(damaged),
         };
         // Whoever does not belong any more must not hold up clients either: nor must a host that is silent.

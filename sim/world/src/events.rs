@@ -17,6 +17,7 @@ pub(crate) struct Deriver {
     asking: BTreeMap<OpId, ClientId>,
     lease_holder: Option<ClientId>,
     was_acknowledged: bool,
+    over: bool,
 }
 
 /// A named happening, whom it is about, and whether the history is told.
@@ -45,6 +46,11 @@ impl Deriver {
 
     /// The events that this line is.
     pub(crate) fn derive(&mut self, what: &What, link_is_cut: bool) -> Vec<Derived> {
+        // What the judge asks for in the end is no happening of the run.
+        self.over |= matches!(what, What::FinalReads);
+        if self.over {
+            return vec![];
+        }
         let client = match what {
             What::Invoke { op, client, .. } => {
                 self.asking.insert(*op, *client);
@@ -111,7 +117,8 @@ impl Deriver {
             },
             What::Fail { op, why } => {
                 let wrote = self.open_writes.remove(op);
-                (wrote && why.contains("space exceeded")).then_some((Event::SpaceExceeded, None))
+                let space = (wrote && why.contains("space exceeded")).then_some((Event::SpaceExceeded, None));
+                space.or_else(|| why.contains("requested lease not found").then_some((Event::LeaseExpired, None)))
             }
             What::Info { .. } => Some((Event::OutcomeUnknown, None)),
             What::Node { saw: Saw::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),

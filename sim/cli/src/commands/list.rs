@@ -39,7 +39,7 @@ Each fault of `faults` has one kind and one time:
   between: 3s..9s   once, at a random moment
   every: 2s..6s     again and again, from one start to the next; `repeat: 3`: at most so often
   when: { event: leader-changed, count: 2, after: 5ms }
-                    after something happened for the second time; `repeat: 3`: that often again
+                    after something happened for the second time; `repeat: 3`: up to three times
 with `within: 5s..10s`, `every` and `when` keep to that part of the run. It may have an `id`, which names
 it in reports and keeps its random choices when others change, and `as: victim`, so that another fault can
 say `target: { as: victim }` and mean the same ones.

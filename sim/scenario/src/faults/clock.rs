@@ -21,7 +21,8 @@ use crate::{
 use squall_history::SeededStream;
 use std::time::Duration;
 
-const TARGET_ARG: Arg = Arg { name: "target", form: "a target", about: "whose clocks" };
+const TARGET_ARG: Arg =
+    Arg { name: "target", form: "a target", about: "whose clocks; etcd's clients wait by the monotonic one, and look at no wall clock" };
 const BY_ARG: Arg = Arg { name: "by", form: "-6s, or a range such as -6s..6s", about: "how far the wall clock goes, ahead or back" };
 const FOR_ARG: Arg = Arg { name: "for", form: "a duration or a range", about: "how long" };
 

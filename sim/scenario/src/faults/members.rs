@@ -38,7 +38,7 @@ pub(super) const SHRINK: FaultKind = FaultKind {
 pub(super) const REPLACE: FaultKind = FaultKind {
     name: "replace",
     family: Family::Membership,
-    about: "A machine is lost for good: the cluster is asked to let it go, and to take a new node in.",
+    about: "A machine is lost for good: the cluster is asked to let it go, and, at once, to take a new node in.",
     args: &[Arg { name: "target", form: "a target", about: "whom" }],
     example: "replace: { target: one-follower }",
     decode: |d, n| decode(d, n, "a replacement", How::Replace),

@@ -122,6 +122,14 @@ impl<'n> Fields<'n> {
             diagnostic.place = *place;
             diagnostic.help = closest(name, keys).map(|word| format!("did you mean `{word}`?"));
         }
+        // The name under which lists have it, of a kind that stands below another key.
+        let group = |name: &str| Some(*keys.iter().find(|key| name.strip_prefix(**key).is_some_and(|rest| rest.starts_with('-')))?);
+        if let Some((name, place, key)) = self.left.iter().find_map(|(name, place, _)| Some((*name, *place, group(name)?)))
+            && !keys.contains(&name)
+        {
+            diagnostic.place = place;
+            diagnostic.help = Some(format!("write `{key}: {{ {}: ... }}`", &name[key.len() + 1..]));
+        }
         diagnostic
     }
 
