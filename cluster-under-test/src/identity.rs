@@ -60,7 +60,8 @@ pub(crate) async fn claim<E: Env>(disk: &E::Disk, cluster_id: u64, member_id: u6
         if known.member_id != member_id {
             return Err(IdentityError::Member { theirs: known.member_id, ours: member_id });
         }
-        return Ok(());
+        // Whoever wrote it may have died before its name was durable.
+        return Ok(sync_dir::<E>(disk, DIR).await?);
     }
     let body = Identity { cluster_id, member_id }.encode_to_vec();
     let sealed = [&crc32c::crc32c(&body).to_le_bytes()[..], &body].concat();

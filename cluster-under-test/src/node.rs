@@ -28,7 +28,7 @@ use crate::{
         AdminService, ElectionService, Greeter, HealthService, KvService, LeaseService, Lessor, Lines, LockService, MaintenanceService,
         Members, NoAuth, Parts, PeerService, Replica, WatchService, compact_log, move_leader,
     },
-    wal::WalError,
+    wal::{Wal, WalError},
 };
 use openraft::{
     BasicNode, Config, SnapshotPolicy,
@@ -149,9 +149,9 @@ pub enum StartError {
     /// The cluster has removed this member.
     #[error("member {0:x} was removed from its cluster: it cannot come back, but a new member with an empty data directory can be added")]
     Removed(u64),
-    /// It votes, so it had data, and that is gone.
+    /// It had data, and that is gone.
     #[error(
-        "member {0:x} votes in its cluster, and its disk is empty: what it voted and acknowledged is lost. Remove it from the cluster, and add a new member in its place"
+        "member {0:x} votes in its cluster, or acknowledged entries, and its disk is empty: what it promised is lost. Remove it from the cluster, and add a new member in its place"
     )]
     Lost(u64),
     /// Raft refuses.
@@ -185,15 +185,24 @@ async fn open<E: Env>(
     Ok((log, machine))
 }
 
-/// Whether a quorum of the cluster that these members are of counts this one's votes. Asks until one of them knows.
-pub async fn votes_already<E: Env>(net: &E::Net, cluster_id: u64, id: u64, others: &[SocketAddr]) -> bool {
+/// Whether nothing was ever made durable here.
+async fn is_empty<E: Env>(disk: &E::Disk) -> Result<bool, StartError> {
+    let known = identity::read::<E>(disk).await.map_err(identity::IdentityError::Io)?;
+    Ok(known.is_none() && Wal::<E>::is_new(disk).await.map_err(WalError::Io)?)
+}
+
+/// Whether this member votes in the cluster that these are of, or has acknowledged anything to its leader. Asks until
+/// the leader answers, confirmed by a quorum.
+async fn had_data<E: Env>(net: &E::Net, cluster_id: u64, id: u64, others: &[SocketAddr]) -> bool {
     let patience = Duration::from_secs(1);
     let mut peers: Vec<_> =
         others.iter().map(|addr| PeerClient::new(Channel::<E>::new(net.clone(), *addr, channel_options(cluster_id, patience)))).collect();
     loop {
         for peer in &mut peers {
-            if let Ok(reply) = peer.members(MembersRequest { confirmed: true }).await {
-                return reply.get_ref().voters.contains(&id);
+            if let Ok(reply) = peer.members(MembersRequest { confirmed: true }).await
+                && reply.get_ref().leads
+            {
+                return reply.get_ref().voters.contains(&id) || reply.get_ref().replicated.contains(&id);
             }
         }
         E::sleep(patience / 5).await;
@@ -234,19 +243,20 @@ impl<E: Env> Node<E> {
         let others = config.members.iter().filter(|(id, _)| **id != config.id).filter_map(|(_, urls)| peer_addr(urls)).collect::<Vec<_>>();
         if !config.founding
             && !others.is_empty()
-            && identity::read::<E>(&disk).await.map_err(identity::IdentityError::Io)?.is_none()
-            && votes_already::<E>(&net, config.cluster_id, config.id, &others).await
+            && is_empty::<E>(&disk).await?
+            && had_data::<E>(&net, config.cluster_id, config.id, &others).await
         {
             return Err(StartError::Lost(config.id));
         }
         // A full disk may have room later.
-        let (log, machine) = loop {
+        let (mut log, machine) = loop {
             match open::<E>(&config, &disk, &observer).await {
                 Err(e) if e.is_for_want_of_space() => E::sleep(LOOK_FOR_SPACE).await,
                 other => break other?,
             }
         };
         let space = log.space();
+        log.follow(machine.clone());
         let pristine = log.is_pristine();
         let reader = log.reader();
         let patience = config.election_timeout_max.max(Duration::from_millis(500));

@@ -284,7 +284,7 @@ impl Flags {
                     let reply = reply.into_inner();
                     let mine = reply.members.iter().find(|m| m.peer_ur_ls.iter().any(|theirs| urls.split(',').any(|mine| mine == theirs)));
                     match mine.map(|m| m.id) {
-                        Some(id) if reply.voters.contains(&id) => return Err(SetupError::Lost(id)),
+                        Some(id) if reply.voters.contains(&id) || reply.replicated.contains(&id) => return Err(SetupError::Lost(id)),
                         Some(id) => return Ok((reply, id)),
                         // Perhaps this one lags: the next may know.
                         None => is_unknown = true,

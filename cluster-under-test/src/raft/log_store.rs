@@ -2,6 +2,7 @@
 
 use super::{
     convert::{Entry, LogId, Vote, entry_from, entry_to, log_id_from, log_id_to, mark, vote_from, vote_to},
+    state_machine::StateMachine,
     types::Types,
 };
 use crate::{
@@ -19,6 +20,7 @@ use std::{
     io,
     ops::{Bound, RangeBounds},
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 /// The room on a node's disk.
@@ -51,7 +53,12 @@ pub(crate) struct LogStore<E: Env> {
     cache: Arc<Mutex<Cache<E>>>,
     committed: Option<LogId<E>>,
     observer: Arc<dyn Observer>,
+    /// Tells which snapshot is durable.
+    machine: Option<StateMachine<E>>,
 }
+
+/// The pause before a snapshot is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 fn locked<E: Env>(cache: &Mutex<Cache<E>>) -> MutexGuard<'_, Cache<E>> {
     cache.lock().expect("nothing panics under the log's lock")
@@ -85,7 +92,28 @@ impl<E: Env> LogStore<E> {
         if let Some(id) = &committed {
             observer.committed(id.index, id.leader_id.term);
         }
-        Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, observer })
+        Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, observer, machine: None })
+    }
+
+    /// From now on, what is put behind the log's end waits for the snapshot that covers what is between.
+    pub(crate) fn follow(&mut self, machine: StateMachine<E>) {
+        self.machine = Some(machine);
+    }
+
+    /// openraft takes a snapshot for committed when it begins to install it, and appends what comes after. A log with a
+    /// hole must not be acknowledged: the snapshot is durable first, and the log says that it covers the hole.
+    async fn close_the_gap(&mut self, first: u64) -> Result<(), io::Error> {
+        let Some(machine) = self.machine.clone() else { return Ok(()) };
+        let end = locked(&self.cache).last().map_or(0, |id| id.index + 1);
+        if first <= end {
+            return Ok(());
+        }
+        loop {
+            if let Some(id) = machine.durable_snapshot().filter(|id| id.index + 1 >= first) {
+                return self.purge(id).await;
+            }
+            E::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// How much room its disk has.
@@ -215,6 +243,9 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry<E>> = entries.into_iter().collect();
+        if let Some(first) = entries.first() {
+            self.close_the_gap(first.log_id.index).await?;
+        }
         let records: Vec<Record> = entries.iter().map(|e| Record::Entry(entry_to::<E>(e))).collect();
         self.wal.write(&records).await?;
         let marks: Vec<_> = entries.iter().map(mark::<E>).collect();

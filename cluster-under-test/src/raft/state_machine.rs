@@ -214,6 +214,11 @@ impl<E: Env> StateMachine<E> {
         }
     }
 
+    /// Where the snapshot ends that is on the disk, if there is one.
+    pub(crate) fn durable_snapshot(&self) -> Option<LogId<E>> {
+        self.shared.current.lock().expect("no panic under this lock").as_ref().and_then(|current| current.meta.last_log_id)
+    }
+
     /// A snapshot of what is applied now, as it would be on the disk.
     pub(crate) fn snapshot_now(&self) -> Bytes {
         let (meta, store) = {

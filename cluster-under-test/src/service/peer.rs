@@ -58,6 +58,9 @@ impl<E: Env> peer_server::Peer for PeerService<E> {
             self.replica.read_barrier().await?;
         }
         let voters = self.replica.machine.applying().membership.voter_ids().collect();
-        Ok(Response::new(MembersReply { cluster_id: self.replica.cluster_id, members: self.members.list(), voters }))
+        let replicated = self.replica.replicated();
+        let (leads, replicated) = (replicated.is_some(), replicated.unwrap_or_default());
+        let (cluster_id, members) = (self.replica.cluster_id, self.members.list());
+        Ok(Response::new(MembersReply { cluster_id, members, voters, leads, replicated }))
     }
 }

@@ -156,6 +156,14 @@ impl<E: Env> Replica<E> {
         (metrics.state == ServerState::Leader).then(|| metrics.vote.leader_id.term)
     }
 
+    /// As the leader: who acknowledged anything to it. `None` where this node does not lead.
+    pub(crate) fn replicated(&self) -> Option<Vec<u64>> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let progress = metrics.replication.as_ref().filter(|_| metrics.state == ServerState::Leader)?;
+        Some(progress.iter().filter(|(_, matched)| matched.is_some()).map(|(id, _)| *id).collect())
+    }
+
     /// Whether Raft has not ended.
     pub(crate) fn runs(&self) -> bool {
         self.raft.metrics().borrow_watched().running_state.is_ok()

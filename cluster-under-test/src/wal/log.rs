@@ -117,6 +117,10 @@ impl<E: Env> Wal<E> {
     /// Opens the log, or makes one, in files of so many bytes. Leaves a torn tail out; refuses corruption.
     pub(crate) async fn open(disk: E::Disk, segment_bytes: u64) -> Result<(Wal<E>, Recovered), WalError> {
         disk.create_dir(DIR).await?;
+        // Nothing in these was ever acknowledged; the room that they take may be needed.
+        for left in disk.list(DIR).await?.iter().filter(|name| sequence_of(name).is_none()) {
+            disk.remove(&format!("{DIR}/{left}")).await?;
+        }
         let mut sequences: Vec<u64> = disk.list(DIR).await?.iter().filter_map(|name| sequence_of(name)).collect();
         sequences.sort_unstable();
         let mut recovered = Recovered::default();
@@ -149,9 +153,6 @@ impl<E: Env> Wal<E> {
         }
         // The process before may have died with renames only in the cache.
         sync_dir::<E>(&disk, DIR).await?;
-        for left in disk.list(DIR).await?.iter().filter(|name| sequence_of(name).is_none()) {
-            disk.remove(&format!("{DIR}/{left}")).await?;
-        }
         let (flusher, requests) = mpsc::unbounded_channel();
         let space = Arc::new(Space::new(segment_bytes));
         // A log is never written on where an earlier incarnation left off: a new segment begins.
@@ -175,6 +176,12 @@ impl<E: Env> Wal<E> {
         drop(E::spawn(flush_all::<E>(disk.clone(), space.clone(), requests)));
         drop(E::spawn(async move { space.keep_ready::<E>(disk).await }));
         Ok((wal, recovered))
+    }
+
+    /// Whether there is no log at all.
+    pub(crate) async fn is_new(disk: &E::Disk) -> io::Result<bool> {
+        disk.create_dir(DIR).await?;
+        Ok(disk.list(DIR).await?.iter().all(|name| sequence_of(name).is_none()))
     }
 
     /// How much room is left.
@@ -288,6 +295,12 @@ async fn rewrite<E: Env>(disk: &E::Disk, sequence: u64, file: &[u8], end: u64) -
     sync_dir::<E>(disk, DIR).await
 }
 
+impl<E: Env> Drop for Wal<E> {
+    fn drop(&mut self) {
+        self.space.close();
+    }
+}
+
 fn path(sequence: u64) -> String {
     format!("{DIR}/{}", file_name(sequence))
 }
@@ -325,7 +338,7 @@ async fn flush_all<E: Env>(
 ) {
     // A failed sync may have marked the pages clean: no later one proves anything about them.
     let mut failed: Option<(io::ErrorKind, String)> = None;
-    let mut next = None;
+    let (mut next, mut obsolete) = (None, VecDeque::new());
     loop {
         let request = match next.take() {
             Some(request) => request,
@@ -368,11 +381,13 @@ async fn flush_all<E: Env>(
         for flush in batch {
             match (flush.done, &synced) {
                 (Done::Delete(sequences), Ok(())) => {
-                    for sequence in sequences {
-                        // A segment that stays is read again, and does no harm, if all later ones stay too.
-                        if disk.remove(&path(sequence)).await.is_err() {
+                    obsolete.extend(sequences);
+                    // A segment that stays is read again, and does no harm, if all later ones stay too.
+                    while let Some(sequence) = obsolete.front() {
+                        if disk.remove(&path(*sequence)).await.is_err() {
                             break;
                         }
+                        obsolete.pop_front();
                     }
                     let _ = sync_dir::<E>(&disk, DIR).await;
                 }

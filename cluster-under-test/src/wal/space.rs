@@ -24,6 +24,8 @@ pub(crate) struct Space<F> {
     ready: AtomicBool,
     left: AtomicU64,
     full: AtomicBool,
+    /// The log is gone: nobody needs another file.
+    closed: AtomicBool,
     wanted: Notify,
 }
 
@@ -47,8 +49,14 @@ async fn reserve<E: Env>(disk: &E::Disk, path: &str, bytes: u64) -> io::Result<<
 
 impl<F: File> Space<F> {
     pub(super) fn new(segment_bytes: u64) -> Space<F> {
-        let (ready, full) = (AtomicBool::new(false), AtomicBool::new(false));
-        Space { segment_bytes, spare: Mutex::new(None), ready, left: AtomicU64::new(0), full, wanted: Notify::new() }
+        let (ready, full, closed) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+        Space { segment_bytes, spare: Mutex::new(None), ready, left: AtomicU64::new(0), full, closed, wanted: Notify::new() }
+    }
+
+    /// Ends [`Space::keep_ready`].
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.wanted.notify_one();
     }
 
     /// Whether a write of so many bytes may still be taken in.
@@ -99,6 +107,9 @@ impl<F: File> Space<F> {
             self.wanted.notified().await;
             loop {
                 let mut spare = self.spare.lock().await;
+                if self.closed.load(Ordering::Relaxed) {
+                    return;
+                }
                 if spare.is_some() {
                     break;
                 }

@@ -301,7 +301,7 @@ pub enum Effect {
     /// Clients ask so many times as often; 0: not at all.
     Load { times: u32 },
     /// They ask as often as their workloads say.
-    LoadNormal,
+    LoadNormal { times: u32 },
     /// Something is wrong with a node's disk; several of these add up.
     DiskWorse { node: NodeId, change: DiskChange },
     /// Takes that back.

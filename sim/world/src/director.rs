@@ -141,7 +141,7 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
 const NEWCOMERS_MAX: u32 = 12;
 
 /// How long syncs that are to fail are waited for when everything is healed.
-const FAILING_PATIENCE: Duration = Duration::from_secs(10);
+const FAILING_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many hosts are kept for nodes that join.
 fn newcomers(plan: &Scenario) -> u32 {
@@ -204,7 +204,7 @@ struct Director {
     /// Who was asked to leave.
     leaving: Mutex<BTreeSet<NodeId>>,
     /// Whose disk said no at any time.
-    failing: Mutex<BTreeSet<NodeId>>,
+    failing: Mutex<BTreeMap<NodeId, u32>>,
     /// Whose disk was damaged.
     destroyed: Mutex<BTreeSet<NodeId>>,
     probes: BTreeMap<NodeId, Arc<Mutex<Option<Probe>>>>,
@@ -459,7 +459,7 @@ impl Director {
             Effect::Arm { node, armed } => {
                 let text = format!("{node}: when it comes to {}, {}", armed.point, armed.strike);
                 if matches!(armed.strike, Strike::Error(_)) {
-                    self.tell_disk(node, DiskHealth::Failing);
+                    self.failing(node, true);
                 }
                 self.machine.arm(self.machine.node(node), fault, armed);
                 (EffectPhase::Start, text)
@@ -467,7 +467,7 @@ impl Director {
             Effect::Disarm { node, armed } => {
                 let struck = self.machine.disarm(self.machine.node(node), fault, &armed);
                 if matches!(armed.strike, Strike::Error(_)) {
-                    self.tell_disk(node, DiskHealth::Sound);
+                    self.failing(node, false);
                 }
                 (EffectPhase::Stop, format!("{node}: {} is a seam like any other again; it was hit {struck} times", armed.point))
             }
@@ -478,8 +478,8 @@ impl Director {
                     if times == 0 { "clients are idle".to_string() } else { format!("clients ask {times} times as often") },
                 )
             }
-            Effect::LoadNormal => {
-                self.machine.load_normal();
+            Effect::LoadNormal { times } => {
+                self.machine.load_normal(times);
                 (EffectPhase::Stop, "clients ask as before".to_string())
             }
             Effect::DiskWorse { node, change: DiskChange::Misdirect { .. } } | Effect::Damage { node, .. } | Effect::Wipe { node }
@@ -490,7 +490,7 @@ impl Director {
             Effect::DiskWorse { node, change } => {
                 let text = format!("{node}: {change}");
                 match change {
-                    DiskChange::Errors { .. } => self.tell_disk(node, DiskHealth::Failing),
+                    DiskChange::Errors { .. } => self.failing(node, true),
                     DiskChange::Misdirect { .. } => _ = self.destroyed.lock().expect("no panic under this lock").insert(node),
                     DiskChange::Slow(_) | DiskChange::Full { .. } => {}
                 }
@@ -499,8 +499,8 @@ impl Director {
             }
             Effect::DiskBetter { node, change } => {
                 self.machine.mend_disk(self.machine.node(node), &change);
-                if matches!(change, DiskChange::Errors { .. }) && !self.machine.disk_has_errors(self.machine.node(node)) {
-                    self.tell_disk(node, DiskHealth::Sound);
+                if matches!(change, DiskChange::Errors { .. }) {
+                    self.failing(node, false);
                 }
                 (EffectPhase::Stop, format!("{node}: no more: {change}"))
             }
@@ -557,10 +557,24 @@ impl Director {
         self.say(fault, phase, text);
     }
 
-    fn tell_disk(&self, node: NodeId, disk: DiskHealth) {
-        if disk == DiskHealth::Failing {
-            self.failing.lock().expect("no panic under this lock").insert(node);
+    /// One more, or one less, makes accesses of this node's disk fail.
+    fn failing(&self, node: NodeId, more: bool) {
+        let (told, left) = {
+            let mut failing = self.failing.lock().expect("no panic under this lock");
+            let count = failing.entry(node).or_default();
+            let told = more && *count == 0;
+            *count = if more { *count + 1 } else { count.saturating_sub(1) };
+            (told, *count)
+        };
+        if told {
+            self.tell_disk(node, DiskHealth::Failing);
         }
+        if !more && left == 0 {
+            self.tell_disk(node, DiskHealth::Sound);
+        }
+    }
+
+    fn tell_disk(&self, node: NodeId, disk: DiskHealth) {
         self.machine.record(What::Node { node, saw: Saw::Disk { disk } });
     }
 
@@ -570,7 +584,9 @@ impl Director {
         let voters = self.staying_voters();
         let mut damaged = self.destroyed.lock().expect("no panic under this lock").clone();
         damaged.insert(node);
-        self.plan.allow_data_loss || damaged.intersection(&voters).count() <= (voters.len().max(1) - 1) / 2
+        // Who only learns may vote soon.
+        damaged.retain(|id| !self.has_left(*id));
+        self.plan.allow_data_loss || damaged.len() <= (voters.len().max(1) - 1) / 2
     }
 
     /// Whether the cluster can do without this member, and still has a quorum whose disks are well.
@@ -662,9 +678,7 @@ impl Director {
         }
         for node in self.started() {
             self.machine.change_clock(self.machine.node(node), ClockChange::Reset);
-            if self.machine.mend_disk_entirely(self.machine.node(node)) {
-                self.tell_disk(node, DiskHealth::Sound);
-            }
+            self.machine.mend_disk_entirely(self.machine.node(node));
         }
         (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
         // Who only learns takes part in no quorum, and is always started.
@@ -688,7 +702,8 @@ impl Director {
         // What was to fail does; whoever gives up for that is booted with the others.
         let told_to_fail = |id: &NodeId| self.machine.has_failing_syncs(self.machine.node(*id));
         let mut failing = std::mem::take(&mut *self.failing.lock().expect("no panic under this lock"));
-        failing.retain(|id| self.started().contains(id));
+        failing.iter().filter(|(_, count)| **count > 0).for_each(|(node, _)| self.tell_disk(*node, DiskHealth::Sound));
+        failing.retain(|id, _| self.started().contains(id));
         if !failing.is_empty() {
             let patience = self.machine.now() + FAILING_PATIENCE;
             while self.started().iter().any(told_to_fail) && self.machine.now() < patience {

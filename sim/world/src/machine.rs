@@ -272,11 +272,11 @@ impl Machine {
         state.load_changes.notify_waiters();
     }
 
-    /// Takes the first such change back.
-    pub(crate) fn load_normal(&self) {
+    /// Takes one such change back.
+    pub(crate) fn load_normal(&self, times: u32) {
         let (_, mut state) = self.lock();
-        if !state.load.is_empty() {
-            state.load.remove(0);
+        if let Some(at) = state.load.iter().position(|other| *other == times) {
+            state.load.remove(at);
         }
         state.load_changes.notify_waiters();
     }

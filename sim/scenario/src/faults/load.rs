@@ -62,7 +62,7 @@ impl Fault for Load {
     }
 
     fn effects(&self, _view: &ClusterView) -> Vec<(Duration, Effect)> {
-        vec![(Duration::ZERO, Effect::Load { times: self.times }), (self.lasts.max, Effect::LoadNormal)]
+        vec![(Duration::ZERO, Effect::Load { times: self.times }), (self.lasts.max, Effect::LoadNormal { times: self.times })]
     }
 
     fn lasts(&self) -> Duration {

@@ -103,7 +103,7 @@ impl Link {
     /// Whether a request that is sent now is to be sent twice.
     pub(crate) fn sends_twice(&self, draws: &mut SeededStream) -> bool {
         let rates = self.changes.iter().filter_map(|change| if let LinkChange::Duplicate(rate) = change { Some(rate) } else { None });
-        rates.fold(false, |twice, rate| draws.ratio(rate.numerator.into(), rate.denominator.into()) || twice)
+        rates.filter(|rate| draws.ratio(rate.numerator.into(), rate.denominator.into())).count() > 0
     }
 
     /// The first retransmission timeout on this link: twice its longest round trip, or the floor.
@@ -139,7 +139,7 @@ impl Link {
         let flips = corrupt
             .map(|rate| Ratio { numerator: rate.numerator, denominator: rate.denominator })
             .any(|ratio| ratio.happens(&mut more))
-            .then(|| (more >> 61) as u32);
+            .then_some((more >> 61) as u32);
         let mut rto = self.rto();
         while self.is_lost(&mut luck) && rto < super::USER_TIMEOUT {
             arrives = arrives + rto;
