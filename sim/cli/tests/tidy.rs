@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("squall-checker", 1),
     ("squall-rpc", 1),
     ("squall-history", 0),
+    ("squall-linear", 0),
     ("squall-env", 0),
 ];
 

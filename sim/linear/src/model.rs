@@ -1,0 +1,117 @@
+//! What a sequential specification is, and what the engine must know of each call.
+
+use std::{fmt, hash::Hash};
+
+/// What a call does to the state, whatever the state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// It changes nothing, in *every* state in which it is legal. (`write 3` does not qualify for changing nothing where
+    /// 3 is held already: being greedy with it gives wrong verdicts.)
+    Observes,
+    /// It is legal in every state, and the state after it does not depend on the one before.
+    Overwrites,
+    /// Anything else.
+    Changes,
+}
+
+/// A sequential specification: which answers are legal in a state, and what the state is after.
+///
+/// Only [`init`](Model::init), [`step`](Model::step) and the two `show`s must be written; the rest makes the search
+/// faster or its explanation smaller, and may be left as it is.
+pub trait Model {
+    /// A state.
+    type State: Clone + Eq + Hash;
+    /// What is asked.
+    type Input: Clone + Eq + Hash;
+    /// What is answered.
+    type Output: Clone;
+
+    /// The state at the beginning.
+    fn init(&self) -> Self::State;
+
+    /// The state after this call with this answer; `None` when a call in this state never answers so.
+    /// Without an answer (nobody saw it), the state after whatever the call would do; `None` if it cannot happen now.
+    fn step(&self, state: &Self::State, input: &Self::Input, output: Option<&Self::Output>) -> Option<Self::State>;
+
+    /// What such a call does. [`Nature::Changes`] is always right.
+    fn nature(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> Nature {
+        Nature::Changes
+    }
+
+    /// Whether this answer can never be had any more, whatever is done to this state. `false` is always right.
+    fn hopeless(&self, _state: &Self::State, _input: &Self::Input, _output: &Self::Output) -> bool {
+        false
+    }
+
+    /// Whether taking the first call out of a legal sequence may make the second one illegal. Used to find small
+    /// counterexamples; `true` is always right, and calls that only observe are not asked about.
+    fn goes_with(&self, _gone: (&Self::Input, Option<&Self::Output>), _other: (&Self::Input, Option<&Self::Output>)) -> bool {
+        true
+    }
+
+    /// A state, for people.
+    fn show_state(&self, state: &Self::State) -> String;
+
+    /// A call, for people: what was asked, and what was answered.
+    fn show_call(&self, input: &Self::Input, output: Option<&Self::Output>) -> String;
+}
+
+impl<M: Model> Model for &M {
+    type State = M::State;
+    type Input = M::Input;
+    type Output = M::Output;
+
+    fn init(&self) -> M::State {
+        (**self).init()
+    }
+    fn step(&self, state: &M::State, input: &M::Input, output: Option<&M::Output>) -> Option<M::State> {
+        (**self).step(state, input, output)
+    }
+    fn nature(&self, input: &M::Input, output: Option<&M::Output>) -> Nature {
+        (**self).nature(input, output)
+    }
+    fn hopeless(&self, state: &M::State, input: &M::Input, output: &M::Output) -> bool {
+        (**self).hopeless(state, input, output)
+    }
+    fn goes_with(&self, gone: (&M::Input, Option<&M::Output>), other: (&M::Input, Option<&M::Output>)) -> bool {
+        (**self).goes_with(gone, other)
+    }
+    fn show_state(&self, state: &M::State) -> String {
+        (**self).show_state(state)
+    }
+    fn show_call(&self, input: &M::Input, output: Option<&M::Output>) -> String {
+        (**self).show_call(input, output)
+    }
+}
+
+/// What identifies a call to its caller. Kept small: the engine carries it along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One call. Places are ordinals in one total order of invocations and returns.
+#[derive(Clone, Debug)]
+pub struct Call<I, O> {
+    /// Its name.
+    pub id: CallId,
+    /// What was asked.
+    pub input: I,
+    /// What was answered; `None`: nobody saw it. Of a call that returned, `None` says that any answer is right.
+    pub output: Option<O>,
+    /// Where it was invoked.
+    pub invoked: usize,
+    /// Where it returned; [`NEVER`] when its outcome is unknown: it may happen at any time after its invocation, or not
+    /// at all.
+    pub returned: usize,
+}
+
+/// Where a call returns of which nobody knows whether it happened.
+pub const NEVER: usize = usize::MAX;
+
+/// A call of a model.
+pub type CallOf<M> = Call<<M as Model>::Input, <M as Model>::Output>;

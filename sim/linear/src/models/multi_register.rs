@@ -1,0 +1,110 @@
+//! Several registers, read and written in transactions; all hold nil at first.
+//!
+//! A call is a list of steps `[read k v]` and `[write k v]`, done at once and in order; a step that reads what an earlier step
+//! of the same call wrote sees that. `read` and `write` alone are transactions of one step. A read of nil is
+//! always legal, as in Knossos, if the file says so.
+
+use super::{Parsed, Reads, bad_answer, bad_input};
+use crate::{
+    model::{Model, Nature},
+    raw::{RawCall, RawEnd, Value},
+};
+use std::collections::BTreeMap;
+
+/// A step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// What does this register hold? What was seen; `None`: nobody knows.
+    Read(Value, Option<Value>),
+    /// Hold this.
+    Write(Value, Value),
+}
+
+/// The model.
+pub struct MultiRegister;
+
+impl Model for MultiRegister {
+    type State = BTreeMap<Value, Value>;
+    /// Steps, with what they saw if the call returned.
+    type Input = Vec<Step>;
+    type Output = ();
+
+    fn init(&self) -> BTreeMap<Value, Value> {
+        BTreeMap::new()
+    }
+
+    fn step(&self, state: &BTreeMap<Value, Value>, input: &Vec<Step>, output: Option<&()>) -> Option<BTreeMap<Value, Value>> {
+        let mut next = state.clone();
+        for step in input {
+            match step {
+                Step::Read(key, Some(seen)) if output.is_some() && next.get(key).unwrap_or(&Value::Nil) != seen => return None,
+                Step::Read(..) => {}
+                Step::Write(key, value) => _ = next.insert(key.clone(), value.clone()),
+            }
+        }
+        Some(next)
+    }
+
+    fn nature(&self, input: &Vec<Step>, _: Option<&()>) -> Nature {
+        if input.iter().all(|step| matches!(step, Step::Read(..))) { Nature::Observes } else { Nature::Changes }
+    }
+
+    fn goes_with(&self, gone: (&Vec<Step>, Option<&()>), other: (&Vec<Step>, Option<&()>)) -> bool {
+        let left = |key: &Value, seen: &Value| gone.0.iter().any(|s| matches!(s, Step::Write(k, v) if k == key && v == seen));
+        other.0.iter().any(|step| matches!(step, Step::Read(key, Some(seen)) if left(key, seen)))
+    }
+
+    fn show_state(&self, state: &BTreeMap<Value, Value>) -> String {
+        if state.is_empty() {
+            return "nothing".into();
+        }
+        state.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
+    }
+
+    fn show_call(&self, input: &Vec<Step>, output: Option<&()>) -> String {
+        let show = |step: &Step| match (step, output) {
+            (Step::Read(key, Some(seen)), Some(())) => format!("read {key}: {seen}"),
+            (Step::Read(key, _), _) => format!("read {key}"),
+            (Step::Write(key, value), _) => format!("write {key} {value}"),
+        };
+        input.iter().map(show).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn steps(value: &Value, reads: Reads) -> Option<Vec<Step>> {
+    let Value::List(all) = value else { return None };
+    let step = |step: &Value| {
+        let Value::List(words) = step else { return None };
+        let (Value::Text(kind), key, value) = (words.first()?, words.get(1)?.clone(), words.get(2).cloned().unwrap_or(Value::Nil)) else {
+            return None;
+        };
+        match &**kind {
+            "r" | "read" if value == Value::Nil && reads == Reads::NilIsUnknown => Some(Step::Read(key, None)),
+            "r" | "read" => Some(Step::Read(key, Some(value))),
+            "w" | "write" => Some(Step::Write(key, value)),
+            _ => None,
+        }
+    };
+    all.iter().map(step).collect()
+}
+
+pub(super) fn parse(call: &RawCall, reads: Reads) -> Parsed<Vec<Step>, ()> {
+    if matches!(call.end, RawEnd::Failed(_)) {
+        return Ok(None);
+    }
+    let asked = match (&*call.kind, &call.key) {
+        ("read" | "get", Some(key)) => {
+            let seen = if let RawEnd::Ok(Some(value)) = &call.end { Some(value.clone()) } else { None };
+            return Ok(Some((vec![Step::Read(key.clone(), seen.filter(|v| *v != Value::Nil || reads == Reads::NilIsSeen))], Some(()))));
+        }
+        ("write" | "put", Some(key)) => return Ok(Some((vec![Step::Write(key.clone(), call.input.clone())], Some(())))),
+        ("txn" | "read" | "write", _) => &call.input,
+        _ => return bad_input(call, "txn, read or write"),
+    };
+    let seen = if let RawEnd::Ok(Some(value)) = &call.end { value } else { asked };
+    match (steps(seen, reads), steps(asked, reads)) {
+        (Some(steps), Some(_)) => Ok(Some((steps, Some(())))),
+        (None, Some(_)) => bad_answer(call, "a list of `[read k v]` and `[write k v]`"),
+        _ => bad_input(call, "a list of `[read k v]` and `[write k v]`"),
+    }
+}

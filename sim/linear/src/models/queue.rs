@@ -1,0 +1,87 @@
+//! A FIFO queue, empty at first.
+//!
+//! | call | legal answers | after |
+//! | --- | --- | --- |
+//! | `enqueue v` | - | with v at its end |
+//! | `dequeue`, something is in it | what is at its front | without that |
+//! | `dequeue`, it is empty | nil | the same |
+
+use super::{Parsed, Reads, bad_input};
+use crate::{
+    model::{Model, Nature},
+    raw::{RawCall, RawEnd, Value},
+};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ask {
+    /// Take this in.
+    Enqueue(Value),
+    /// Hand the oldest out.
+    Dequeue,
+}
+
+/// The model.
+pub struct Queue;
+
+impl Model for Queue {
+    /// The oldest first.
+    type State = Vec<Value>;
+    type Input = Ask;
+    /// What a dequeue handed out; `Nil` for nothing.
+    type Output = Value;
+
+    fn init(&self) -> Vec<Value> {
+        vec![]
+    }
+
+    fn step(&self, state: &Vec<Value>, input: &Ask, output: Option<&Value>) -> Option<Vec<Value>> {
+        match (input, output) {
+            (Ask::Enqueue(value), _) => Some(state.iter().chain([value]).cloned().collect()),
+            (Ask::Dequeue, Some(Value::Nil)) => state.is_empty().then(Vec::new),
+            (Ask::Dequeue, Some(value)) => (state.first() == Some(value)).then(|| state[1..].to_vec()),
+            (Ask::Dequeue, None) => Some(state.get(1..).unwrap_or_default().to_vec()),
+        }
+    }
+
+    fn nature(&self, input: &Ask, output: Option<&Value>) -> Nature {
+        if *input == Ask::Dequeue && output == Some(&Value::Nil) { Nature::Observes } else { Nature::Changes }
+    }
+
+    fn goes_with(&self, gone: (&Ask, Option<&Value>), other: (&Ask, Option<&Value>)) -> bool {
+        match (gone, other) {
+            ((Ask::Enqueue(a), _), (Ask::Dequeue, Some(b))) | ((Ask::Dequeue, Some(a)), (Ask::Enqueue(b), _)) => a == b,
+            // Of equal values nobody knows which was handed out; and nobody knows what an unanswered one took.
+            ((Ask::Dequeue, Some(a)), (Ask::Dequeue, Some(b))) | ((Ask::Enqueue(a), _), (Ask::Enqueue(b), _)) => a == b,
+            (_, (Ask::Dequeue, None)) | ((Ask::Dequeue, None), _) => true,
+        }
+    }
+
+    fn show_state(&self, state: &Vec<Value>) -> String {
+        Value::List(state.clone()).to_string()
+    }
+
+    fn show_call(&self, input: &Ask, output: Option<&Value>) -> String {
+        match (input, output) {
+            (Ask::Enqueue(value), _) => format!("enqueue {value}"),
+            (Ask::Dequeue, Some(value)) => format!("dequeue: {value}"),
+            (Ask::Dequeue, None) => "dequeue".into(),
+        }
+    }
+}
+
+pub(super) fn parse(call: &RawCall, _: Reads) -> Parsed<Ask, Value> {
+    let refused = matches!(call.end, RawEnd::Failed(_));
+    Ok(Some(match &*call.kind {
+        "enqueue" if refused => return Ok(None),
+        "enqueue" => (Ask::Enqueue(call.input.clone()), Some(Value::Nil)),
+        "dequeue" => match &call.end {
+            RawEnd::Ok(Some(value)) => (Ask::Dequeue, Some(value.clone())),
+            RawEnd::Ok(None) | RawEnd::Unknown => (Ask::Dequeue, None),
+            // "Empty" is an observation where it is told as one.
+            RawEnd::Failed(Some(Value::Text(why))) if &**why == "empty" => (Ask::Dequeue, Some(Value::Nil)),
+            RawEnd::Failed(_) => return Ok(None),
+        },
+        _ => return bad_input(call, "enqueue or dequeue"),
+    }))
+}

@@ -1,0 +1,115 @@
+//! A set, empty at first.
+//!
+//! | call | legal answers | after |
+//! | --- | --- | --- |
+//! | `add v` | - | with v |
+//! | `remove v` | - | without v |
+//! | `contains v` | whether v is in it | the same |
+//! | `read` | every member, in any order | the same |
+
+use super::{Parsed, Reads, bad_answer, bad_input};
+use crate::{
+    model::{Model, Nature},
+    raw::{RawCall, RawEnd, Value},
+};
+use std::collections::BTreeSet;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ask {
+    /// Have this.
+    Add(Value),
+    /// Do not have this.
+    Remove(Value),
+    /// Do you have this?
+    Contains(Value),
+    /// What do you have?
+    Read,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// It has it, or not.
+    Has(bool),
+    /// All that it has.
+    Members(BTreeSet<Value>),
+}
+
+/// The model.
+pub struct Set;
+
+impl Model for Set {
+    type State = BTreeSet<Value>;
+    type Input = Ask;
+    type Output = Answer;
+
+    fn init(&self) -> BTreeSet<Value> {
+        BTreeSet::new()
+    }
+
+    fn step(&self, state: &BTreeSet<Value>, input: &Ask, output: Option<&Answer>) -> Option<BTreeSet<Value>> {
+        let mut next = state.clone();
+        match (input, output) {
+            (Ask::Add(value), Some(Answer::Done) | None) => _ = next.insert(value.clone()),
+            (Ask::Remove(value), Some(Answer::Done) | None) => _ = next.remove(value),
+            (Ask::Contains(value), Some(Answer::Has(yes))) if state.contains(value) != *yes => return None,
+            (Ask::Read, Some(Answer::Members(members))) if members != state => return None,
+            (Ask::Contains(_), Some(Answer::Has(_)) | None) | (Ask::Read, Some(Answer::Members(_)) | None) => {}
+            _ => return None,
+        }
+        Some(next)
+    }
+
+    fn nature(&self, input: &Ask, _: Option<&Answer>) -> Nature {
+        if matches!(input, Ask::Contains(_) | Ask::Read) { Nature::Observes } else { Nature::Changes }
+    }
+
+    fn goes_with(&self, gone: (&Ask, Option<&Answer>), other: (&Ask, Option<&Answer>)) -> bool {
+        let (Ask::Add(value) | Ask::Remove(value)) = gone.0 else { return false };
+        match other {
+            // Whoever changed or looked at that member.
+            (Ask::Add(v) | Ask::Remove(v) | Ask::Contains(v), _) => v == value,
+            (Ask::Read, _) => true,
+        }
+    }
+
+    fn show_state(&self, state: &BTreeSet<Value>) -> String {
+        format!("{{{}}}", state.iter().map(Value::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    fn show_call(&self, input: &Ask, output: Option<&Answer>) -> String {
+        let answer = match output {
+            Some(Answer::Has(yes)) => format!(": {yes}"),
+            Some(Answer::Members(members)) => format!(": {}", self.show_state(members)),
+            Some(Answer::Done) | None => String::new(),
+        };
+        match input {
+            Ask::Add(value) => format!("add {value}"),
+            Ask::Remove(value) => format!("remove {value}"),
+            Ask::Contains(value) => format!("contains {value}{answer}"),
+            Ask::Read => format!("read{answer}"),
+        }
+    }
+}
+
+pub(super) fn parse(call: &RawCall, _: Reads) -> Parsed<Ask, Answer> {
+    if matches!(call.end, RawEnd::Failed(_)) {
+        return Ok(None);
+    }
+    let answer = if let RawEnd::Ok(Some(value)) = &call.end { Some(value) } else { None };
+    let value = call.input.clone();
+    Ok(Some(match (&*call.kind, answer) {
+        ("add", _) => (Ask::Add(value), Some(Answer::Done)),
+        ("remove", _) => (Ask::Remove(value), Some(Answer::Done)),
+        ("contains", Some(Value::Bool(yes))) => (Ask::Contains(value), Some(Answer::Has(*yes))),
+        ("contains", None) => (Ask::Contains(value), None),
+        ("contains", _) => return bad_answer(call, "true or false"),
+        ("read", Some(Value::List(members))) => (Ask::Read, Some(Answer::Members(members.iter().cloned().collect()))),
+        ("read", Some(Value::Nil) | None) => (Ask::Read, None),
+        ("read", _) => return bad_answer(call, "a list"),
+        _ => return bad_input(call, "add, remove, contains or read"),
+    }))
+}
