@@ -1,65 +1,149 @@
 //! Small sets and counters that grow: no word-sized limits.
 
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 /// A set of small numbers. Canonical: no trailing zero words, so that equal sets are equal bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Bits(SmallVec<[u64; 1]>);
+#[derive(Debug, Default)]
+pub(crate) struct Bits {
+    /// 0 to 63: most often all that there is.
+    first: u64,
+    rest: Vec<u64>,
+}
+
+impl Clone for Bits {
+    fn clone(&self) -> Bits {
+        Bits { first: self.first, rest: if self.rest.is_empty() { Vec::new() } else { self.rest.clone() } }
+    }
+}
 
 impl Bits {
     pub(crate) fn has(&self, bit: u32) -> bool {
-        self.0.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        self.word(bit as usize / 64) >> (bit % 64) & 1 == 1
     }
 
     pub(crate) fn insert(&mut self, bit: u32) {
-        let at = bit as usize / 64;
-        if self.0.len() <= at {
-            self.0.resize(at + 1, 0);
+        let mask = 1 << (bit % 64);
+        match bit as usize / 64 {
+            0 => self.first |= mask,
+            at => {
+                if self.rest.len() < at {
+                    self.rest.resize(at, 0);
+                }
+                self.rest[at - 1] |= mask;
+            }
         }
-        self.0[at] |= 1 << (bit % 64);
     }
 
     pub(crate) fn remove(&mut self, bit: u32) {
-        if let Some(word) = self.0.get_mut(bit as usize / 64) {
-            *word &= !(1 << (bit % 64));
-            while self.0.last() == Some(&0) {
-                self.0.pop();
+        let mask = !(1 << (bit % 64));
+        match bit as usize / 64 {
+            0 => self.first &= mask,
+            at => {
+                if let Some(word) = self.rest.get_mut(at - 1) {
+                    *word &= mask;
+                }
+                while self.rest.last() == Some(&0) {
+                    self.rest.pop();
+                }
             }
         }
     }
 
     pub(crate) fn word(&self, at: usize) -> u64 {
-        self.0.get(at).copied().unwrap_or(0)
+        if at == 0 { self.first } else { self.rest.get(at - 1).copied().unwrap_or(0) }
     }
 
     pub(crate) fn words(&self) -> usize {
-        self.0.len()
+        1 + self.rest.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.rest.capacity() * 8
     }
 }
 
-/// How many of each class are used. Canonical: no trailing zeros.
+/// How many of each class are used: those of which any are, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Counts(SmallVec<[u32; 2]>);
+pub(crate) struct Counts(SmallVec<[(u32, u32); 3]>);
 
 impl Counts {
     pub(crate) fn get(&self, class: usize) -> u32 {
-        self.0.get(class).copied().unwrap_or(0)
+        self.0.iter().find(|(c, _)| *c == class as u32).map_or(0, |(_, n)| *n)
     }
 
     pub(crate) fn add(&mut self, class: usize) {
-        if self.0.len() <= class {
-            self.0.resize(class + 1, 0);
+        let at = self.0.iter().position(|(c, _)| *c >= class as u32).unwrap_or(self.0.len());
+        match self.0.get_mut(at) {
+            Some((c, n)) if *c == class as u32 => *n += 1,
+            _ => self.0.insert(at, (class as u32, 1)),
         }
-        self.0[class] += 1;
     }
 
     /// Whether it counts no more than `other`, class by class.
     pub(crate) fn within(&self, other: &Counts) -> bool {
-        self.0.len() <= other.0.len() && self.0.iter().zip(&other.0).all(|(mine, its)| mine <= its)
+        if self.0.len() > other.0.len() {
+            return false;
+        }
+        let mut its = other.0.iter();
+        self.0.iter().all(|(class, n)| its.find(|(c, _)| c >= class).is_some_and(|(c, m)| c == class && n <= m))
+    }
+}
+
+/// Counters by number, each kept once.
+#[derive(Debug)]
+pub(crate) struct Used {
+    all: Vec<Counts>,
+    ids: HashMap<Counts, u32, FxBuildHasher>,
+    /// What one more of a class makes of them.
+    more: HashMap<(u32, u32), u32, FxBuildHasher>,
+}
+
+impl Default for Used {
+    /// Number 0 counts nothing.
+    fn default() -> Used {
+        let mut ids: HashMap<Counts, u32, FxBuildHasher> = HashMap::default();
+        ids.insert(Counts::default(), 0);
+        Used { all: vec![Counts::default()], ids, more: HashMap::default() }
+    }
+}
+
+impl Used {
+    pub(crate) fn get(&self, id: u32, class: usize) -> u32 {
+        if id == 0 { 0 } else { self.all[id as usize].get(class) }
+    }
+
+    /// The counter of each class.
+    pub(crate) fn spread(&self, id: u32, classes: usize, into: &mut Vec<u32>) {
+        into.clear();
+        into.resize(classes, 0);
+        self.all[id as usize].0.iter().for_each(|(class, n)| into[*class as usize] = *n);
+    }
+
+    /// One more of a class.
+    pub(crate) fn add(&mut self, id: u32, class: usize) -> u32 {
+        if let Some(more) = self.more.get(&(id, class as u32)) {
+            return *more;
+        }
+        let mut counts = self.all[id as usize].clone();
+        counts.add(class);
+        let next = self.all.len() as u32;
+        let more = *self.ids.entry(counts).or_insert_with_key(|counts| {
+            self.all.push(counts.clone());
+            next
+        });
+        self.more.insert((id, class as u32), more);
+        more
+    }
+
+    /// Whether the one counts no more than the other, class by class.
+    pub(crate) fn within(&self, few: u32, many: u32) -> bool {
+        few == many || few == 0 || (many != 0 && self.all[few as usize].within(&self.all[many as usize]))
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        if self.0.spilled() { self.0.capacity() * 4 } else { 0 }
+        self.all.len() * 112 + self.more.len() * 16
     }
 }
 
@@ -76,7 +160,7 @@ mod tests {
         set.remove(1_000);
         let mut other = Bits::default();
         other.insert(3);
-        assert_eq!(set, other);
+        assert_eq!((set.words(), set.word(0)), (other.words(), other.word(0)));
         let (mut few, mut many) = (Counts::default(), Counts::default());
         (0..300).for_each(|_| many.add(20));
         assert!(few.within(&many) && !many.within(&few) && many.get(20) == 300);

@@ -21,11 +21,12 @@
 //! Nothing is limited silently: sets and counters grow.
 
 use crate::{
-    bits::{Bits, Counts},
+    bits::{Bits, Used},
     model::{CallId, CallOf, Model, NEVER, Nature},
 };
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;
+use std::hash::BuildHasher;
 
 type FxMap<K, V> = HashMap<K, V, FxBuildHasher>;
 
@@ -92,8 +93,8 @@ struct Config {
     done: Bits,
     /// Open calls that may count as done or as to come.
     free: Bits,
-    /// How many of each class of unknown outcome happened.
-    used: Counts,
+    /// How many of each class of unknown outcome happened: its number in `Used`.
+    used: u32,
     /// The last step of the order that led here.
     trace: u32,
 }
@@ -105,35 +106,62 @@ struct Step {
     event: u32,
 }
 
-/// Configurations without the dominated ones, by state.
+/// Configurations without the dominated ones.
 #[derive(Default)]
 struct Best {
     all: Vec<Config>,
-    /// The places in `all` of those with a state. A dominated one is removed from here only.
-    by_state: FxMap<u32, Vec<u32>>,
+    /// For each, whether it is dominated, and the place of the one before it in the same state.
+    links: Vec<(bool, u32)>,
+    /// The place of the last one in a state: kept once there are many.
+    by_state: FxMap<u32, u32>,
 }
+
+/// So many configurations are looked through one by one.
+const FEW: usize = 24;
+
+const NOBODY: u32 = u32::MAX;
 
 impl Best {
     fn clear(&mut self) {
         self.all.clear();
+        self.links.clear();
         self.by_state.clear();
     }
 
-    /// Its place, unless one that is as good is there already.
-    fn insert(&mut self, config: Config, observers: &Bits) -> Option<u32> {
-        let bucket = self.by_state.entry(config.state).or_default();
-        if bucket.iter().any(|i| as_good(&self.all[*i as usize], &config, observers)) {
-            return None;
+    /// Takes it, unless one that is as good is there already.
+    fn insert(&mut self, config: Config, observers: &Bits, used: &Used) {
+        let many = self.all.len() >= FEW;
+        if many && self.by_state.is_empty() {
+            for (place, config) in self.all.iter().enumerate() {
+                let before = self.by_state.insert(config.state, place as u32);
+                self.links[place].1 = before.unwrap_or(NOBODY);
+            }
         }
-        bucket.retain(|i| !as_good(&config, &self.all[*i as usize], observers));
-        let place = self.all.len() as u32;
-        bucket.push(place);
+        let last = if many { self.by_state.get(&config.state).copied().unwrap_or(NOBODY) } else { (self.all.len() as u32).wrapping_sub(1) };
+        let mut at = last;
+        // With few there are no links: one after the other, down to the first.
+        while at != NOBODY {
+            let place = at as usize;
+            let other = &self.all[place];
+            if !self.links[place].0 && other.state == config.state {
+                if as_good(other, &config, observers, used) {
+                    return;
+                }
+                if as_good(&config, other, observers, used) {
+                    self.links[place].0 = true;
+                }
+            }
+            at = if many { self.links[place].1 } else { at.wrapping_sub(1) };
+        }
+        if many {
+            self.by_state.insert(config.state, self.all.len() as u32);
+        }
+        self.links.push((false, if many { last } else { NOBODY }));
         self.all.push(config);
-        Some(place)
     }
 
-    fn is_best(&self, place: u32) -> bool {
-        self.by_state[&self.all[place as usize].state].contains(&place)
+    fn is_best(&self, place: usize) -> bool {
+        !self.links[place].0
     }
 
     fn is_empty(&self) -> bool {
@@ -142,31 +170,34 @@ impl Best {
 
     /// Those that nothing dominates, in order of their arrival.
     fn drain_best(&mut self) -> Vec<Config> {
-        let mut keep = vec![false; self.all.len()];
-        self.by_state.values().flatten().for_each(|i| keep[*i as usize] = true);
-        let best = self.all.drain(..).zip(keep).filter_map(|(config, keep)| keep.then_some(config)).collect();
         self.by_state.clear();
-        best
+        self.all.drain(..).zip(self.links.drain(..)).filter_map(|(config, (dominated, _))| (!dominated).then_some(config)).collect()
     }
 }
 
+fn is_harmless(nature: Nature) -> bool {
+    matches!(nature, Nature::Overwrites | Nature::Adds)
+}
+
 /// Whether `a` can do all that `b` can, both in the same state.
-fn as_good(a: &Config, b: &Config, observers: &Bits) -> bool {
+fn as_good(a: &Config, b: &Config, observers: &Bits, used: &Used) -> bool {
     let words = a.done.words().max(b.done.words()).max(b.free.words());
     let calls = (0..words).all(|w| {
         let differ = (a.done.word(w) ^ b.done.word(w)) | (a.free.word(w) ^ b.free.word(w));
         differ & !a.free.word(w) & !(observers.word(w) & a.done.word(w)) == 0
     });
-    calls && a.used.within(&b.used)
+    calls && used.within(a.used, b.used)
 }
 
 /// The state of a search, apart from the calls themselves.
 pub(crate) struct Engine<M: Model> {
     natures: Vec<Nature>,
     states: Vec<M::State>,
-    state_ids: FxMap<M::State, u32>,
-    /// What a call makes of a state; [`ILLEGAL`] if it cannot.
-    steps: FxMap<(u32, u32), u32>,
+    /// The ids of states, by what they are.
+    state_ids: HashTable<u32>,
+    /// What the call in a slot, or of a class of unknown outcome, makes of the first few states.
+    steps: [Vec<[u32; FIRST]>; 2],
+    used: Used,
     /// The open calls that will return: their slots.
     open: Vec<(u32, u32)>,
     slot_of: Vec<u32>,
@@ -178,9 +209,19 @@ pub(crate) struct Engine<M: Model> {
     /// Calls of unknown outcome that were invoked by now, those together that ask the same.
     classes: Vec<Vec<u32>>,
     class_of_input: FxMap<M::Input, usize>,
-    class_of: FxMap<u32, usize>,
-    /// Whether states without hope are dropped.
-    foresight: bool,
+    class_of: Vec<u32>,
+    /// What is to come, so that states without hope are dropped.
+    foresight: Option<Foresight>,
+    /// The states that one call of unknown outcome that overwrites leads to, from the configuration that is looked at.
+    at_once: Vec<u32>,
+    /// The classes of unknown outcome that overwrite.
+    lost_overwriters: Vec<usize>,
+    /// Slots of open calls that are not legal in every state.
+    delicate: Bits,
+    /// Whether every call that is not legal in every state was invoked by now.
+    all_asked: bool,
+    /// Whether the first configuration is past everything that could go wrong.
+    sure: bool,
     trace: Option<Vec<Step>>,
     /// For each call, the events at which it was invoked and returned.
     span: Vec<(u32, u32)>,
@@ -191,7 +232,50 @@ pub(crate) struct Engine<M: Model> {
     seen: Best,
 }
 
+/// What is to come.
+struct Foresight {
+    /// For each event, the next call to be invoked that only observes: what must still be possible.
+    ahead: Vec<Option<u32>>,
+    /// For each event, how many calls that overwrite are invoked before it.
+    overwriters: Vec<u32>,
+    /// For each call, the event at which it returns.
+    returns: Vec<u32>,
+}
+
+impl Foresight {
+    fn new<M: Model>(context: Context<'_, M>, events: &[(usize, bool, u32)]) -> Foresight {
+        let nature = |i: u32| {
+            let call = &context.calls[i as usize];
+            context.model.nature(&call.input, if call.returned == NEVER { None } else { call.output.as_ref() })
+        };
+        let (mut ahead, mut next) = (vec![None; events.len()], None);
+        let (mut overwriters, mut number) = (Vec::with_capacity(events.len() + 1), 0);
+        let mut returned = vec![u32::MAX; context.calls.len()];
+        for (at, &(_, returns, i)) in events.iter().enumerate() {
+            overwriters.push(number);
+            number += u32::from(!returns && nature(i) == Nature::Overwrites);
+            if returns {
+                returned[i as usize] = at as u32;
+            }
+        }
+        for (at, &(_, returns, i)) in events.iter().enumerate().rev() {
+            ahead[at] = next;
+            let call = &context.calls[i as usize];
+            if !returns && call.returned != NEVER && call.output.is_some() && nature(i) == Nature::Observes {
+                next = Some(i);
+            }
+        }
+        Foresight { ahead, overwriters, returns: returned }
+    }
+}
+
 const ILLEGAL: u32 = u32::MAX;
+
+/// It was not asked yet what a call makes of a state.
+const UNASKED: u32 = u32::MAX - 1;
+
+/// What calls make of so many states is remembered: registers of a few values have no more.
+const FIRST: usize = 14;
 
 /// The calls, and what they are calls of.
 pub(crate) struct Context<'c, M: Model> {
@@ -239,26 +323,23 @@ fn search<M: Model>(model: &M, calls: &[CallOf<M>], order: bool, foresight: bool
         events.sort_unstable();
     }
     let context = Context { model, calls };
-    // For each event, the next call to be invoked that only observes: what must still be possible.
-    let mut ahead: Vec<Option<u32>> = vec![None; events.len()];
-    let mut next = None;
-    for (at, (_, returns, i)) in events.iter().enumerate().rev().filter(|_| foresight) {
-        ahead[at] = next;
-        let call = &calls[*i as usize];
-        if !returns
-            && call.returned != NEVER
-            && call.output.is_some()
-            && model.nature(&call.input, call.output.as_ref()) == Nature::Observes
-        {
-            next = Some(*i);
-        }
-    }
+    // From here on nothing new is asked that could go wrong: whatever is, is legal in every state.
+    let harmless = |i: u32| {
+        let call = &calls[i as usize];
+        call.returned == NEVER || is_harmless(model.nature(&call.input, call.output.as_ref()))
+    };
+    let all_asked = events.iter().rposition(|&(_, returns, i)| !returns && !harmless(i)).map_or(0, |last| last + 1);
     let mut engine = Engine::new(model, order);
-    engine.foresight = foresight;
+    engine.foresight = foresight.then(|| Foresight::new(context, &events));
     for (at, &(_, returns, call)) in events.iter().enumerate() {
+        engine.all_asked = at >= all_asked;
         let halt = match returns {
+            true if engine.sure => {
+                engine.returns_anyhow(context, call);
+                Ok(())
+            }
             false => engine.invoke(context, call, watchdog),
-            true => engine.returns(context, call, ahead[at], watchdog),
+            true => engine.returns(context, call, watchdog),
         };
         match halt {
             Ok(()) => {}
@@ -274,8 +355,9 @@ impl<M: Model> Engine<M> {
         let mut engine = Engine {
             natures: vec![],
             states: vec![],
-            state_ids: FxMap::default(),
-            steps: FxMap::default(),
+            state_ids: HashTable::new(),
+            steps: [vec![], vec![]],
+            used: Used::default(),
             open: vec![],
             slot_of: vec![],
             free_slots: vec![],
@@ -284,8 +366,13 @@ impl<M: Model> Engine<M> {
             overwriters: Bits::default(),
             classes: vec![],
             class_of_input: FxMap::default(),
-            class_of: FxMap::default(),
-            foresight: true,
+            class_of: vec![],
+            foresight: None,
+            lost_overwriters: vec![],
+            at_once: vec![],
+            delicate: Bits::default(),
+            all_asked: false,
+            sure: false,
             trace: order.then(Vec::new),
             span: vec![],
             event: 0,
@@ -295,29 +382,62 @@ impl<M: Model> Engine<M> {
             seen: Best::default(),
         };
         let state = engine.intern(model.init());
-        let nothing = (Bits::default(), Bits::default(), Counts::default());
-        engine.frontier = vec![Config { state, done: nothing.0, free: nothing.1, used: nothing.2, trace: NO_TRACE }];
+        let nothing = (Bits::default(), Bits::default());
+        engine.frontier = vec![Config { state, done: nothing.0, free: nothing.1, used: 0, trace: NO_TRACE }];
         engine
     }
 
     fn intern(&mut self, state: M::State) -> u32 {
-        let next = self.states.len() as u32;
-        let id = *self.state_ids.entry(state).or_insert_with_key(|state| {
-            self.states.push(state.clone());
-            next
-        });
-        id
+        let hash = |state: &M::State| FxBuildHasher.hash_one(state);
+        let entry = self.state_ids.entry(hash(&state), |id| self.states[*id as usize] == state, |id| hash(&self.states[*id as usize]));
+        match entry {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(slot) => {
+                let id = self.states.len() as u32;
+                slot.insert(id);
+                self.states.push(state);
+                id
+            }
+        }
+    }
+
+    /// Where what a call makes of the first few states is remembered.
+    fn row(&self, call: u32) -> (usize, usize) {
+        match self.slot_of[call as usize] {
+            u32::MAX => (1, self.class_of[call as usize] as usize),
+            slot => (0, slot as usize),
+        }
     }
 
     fn step(&mut self, context: Context<'_, M>, state: u32, call: u32) -> Option<u32> {
-        if let Some(&next) = self.steps.get(&(state, call)) {
-            return (next != ILLEGAL).then_some(next);
+        self.step_unless(context, state, call, |_, _| false)
+    }
+
+    /// The state after a call, unless there is something against it.
+    fn step_unless(
+        &mut self,
+        context: Context<'_, M>,
+        state: u32,
+        call: u32,
+        refuse: impl FnOnce(&Self, &M::State) -> bool,
+    ) -> Option<u32> {
+        let (rows, row) = self.row(call);
+        let known = self.steps[rows][row].get(state as usize).copied().unwrap_or(UNASKED);
+        if known != UNASKED {
+            return (known != ILLEGAL).then_some(known);
         }
         let asked = &context.calls[call as usize];
         // Of what never returned nobody saw an answer.
         let output = if asked.returned == NEVER { None } else { asked.output.as_ref() };
-        let next = context.model.step(&self.states[state as usize], &asked.input, output).map_or(ILLEGAL, |next| self.intern(next));
-        self.steps.insert((state, call), next);
+        let next = match context.model.step(&self.states[state as usize], &asked.input, output) {
+            None => ILLEGAL,
+            Some(_) if self.natures[call as usize] == Nature::Observes => state,
+            Some(next) if refuse(self, &next) => return None,
+            Some(next) => self.intern(next),
+        };
+        if let Some(step) = self.steps[rows][row].get_mut(state as usize) {
+            *step = next;
+        }
         (next != ILLEGAL).then_some(next)
     }
 
@@ -327,50 +447,97 @@ impl<M: Model> Engine<M> {
         (trace.len() - 1) as u32
     }
 
-    /// A call happens in a configuration: the one after, unless it is illegal or without hope.
-    fn happen(&mut self, context: Context<'_, M>, config: &Config, call: u32, ahead: Option<u32>) -> Option<Config> {
-        let state = self.step(context, config.state, call)?;
+    /// A call happens in a configuration: the one after, unless it is illegal, without hope, or in vain.
+    ///
+    /// A call that nobody waits for yet, or that may as well be overwritten unseen, is in vain unless it makes something
+    /// legal, among what else may happen, that does not just overwrite in its turn. (`may` is empty for the call that returns.)
+    fn happen(&mut self, context: Context<'_, M>, config: &Config, call: u32, may: &[u32]) -> Option<Config> {
+        let state = self.step_unless(context, config.state, call, |engine, next| engine.is_doomed(context, config, next))?;
+        let class = self.class_of[call as usize];
+        let is_lost = class != u32::MAX;
+        let overwrites = self.natures[call as usize] == Nature::Overwrites;
+        // What nobody waits for need not happen where it changes nothing, nor hides anything.
+        if state == config.state && is_lost && !(overwrites && self.hides_some(config)) {
+            return None;
+        }
+        if !may.is_empty() && (overwrites || is_lost) && !self.leads_on(context, state, may, overwrites && is_lost) {
+            return None;
+        }
         let mut after = Config { state, ..config.clone() };
-        match self.class_of.get(&call) {
-            Some(&class) => after.used.add(class),
-            None => {
+        match is_lost {
+            true => after.used = self.used.add(after.used, class as usize),
+            false => {
                 let slot = self.slot_of[call as usize];
                 after.done.insert(slot);
                 after.free.remove(slot);
             }
         }
         after.trace = self.record(config.trace, call);
-        if self.natures[call as usize] == Nature::Overwrites {
+        if overwrites {
             for &(slot, other) in &self.open {
                 if other != call && self.overwriters.has(slot) && !after.done.has(slot) {
                     after.free.insert(slot);
                 }
             }
         }
-        self.observe(context, &mut after, ahead).then_some(after)
+        // A state that is remembered was not asked about just now.
+        if (state as usize) < FIRST && self.is_doomed(context, &after, &self.states[state as usize]) {
+            return None;
+        }
+        self.observe(context, &mut after);
+        Some(after)
     }
 
-    /// Every open observation that is legal happens. False when one that must come can come no more.
-    fn observe(&mut self, context: Context<'_, M>, config: &mut Config, ahead: Option<u32>) -> bool {
+    /// Whether one that overwrites would hide an open one that was not hidden yet.
+    fn hides_some(&self, config: &Config) -> bool {
+        (0..self.overwriters.words()).any(|w| self.overwriters.word(w) & !config.done.word(w) & !config.free.word(w) != 0)
+    }
+
+    /// Whether any of these may happen in this state and does not just overwrite.
+    fn leads_on(&mut self, context: Context<'_, M>, state: u32, may: &[u32], overwrites: bool) -> bool {
+        may.iter().any(|&call| {
+            let nature = self.natures[call as usize];
+            // What nobody waits for is to change something; and two such calls in a row, of which the first overwrites, are
+            // no better than one that overwrites alone: the two could do later whatever the one could.
+            let is_lost = self.class_of[call as usize] != u32::MAX;
+            let next = if nature == Nature::Overwrites { None } else { self.step(context, state, call) };
+            next.is_some_and(|next| !is_lost || (next != state && !(overwrites && self.at_once.contains(&next))))
+        })
+    }
+
+    /// Every open observation that is legal happens.
+    fn observe(&mut self, context: Context<'_, M>, config: &mut Config) {
         for at in 0..self.open.len() {
             let (slot, call) = self.open[at];
-            if !self.observers.has(slot) || config.done.has(slot) {
-                continue;
-            }
-            if self.step(context, config.state, call).is_some() {
+            if self.observers.has(slot) && !config.done.has(slot) && self.step(context, config.state, call).is_some() {
                 config.done.insert(slot);
                 config.trace = self.record(config.trace, call);
-            } else if self.is_hopeless(context, config.state, call) {
-                return false;
             }
         }
-        ahead.is_none_or(|call| !self.is_hopeless(context, config.state, call))
     }
 
-    fn is_hopeless(&self, context: Context<'_, M>, state: u32, call: u32) -> bool {
-        let call = &context.calls[call as usize];
-        self.foresight
-            && call.output.as_ref().is_some_and(|output| context.model.hopeless(&self.states[state as usize], &call.input, output))
+    /// Whether a call that must come cannot: its answer is not to be had any more, and nothing can overwrite before it returns.
+    fn is_doomed(&self, context: Context<'_, M>, config: &Config, state: &M::State) -> bool {
+        let Some(foresight) = &self.foresight else { return false };
+        let now = foresight.overwriters[self.event.min(foresight.overwriters.len()) - 1];
+        let ahead = foresight.ahead.get(self.event - 1).copied().flatten();
+        let open = self.open.iter().filter(|(slot, _)| self.observers.has(*slot) && !config.done.has(*slot)).map(|(_, call)| *call);
+        open.chain(ahead).any(|call| {
+            let asked = &context.calls[call as usize];
+            let Some(output) = &asked.output else { return false };
+            let hopeless = |state: &M::State| context.model.hopeless(state, &asked.input, output);
+            if !hopeless(state) || foresight.overwriters[foresight.returns[call as usize] as usize] > now {
+                return false;
+            }
+            let open = self.open.iter().filter(|(slot, _)| self.overwriters.has(*slot) && !config.done.has(*slot)).map(|(_, other)| *other);
+            let lost = self.lost_overwriters.iter();
+            let lost = lost.filter_map(|class| self.classes[*class].get(self.used.get(config.used, *class) as usize).copied());
+            !open.chain(lost).any(|other| {
+                let other = &context.calls[other as usize];
+                let output = if other.returned == NEVER { None } else { other.output.as_ref() };
+                context.model.step(state, &other.input, output).is_some_and(|next| !hopeless(&next))
+            })
+        })
     }
 
     /// A call is invoked. What becomes of it is known already.
@@ -380,6 +547,7 @@ impl<M: Model> Engine<M> {
         if self.natures.len() <= i {
             self.natures.resize(i + 1, Nature::Changes);
             self.slot_of.resize(i + 1, u32::MAX);
+            self.class_of.resize(i + 1, u32::MAX);
             self.span.resize(i + 1, (u32::MAX, u32::MAX));
         }
         let asked = &context.calls[i];
@@ -395,23 +563,32 @@ impl<M: Model> Engine<M> {
                     None => {
                         self.class_of_input.insert(asked.input.clone(), self.classes.len());
                         self.classes.push(vec![]);
+                        self.steps[1].push([UNASKED; FIRST]);
+                        if nature == Nature::Overwrites {
+                            self.lost_overwriters.push(self.classes.len() - 1);
+                        }
                         self.classes.len() - 1
                     }
                 };
                 self.classes[class].push(call);
-                self.class_of.insert(call, class);
+                self.class_of[i] = class as u32;
             }
             return Ok(());
         }
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.slots += 1;
+            self.steps[0].push([UNASKED; FIRST]);
             self.slots - 1
         });
+        self.steps[0][slot as usize] = [UNASKED; FIRST];
         self.slot_of[i] = slot;
         self.open.push((slot, call));
+        if !is_harmless(nature) {
+            self.delicate.insert(slot);
+        }
         match nature {
             Nature::Overwrites => self.overwriters.insert(slot),
-            Nature::Changes => {}
+            Nature::Changes | Nature::Sets | Nature::Adds => {}
             Nature::Observes => {
                 self.observers.insert(slot);
                 let mut frontier = std::mem::take(&mut self.frontier);
@@ -445,23 +622,23 @@ impl<M: Model> Engine<M> {
         self.free_slots.push(slot);
         self.observers.remove(slot);
         self.overwriters.remove(slot);
+        self.delicate.remove(slot);
+    }
+
+    /// Whether nothing can go wrong any more from here: what is open and could has happened, and no more is asked.
+    fn is_sure(&self, config: &Config) -> bool {
+        self.all_asked && (0..self.delicate.words()).all(|w| self.delicate.word(w) & !config.done.word(w) == 0)
     }
 
     fn bytes(&self) -> usize {
-        let states = self.states.len() * (2 * size_of::<M::State>() + 16) + self.steps.len() * 16;
-        let used = self.seen.all.last().map_or(0, |c| c.used.bytes() + 8 * (c.done.words() + c.free.words()));
+        let states = self.states.len() * (size_of::<M::State>() + 8) + self.steps[1].len() * size_of::<[u32; FIRST]>() + self.used.bytes();
+        let used = self.seen.all.last().map_or(0, |c| c.done.bytes() + c.free.bytes());
         let configs = self.seen.all.len() + self.after.all.len() + self.frontier.len();
         states + configs * (size_of::<Config>() + used + 8) + self.trace.as_ref().map_or(0, |t| t.len() * 12)
     }
 
-    /// A call returns: it must have happened by now. `ahead` is a call that is invoked later and only observes.
-    pub(crate) fn returns(
-        &mut self,
-        context: Context<'_, M>,
-        call: u32,
-        ahead: Option<u32>,
-        watchdog: Watchdog<'_>,
-    ) -> Result<(), Halt<M::State>> {
+    /// A call returns: it must have happened by now.
+    pub(crate) fn returns(&mut self, context: Context<'_, M>, call: u32, watchdog: Watchdog<'_>) -> Result<(), Halt<M::State>> {
         self.tick(watchdog)?;
         self.span[call as usize].1 = self.event as u32;
         let slot = self.slot_of[call as usize];
@@ -472,7 +649,7 @@ impl<M: Model> Engine<M> {
             c
         };
         self.after.clear();
-        if self.frontier.iter().all(|c| c.done.has(slot)) {
+        if self.frontier.iter().all(|c| c.done.has(slot)) && !(self.all_asked && self.frontier.len() > 1) {
             // Most often it happened before: nothing to search.
             self.close(call);
             if let [only] = &mut self.frontier[..] {
@@ -480,7 +657,7 @@ impl<M: Model> Engine<M> {
                 return Ok(());
             }
             for config in std::mem::take(&mut self.frontier) {
-                self.after.insert(without(config), &self.observers);
+                self.after.insert(without(config), &self.observers, &self.used);
             }
             self.frontier = self.after.drain_best();
             return Ok(());
@@ -488,19 +665,25 @@ impl<M: Model> Engine<M> {
         self.seen.clear();
         for config in &self.frontier {
             if may_count(config) {
-                self.after.insert(without(config.clone()), &self.observers);
+                if self.is_sure(config) {
+                    let sure = without(config.clone());
+                    self.close(call);
+                    self.frontier = vec![sure];
+                    self.sure = true;
+                    return Ok(());
+                }
+                self.after.insert(without(config.clone()), &self.observers, &self.used);
             }
             // What is free may count as done, and may as well be still to come: last moment.
             if !config.done.has(slot) {
-                self.seen.insert(config.clone(), &self.observers);
+                self.seen.insert(config.clone(), &self.observers, &self.used);
             }
         }
         let mut turn = 0;
-        let mut may: Vec<u32> = Vec::new();
+        let (mut may, mut leads, mut counts, mut reached): (Vec<u32>, Vec<u32>, Vec<u32>, Vec<u32>) = Default::default();
         while turn < self.seen.all.len() {
-            let place = turn as u32;
             turn += 1;
-            if !self.seen.is_best(place) {
+            if !self.seen.is_best(turn - 1) {
                 continue;
             }
             self.visits += 1;
@@ -508,18 +691,49 @@ impl<M: Model> Engine<M> {
                 return Err(Halt::Stopped);
             }
             let config = self.seen.all[turn - 1].clone();
-            let lost = self.classes.iter().enumerate();
-            let lost = lost.filter_map(|(class, members)| members.get(config.used.get(class) as usize));
+            self.used.spread(config.used, self.classes.len(), &mut counts);
             may.clear();
-            may.extend(self.open.iter().filter(|(s, _)| !config.done.has(*s)).map(|(_, other)| *other).chain(lost.copied()));
+            may.extend(self.open.iter().filter(|(s, _)| !config.done.has(*s)).map(|(_, other)| *other));
+            let left = |engine: &Self, class: usize| engine.classes[class].get(counts[class] as usize).copied();
+            reached.clear();
+            leads.clear();
+            leads.extend(&may);
+            for class in 0..self.classes.len() {
+                let Some(other) = left(self, class).filter(|other| self.natures[*other as usize] != Nature::Overwrites) else { continue };
+                leads.push(other);
+                if let Some(next) = self.step(context, config.state, other).filter(|next| *next != config.state) {
+                    may.push(other);
+                    if self.natures[other as usize] == Nature::Sets {
+                        reached.push(next);
+                    }
+                }
+            }
+            // One that overwrites could do all that one that sets the same does: it is kept for later.
+            let hides_some = self.hides_some(&config);
+            self.at_once.clear();
+            for at in 0..self.lost_overwriters.len() {
+                let Some(other) = left(self, self.lost_overwriters[at]) else { continue };
+                let Some(next) = self.step(context, config.state, other) else { continue };
+                self.at_once.push(next);
+                if hides_some || !reached.contains(&next) {
+                    may.push(other);
+                }
+            }
             for &other in &may {
-                let Some(next) = self.happen(context, &config, other, ahead) else { continue };
+                let rest = if other == call { &[][..] } else { &leads[..] };
+                let Some(next) = self.happen(context, &config, other, rest) else { continue };
                 // It happened itself, or was seen, or was overwritten unseen.
                 if may_count(&next) {
-                    self.after.insert(without(next.clone()), &self.observers);
+                    if self.is_sure(&next) {
+                        self.close(call);
+                        self.frontier = vec![without(next)];
+                        self.sure = true;
+                        return Ok(());
+                    }
+                    self.after.insert(without(next.clone()), &self.observers, &self.used);
                 }
                 if !next.done.has(slot) {
-                    self.seen.insert(next, &self.observers);
+                    self.seen.insert(next, &self.observers, &self.used);
                 }
             }
         }
@@ -532,6 +746,27 @@ impl<M: Model> Engine<M> {
         Ok(())
     }
 
+    /// A call returns, and so will only calls that are legal in every state: any configuration will do.
+    fn returns_anyhow(&mut self, context: Context<'_, M>, call: u32) {
+        if self.trace.is_none() {
+            return;
+        }
+        self.event += 1;
+        self.span[call as usize].1 = self.event as u32;
+        self.frontier.truncate(1);
+        let slot = self.slot_of[call as usize];
+        let config = self.frontier[0].clone();
+        if !config.done.has(slot)
+            && let Some(next) = self.happen(context, &config, call, &[])
+        {
+            self.frontier[0] = next;
+        }
+        let config = &mut self.frontier[0];
+        config.done.remove(slot);
+        config.free.remove(slot);
+        self.close(call);
+    }
+
     /// States that no configuration is in any more are forgotten, once there are many.
     fn forget(&mut self) {
         if self.states.len() < 1 << 12 || self.states.len() < 8 * self.frontier.len() {
@@ -540,7 +775,7 @@ impl<M: Model> Engine<M> {
         let mut frontier = std::mem::take(&mut self.frontier);
         let old = std::mem::take(&mut self.states);
         self.state_ids.clear();
-        self.steps.clear();
+        self.steps.iter_mut().for_each(|rows| rows.fill([UNASKED; FIRST]));
         for config in &mut frontier {
             config.state = self.intern(old[config.state as usize].clone());
         }

@@ -10,6 +10,10 @@ pub enum Nature {
     Observes,
     /// It is legal in every state, and the state after it does not depend on the one before.
     Overwrites,
+    /// Wherever it changes anything, the state after it is one and the same: a compare-and-swap.
+    Sets,
+    /// It is legal in every state.
+    Adds,
     /// Anything else.
     Changes,
 }
@@ -38,7 +42,8 @@ pub trait Model {
         Nature::Changes
     }
 
-    /// Whether this answer can never be had any more, whatever is done to this state. `false` is always right.
+    /// Whether this answer cannot be had any more, whatever is done to this state but overwriting it
+    /// ([`Nature::Overwrites`]). `false` is always right.
     fn hopeless(&self, _state: &Self::State, _input: &Self::Input, _output: &Self::Output) -> bool {
         false
     }

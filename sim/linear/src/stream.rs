@@ -92,7 +92,7 @@ impl<M: Model> Stream<M> {
             let mut watchdog: fn(Progress) -> bool = unlimited;
             let step = match returns {
                 false => self.engine.invoke(context, call, &mut watchdog),
-                true => self.engine.returns(context, call, None, &mut watchdog),
+                true => self.engine.returns(context, call, &mut watchdog),
             };
             match step {
                 Ok(()) => {}

@@ -14,9 +14,8 @@ use std::{fmt::Write, sync::Arc};
 pub(super) fn read(text: &str, options: ReadOptions) -> Result<RawHistory, ReadError> {
     let mut builder = Builder::default();
     let mut rest = text;
+    let mut line = 1;
     loop {
-        let line = 1 + text[..text.len() - rest.len()].matches('\n').count();
-        let bad = |what: String| ReadError::Line { line, what };
         if is_blank(rest) {
             return Ok(builder.finish());
         }
@@ -24,8 +23,9 @@ pub(super) fn read(text: &str, options: ReadOptions) -> Result<RawHistory, ReadE
             let shift = e.line.map_or(0, |l| l.saturating_sub(1));
             ReadError::Line { line: line + shift, what: format!("{e:?}") }
         })?;
+        events(&form, &mut |event| one(event, &mut builder, options)).map_err(|what| ReadError::Line { line, what })?;
+        line += rest[..rest.len() - after.len()].matches('\n').count();
         rest = after;
-        events(&form, &mut |event| one(event, &mut builder, options)).map_err(bad)?;
     }
 }
 

@@ -31,25 +31,25 @@ pub struct AppendKv {
 }
 
 impl Model for AppendKv {
-    type State = Arc<str>;
+    type State = String;
     type Input = Ask;
     /// What a get showed; nothing for the others.
     type Output = Option<Arc<str>>;
 
-    fn init(&self) -> Arc<str> {
-        "".into()
+    fn init(&self) -> String {
+        String::new()
     }
 
-    fn step(&self, state: &Arc<str>, input: &Ask, output: Option<&Option<Arc<str>>>) -> Option<Arc<str>> {
+    fn step(&self, state: &String, input: &Ask, output: Option<&Option<Arc<str>>>) -> Option<String> {
         match (input, output) {
-            (Ask::Get, Some(Some(shown))) => (shown == state).then(|| state.clone()),
+            (Ask::Get, Some(Some(shown))) => (**shown == **state).then(|| state.clone()),
             (Ask::Get, _) => Some(state.clone()),
-            (Ask::Put(value), _) => Some(value.clone()),
+            (Ask::Put(value), _) => Some(value.to_string()),
             (Ask::Append(value), _) => {
                 let mut next = String::with_capacity(state.len() + value.len());
                 next.push_str(state);
                 next.push_str(value);
-                Some(next.into())
+                Some(next)
             }
         }
     }
@@ -58,13 +58,13 @@ impl Model for AppendKv {
         match input {
             Ask::Get => Nature::Observes,
             Ask::Put(_) => Nature::Overwrites,
-            Ask::Append(_) => Nature::Changes,
+            Ask::Append(_) => Nature::Adds,
         }
     }
 
-    /// What was appended stays: a state that does not begin what is to be shown never will be it.
-    fn hopeless(&self, state: &Arc<str>, input: &Ask, output: &Option<Arc<str>>) -> bool {
-        self.grows && *input == Ask::Get && output.as_ref().is_some_and(|shown| !shown.starts_with(&**state))
+    /// What was appended stays until something is put: a state that does not begin what is to be shown never will be it.
+    fn hopeless(&self, state: &String, input: &Ask, output: &Option<Arc<str>>) -> bool {
+        *input == Ask::Get && output.as_ref().is_some_and(|shown| !shown.starts_with(state.as_str()))
     }
 
     fn goes_with(&self, gone: (&Ask, Option<&Option<Arc<str>>>), other: (&Ask, Option<&Option<Arc<str>>>)) -> bool {
@@ -75,8 +75,8 @@ impl Model for AppendKv {
         }
     }
 
-    fn show_state(&self, state: &Arc<str>) -> String {
-        Value::Text(state.clone()).to_string()
+    fn show_state(&self, state: &String) -> String {
+        Value::text(state).to_string()
     }
 
     fn show_call(&self, input: &Ask, output: Option<&Option<Arc<str>>>) -> String {

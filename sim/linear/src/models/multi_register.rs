@@ -46,7 +46,12 @@ impl Model for MultiRegister {
     }
 
     fn nature(&self, input: &Vec<Step>, _: Option<&()>) -> Nature {
-        if input.iter().all(|step| matches!(step, Step::Read(..))) { Nature::Observes } else { Nature::Changes }
+        let reads = |step: &Step| matches!(step, Step::Read(..));
+        match (input.iter().all(reads), input.iter().any(reads)) {
+            (true, _) => Nature::Observes,
+            (_, false) => Nature::Adds,
+            _ => Nature::Changes,
+        }
     }
 
     fn goes_with(&self, gone: (&Vec<Step>, Option<&()>), other: (&Vec<Step>, Option<&()>)) -> bool {

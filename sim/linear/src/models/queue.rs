@@ -45,7 +45,11 @@ impl Model for Queue {
     }
 
     fn nature(&self, input: &Ask, output: Option<&Value>) -> Nature {
-        if *input == Ask::Dequeue && output == Some(&Value::Nil) { Nature::Observes } else { Nature::Changes }
+        match (input, output) {
+            (Ask::Dequeue, Some(Value::Nil)) => Nature::Observes,
+            (Ask::Dequeue, Some(_)) => Nature::Changes,
+            (Ask::Enqueue(_), _) | (Ask::Dequeue, None) => Nature::Adds,
+        }
     }
 
     fn goes_with(&self, gone: (&Ask, Option<&Value>), other: (&Ask, Option<&Value>)) -> bool {

@@ -70,6 +70,7 @@ impl<V: Clone + Eq + Hash + fmt::Display> Model for Register<V> {
         match (input, output) {
             (Ask::Read, _) | (Ask::Cas { .. }, Some(Answer::Swapped(false))) => Nature::Observes,
             (Ask::Write(_), Some(Answer::Written) | None) => Nature::Overwrites,
+            (Ask::Cas { .. }, Some(Answer::Swapped(true)) | None) => Nature::Sets,
             _ => Nature::Changes,
         }
     }

@@ -63,8 +63,12 @@ impl Model for Set {
         Some(next)
     }
 
-    fn nature(&self, input: &Ask, _: Option<&Answer>) -> Nature {
-        if matches!(input, Ask::Contains(_) | Ask::Read) { Nature::Observes } else { Nature::Changes }
+    fn nature(&self, input: &Ask, output: Option<&Answer>) -> Nature {
+        match (input, output) {
+            (Ask::Contains(_) | Ask::Read, _) => Nature::Observes,
+            (_, Some(Answer::Done) | None) => Nature::Adds,
+            _ => Nature::Changes,
+        }
     }
 
     fn goes_with(&self, gone: (&Ask, Option<&Answer>), other: (&Ask, Option<&Answer>)) -> bool {
