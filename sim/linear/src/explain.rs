@@ -11,7 +11,6 @@
 
 use crate::{
     frontier::{Decision, Stuck, decide, unlimited, where_stuck},
-    judge::Options,
     model::{Call, CallId, CallOf, Model, NEVER, Nature},
     raw::Value,
 };
@@ -47,17 +46,12 @@ const OPEN_MAX: usize = 12;
 /// How many configurations the search for a small counterexample may try in all.
 const VISITS_MAX: u64 = 400_000;
 
-pub(crate) fn explain<M: Model>(
-    model: &M,
-    key: Option<Value>,
-    calls: &[CallOf<M>],
-    stuck: &Stuck<M::State>,
-    options: &mut Options<'_>,
-) -> Counterexample {
+/// Explains where a search got stuck; with `small`, by a small part of the history, too.
+pub fn explain<M: Model>(model: &M, key: Option<Value>, calls: &[CallOf<M>], stuck: &Stuck<M::State>, small: bool) -> Counterexample {
     let plain = where_stuck(model, calls, &mut |progress| progress.visits < VISITS_MAX);
     let stuck = plain.as_ref().unwrap_or(stuck);
     let end = plain.as_ref().and_then(|stuck| calls.iter().find(|c| c.id == stuck.call)).map_or(NEVER, |c| c.returned);
-    let (minimal, relaxed) = if options.explain { part(model, calls, end) } else { (vec![], 0) };
+    let (minimal, relaxed) = if small { part(model, calls, end) } else { (vec![], 0) };
     Counterexample {
         key,
         call: stuck.call,

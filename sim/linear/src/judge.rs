@@ -75,7 +75,7 @@ pub fn judge<M: Model>(
                 orders.push((key, order));
             }
             Decision::Stuck(stuck) => {
-                let counterexample = explain(model, key, &calls, &stuck, options);
+                let counterexample = explain(model, key, &calls, &stuck, options.explain);
                 return Ok(judged(Found::Not(Box::new(counterexample))));
             }
             Decision::Unknown { at, events } => {

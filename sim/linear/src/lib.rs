@@ -81,7 +81,7 @@ mod raw;
 mod stream;
 
 pub use brute::{replay, some_order_exists};
-pub use explain::{Counterexample, has_no_order, minimal, why};
+pub use explain::{Counterexample, explain, has_no_order, minimal, why};
 pub use frontier::{Decision, Progress, Stuck, decide, unlimited, where_stuck};
 pub use judge::{Found, Judged, Options, judge};
 pub use model::{Call, CallId, CallOf, Model, NEVER, Nature};

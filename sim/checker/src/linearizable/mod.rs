@@ -7,21 +7,17 @@
 //! anything about keys that nobody read, nor what
 //! hangs on leases and lines ([`crate::foreign`]).
 
-mod explain;
 mod foresight;
-mod frontier;
-#[cfg(test)]
-mod oracle;
-mod register;
 mod revision;
 mod store;
 
-pub use frontier::{Call, Decision, Model, decide};
-pub use register::{Ask, Register};
 pub use store::{State as StoreState, Store};
 
 use crate::{Checker, Verdict, Witness, foreign::Foreign};
-use squall_history::{Answer, CompletedOp, Op, OpEnd, Output, View};
+use squall_history::{Answer, CompletedOp, Op, OpEnd, OpId, Output, View};
+use squall_linear::{
+    Call, CallId, CallOf, Counterexample, Decision, Model, Progress, Register, RegisterAnswer, RegisterAsk, Stuck, Value, decide, explain,
+};
 use std::collections::BTreeMap;
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -37,13 +33,16 @@ pub(crate) const CHECKER: Checker = Checker {
 };
 
 /// The sequential specifications that there are.
-pub const MODELS: &[(&str, &str)] = &[
-    ("register", "one key: get, put, compare-and-swap; decided key by key"),
-    ("store", "a key-value store with revisions: also deletes, transactions, ranges and reads of the past"),
-];
+pub fn models() -> Vec<(&'static str, &'static str)> {
+    let store = ("kv", "a key-value store with revisions, as etcd's: get, put, cas, delete, range, txn; all keys at once");
+    squall_linear::MODELS.iter().map(|m| (m.name, m.about)).chain([store]).collect()
+}
 
 /// How many configurations one key's search may visit before it says `unknown`.
 const VISITS_MAX: u64 = 20_000_000;
+
+/// Nor so many bytes, roughly.
+const BYTES_MAX: usize = 2 << 30;
 
 fn check(view: &View<'_>) -> Verdict {
     let all = view.ops();
@@ -57,26 +56,19 @@ fn check(view: &View<'_>) -> Verdict {
     }
 }
 
+/// The search may take so much.
+fn in_bounds(progress: Progress) -> bool {
+    progress.visits <= VISITS_MAX && progress.bytes <= BYTES_MAX
+}
+
 /// Operations on several keys at once, without revisions: the whole store is one object.
 fn check_store(ops: &[CompletedOp]) -> Verdict {
-    let calls = calls(ops, |op| (op.ask.clone(), op.output().map(|output| Answer { output: output.clone(), revision: op.revision })));
-    match decide(&Store, &calls, VISITS_MAX) {
-        Decision::Linearizable => Verdict::Valid,
-        Decision::OutOfBudget => Verdict::Unknown(format!("more than {VISITS_MAX} configurations")),
-        Decision::Stuck(stuck) => {
-            let culprit = ops.iter().find(|op| op.id == stuck.call).expect("a call is an operation");
-            let answer = culprit.output().map_or(String::new(), Output::to_string);
-            let at = if let OpEnd::Ok(at, _) = culprit.end { at } else { culprit.invoked };
-            let mut witness = Witness {
-                kind: "no-order",
-                summary: format!("{} by {} answered `{answer}`, and no order of the operations allows that", culprit.ask, culprit.client),
-                details: vec![],
-                at,
-                ops: vec![culprit.id],
-            };
-            witness.details.extend(stuck.open.iter().take(10).map(|id| format!("still open then: {id}")));
-            Verdict::Invalid(Box::new(witness))
-        }
+    let answer = |op: &CompletedOp| op.output().map(|output| Answer { output: output.clone(), revision: op.revision });
+    let calls = calls(ops, |op| (op.ask.clone(), answer(op)));
+    match decide(&Store, &calls, false, &mut in_bounds) {
+        Decision::Linearizable(_) => Verdict::Valid,
+        Decision::Unknown { at, .. } => Verdict::Unknown(format!("more than {VISITS_MAX} configurations, at the answer of op{at}")),
+        Decision::Stuck(stuck) => Verdict::Invalid(Box::new(witness("", ops, &counterexample(&Store, &calls, &stuck)))),
     }
 }
 
@@ -88,15 +80,44 @@ fn check_keys(ops: Vec<CompletedOp>) -> Verdict {
         keys.entry(key).or_default().push(op);
     }
     let mut unknown = None;
+    let register = Register(Value::Nil);
     for (key, ops) in &keys {
-        let calls = calls(ops, |op| (Ask::of(&op.ask), op.output().cloned()));
-        match decide(&Register, &calls, VISITS_MAX) {
-            Decision::Linearizable => {}
-            Decision::OutOfBudget => unknown = Some(format!("key {key}: more than {VISITS_MAX} configurations")),
-            Decision::Stuck(stuck) => return Verdict::Invalid(Box::new(witness(key, ops, &calls, &stuck))),
+        let calls = calls(ops, |op| (asked(&op.ask), op.output().and_then(answered)));
+        match decide(&register, &calls, false, &mut in_bounds) {
+            Decision::Linearizable(_) => {}
+            Decision::Unknown { .. } => unknown = Some(format!("key {key}: more than {VISITS_MAX} configurations")),
+            Decision::Stuck(stuck) => {
+                return Verdict::Invalid(Box::new(witness(key, ops, &counterexample(&register, &calls, &stuck))));
+            }
         }
     }
     unknown.map_or(Verdict::Valid, Verdict::Unknown)
+}
+
+fn value(held: Option<&str>) -> Value {
+    held.map_or(Value::Nil, Value::text)
+}
+
+/// What an operation asks of its one key, as a register.
+fn asked(op: &Op) -> RegisterAsk<Value> {
+    match op {
+        Op::Get { .. } => RegisterAsk::Read,
+        Op::Put { value, .. } => RegisterAsk::Write(Value::text(value)),
+        Op::Cas { expect, value: to, .. } => RegisterAsk::Cas { from: value(expect.as_deref()), to: Value::text(to) },
+        Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => panic!("a register is not asked `{op}`"),
+        Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => panic!("a register is not asked `{op}`"),
+    }
+}
+
+/// What a register answers; `None` for what none ever does.
+fn answered(output: &Output) -> Option<RegisterAnswer<Value>> {
+    match output {
+        Output::Got { value: held } => Some(RegisterAnswer::Holds(value(held.as_deref()))),
+        Output::Done => Some(RegisterAnswer::Written),
+        Output::Swapped { yes } => Some(RegisterAnswer::Swapped(*yes)),
+        Output::Deleted { .. } | Output::Ranged { .. } | Output::Txn { .. } | Output::Watched { .. } => None,
+        Output::Lease(_) | Output::Line(_) | Output::Member(_) | Output::Greeted { .. } => None,
+    }
 }
 
 /// What the engine needs to know of each operation that may have happened.
@@ -109,28 +130,78 @@ fn calls<I, O>(ops: &[CompletedOp], asked: impl Fn(&CompletedOp) -> (I, Option<O
     };
     let call = |op: &CompletedOp| {
         let (input, output) = asked(op);
-        Call { id: op.id, input, output, invoked: op.invoked_at, returned: op.ended_at }
+        Call { id: CallId(op.id.0), input, output, invoked: op.invoked_at, returned: op.ended_at }
     };
     ops.iter().filter(may_matter).map(call).collect()
 }
 
-fn witness(key: &str, ops: &[CompletedOp], calls: &[Call<Ask, Output>], stuck: &frontier::Stuck<Option<String>>) -> Witness {
-    let by_id: BTreeMap<_, _> = ops.iter().map(|op| (op.id, op)).collect();
-    let smallest = explain::minimal(calls, VISITS_MAX / 20);
-    let culprit = by_id[&stuck.call];
-    let mut details = Vec::new();
-    let states: Vec<String> = stuck.states.iter().take(10).map(|s| s.as_deref().unwrap_or("(absent)").to_string()).collect();
-    details.push(format!("before that answer {key} could hold: {}", states.join(", ")));
-    for id in &stuck.open {
-        details.push(format!("still open then: {id} {}", by_id[id].ask));
+fn counterexample<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) -> Counterexample {
+    explain(model, None, calls, stuck, true)
+}
+
+fn witness(key: &str, ops: &[CompletedOp], why: &Counterexample) -> Witness {
+    let culprit = ops.iter().find(|op| op.id.0 == why.call.0).expect("a call is an operation");
+    let on = if key.is_empty() { String::new() } else { format!(" on {key}") };
+    let mut details = vec![format!("before that answer it could hold: {}", why.states.join(", "))];
+    if why.states_in_all > why.states.len() {
+        details.push(format!("... and {} more", why.states_in_all - why.states.len()));
+    }
+    details.extend(why.why.iter().cloned());
+    if why.relaxed > 0 {
+        details.push(format!("whatever became of {} other operations", why.relaxed));
     }
     let answer = if let OpEnd::Ok(_, output) = &culprit.end { output.to_string() } else { String::new() };
     let at = if let OpEnd::Ok(at, _) = culprit.end { at } else { culprit.invoked };
     Witness {
         kind: "no-order",
-        summary: format!("{} by {} answered `{answer}`, and no order of the operations on {key} allows that", culprit.ask, culprit.client),
+        summary: format!("{} by {} answered `{answer}`, and no order of the operations{on} allows that", culprit.ask, culprit.client),
         details,
         at,
-        ops: smallest,
+        ops: why.minimal.iter().map(|id| OpId(id.0)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_history::{ClientId, Entry, SimTime, What};
+
+    #[test]
+    fn failed_operations_and_unanswered_reads_are_left_out() {
+        let ask = |op| What::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Put { key: "k".into(), value: format!("v{op}") } };
+        let lines = [ask(1), What::Fail { op: OpId(1), why: String::new() }, ask(2), What::Info { op: OpId(2), why: String::new() }];
+        let history: Vec<Entry> = lines.into_iter().map(|what| Entry { t: SimTime(0), what }).collect();
+        let calls = calls(View::new(&history).ops(), |op| (asked(&op.ask), op.output().and_then(answered)));
+        assert_eq!(calls.iter().map(|c| c.id.0).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_stale_read_is_explained_and_many_concurrent_writes_are_decided() {
+        let invoke = |op, ask| What::Invoke { client: ClientId(op as u32), op: OpId(op), ask };
+        let put = |v: &str| Op::Put { key: "k".into(), value: v.into() };
+        let ok = |op, output| What::Ok { op: OpId(op), output, revision: None };
+        let get = || Op::Get { key: "k".into() };
+        let got = |v: &str| Output::Got { value: Some(v.into()) };
+        let judge = |lines: Vec<What>| {
+            let history: Vec<Entry> = lines.into_iter().enumerate().map(|(i, what)| Entry { t: SimTime(i as u64), what }).collect();
+            check(&View::new(&history))
+        };
+        let stale = vec![
+            invoke(1, put("a")),
+            ok(1, Output::Done),
+            invoke(2, put("b")),
+            ok(2, Output::Done),
+            invoke(3, put("c")),
+            ok(3, Output::Done),
+            invoke(4, get()),
+            ok(4, got("a")),
+        ];
+        let Verdict::Invalid(witness) = judge(stale) else { panic!() };
+        assert_eq!(witness.ops, [OpId(1), OpId(3), OpId(4)], "{witness:#?}");
+        // Sixty writes at once, none of which anybody reads but one.
+        let mut many: Vec<What> = (1..=60).map(|op| invoke(op, put(&format!("v{op}")))).collect();
+        many.extend((1..=60).map(|op| ok(op, Output::Done)));
+        many.extend([invoke(61, get()), ok(61, got("v17"))]);
+        assert_eq!(judge(many), Verdict::Valid);
     }
 }

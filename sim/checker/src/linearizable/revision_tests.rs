@@ -1,7 +1,8 @@
 //! The revision engine against the generic one, on random histories of a real store, honest and spoilt.
 
 use super::{super::store::modified, *};
-use crate::linearizable::{Call, Decision, Store, decide};
+use crate::linearizable::{Store, calls};
+use squall_linear::{Decision, decide, unlimited};
 use squall_history::{Act, Answer, ClientId, Compare, SeededStream, stream};
 
 fn value(id: usize, part: usize) -> String {
@@ -94,18 +95,9 @@ fn random_history(draws: &mut SeededStream) -> Vec<CompletedOp> {
 }
 
 fn generic(ops: &[CompletedOp]) -> Decision<State> {
-    let calls: Vec<_> = ops
-        .iter()
-        .filter(|op| op.end != OpEnd::Open || op.ask.may_write())
-        .map(|op| Call {
-            id: op.id,
-            input: op.ask.clone(),
-            output: op.output().map(|output| Answer { output: output.clone(), revision: op.revision }),
-            invoked: op.invoked_at,
-            returned: op.ended_at,
-        })
-        .collect();
-    decide(&Store, &calls, u64::MAX)
+    let answer = |op: &CompletedOp| op.output().map(|output| Answer { output: output.clone(), revision: op.revision });
+    let calls = calls(ops, |op| (op.ask.clone(), answer(op)));
+    decide(&Store, &calls, false, &mut unlimited)
 }
 
 #[test]
@@ -115,7 +107,7 @@ fn both_engines_agree_on_50_000_random_histories() {
         let ops = random_history(&mut stream(seed, "revisions"));
         let found = judge(&ops, &Foreign::default());
         match (&found, generic(&ops)) {
-            (Verdict::Valid, Decision::Linearizable) => valid += 1,
+            (Verdict::Valid, Decision::Linearizable(_)) => valid += 1,
             (Verdict::Invalid(_), Decision::Stuck(_)) => invalid += 1,
             (found, expect) => panic!(
                 "seed {seed}: the generic engine says {expect:?}, this one {found:?}:\n{}",

@@ -14,12 +14,12 @@
 //! An answer that carries a revision carries the store's, after the call. What a read of the *past*
 //! holds is not decided here: only the revision that it carries is.
 
-use super::Model;
+use squall_linear::{Model, Nature};
 use squall_history::{Act, Answer, KeyValue, Op, Output};
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 /// The store at one revision. Copies share keys and values.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct State {
     /// The revision of the last change; 1 before the first.
     pub revision: u64,
@@ -152,5 +152,27 @@ impl Model for Store {
         let past = matches!(input, Op::Range { at: Some(_), .. });
         let right = answer.is_none_or(|a| (past || agrees(&expected, &a.output)) && a.revision.is_none_or(|r| r == after.revision));
         right.then_some(after)
+    }
+
+    fn nature(&self, input: &Op, answer: Option<&Answer>) -> Nature {
+        let changes = match answer {
+            None => input.may_write(),
+            Some(answer) => modified(input, &answer.output),
+        };
+        if changes { Nature::Changes } else { Nature::Observes }
+    }
+
+    fn show_state(&self, state: &State) -> String {
+        let keys: Vec<String> = state.keys.iter().map(|(key, (value, _))| format!("{key} = {value}")).collect();
+        format!("revision {}: {}", state.revision, if keys.is_empty() { "nothing".into() } else { keys.join(", ") })
+    }
+
+    fn show_call(&self, input: &Op, answer: Option<&Answer>) -> String {
+        match answer {
+            None => input.to_string(),
+            Some(Answer { output, revision }) => {
+                format!("{input}: {output}{}", revision.map_or(String::new(), |r| format!(" at revision {r}")))
+            }
+        }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
             }
         }
         What::Checkers => print(squall_checker::REGISTRY.iter().map(|c| row(c.name, c.about)).collect()),
-        What::Models => print(squall_checker::linearizable::MODELS.iter().map(|(name, about)| row(name, about)).collect()),
+        What::Models => print(squall_checker::linearizable::models().into_iter().map(|(name, about)| row(name, about)).collect()),
         What::Bugs => print(Bug::ALL.iter().map(|bug| row(bug.name(), bug.about())).collect()),
         What::Targets => print(TARGET_WORDS.iter().map(|(word, about)| row(word, about)).collect()),
         What::Events => print(Event::ALL.iter().map(|event| row(event.name(), event.about())).collect()),
