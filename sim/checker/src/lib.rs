@@ -6,6 +6,7 @@
 mod available;
 mod durable;
 mod foreign;
+pub mod generate;
 mod greeting;
 mod lease;
 pub mod linearizable;

@@ -8,9 +8,13 @@
 //! hangs on leases and lines ([`crate::foreign`]).
 
 mod foresight;
+mod log;
+mod quick;
+mod read;
 mod revision;
 mod store;
 
+pub use read::{Columns, OneGo, read_columns};
 pub use store::{State as StoreState, Store};
 
 use crate::{Checker, Verdict, Witness, foreign::Foreign};

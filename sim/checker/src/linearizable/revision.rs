@@ -23,6 +23,8 @@
 
 use super::{
     foresight::{Foresight, Leaves},
+    log::{Log, NONE},
+    quick::{Missed, witness},
     store::{State, agrees, modified},
 };
 use crate::{Verdict, Witness, foreign::Foreign};
@@ -34,6 +36,9 @@ const STEPS_MAX: u64 = 3_000_000;
 
 /// In the searches before the last, no more choices are tried than this, times the holes that there are.
 const CHOICES_A_HOLE: usize = 50;
+
+/// In a brief search no more choices are tried than this.
+const CHOICES_BRIEF: usize = 200;
 
 /// So many searches in a random order are made before the last.
 const SHUFFLES: u64 = 6;
@@ -112,7 +117,44 @@ enum Place {
 
 /// Judges operations of which every answered one carries a revision.
 pub(super) fn judge(ops: &[CompletedOp], foreign: &Foreign) -> Verdict {
-    match Engine::new(ops, foreign).and_then(|engine| engine.replay()) {
+    // Most histories have a witness that is found in one pass.
+    let Ok(log) = Log::of(ops) else { return search(ops, foreign, false) };
+    match witness(&log, foreign, foreign_floor(ops, foreign)) {
+        Ok(()) => Verdict::Valid,
+        Err(Missed::Unsure) => search(ops, foreign, false),
+        Err(Missed::Impossible { row, key, value, revision, since }) => {
+            // The search tells more, where it comes to an end soon.
+            let told = search(ops, foreign, true);
+            if let Verdict::Unknown(_) = told { impossible(ops, &log, (row, key, value), revision, since) } else { told }
+        }
+    }
+}
+
+/// An answer tells of a key what nobody can have written.
+fn impossible(ops: &[CompletedOp], log: &Log, (row, key, value): (u32, u32, u32), revision: u64, since: u64) -> Verdict {
+    let op = &ops[log.places[row as usize] as usize];
+    let key = log.keys.text(key);
+    let holds = if value == NONE { "absent".to_string() } else { log.values.text(value) };
+    let summary = format!("{}, and {key} cannot be {holds} at revision {revision}", told(op));
+    let wrote = |o: &&CompletedOp| {
+        let claims = o.revision == Some(since);
+        claims && o.changes().iter().any(|c| c.key == key)
+    };
+    let last = ops.iter().find(wrote);
+    let mut details: Vec<String> = last.map(|o| format!("revision {since}: {}", told(o))).into_iter().collect();
+    details.push(format!("it was otherwise at revision {since}, and no write of unknown outcome fits between that and {revision}"));
+    let ids = last.map(|o| o.id).into_iter().chain([op.id]).collect();
+    *violation(if op.revision == Some(revision) { "wrong-answer" } else { "wrong-past" }, ended(op), summary, details, ids)
+}
+
+/// The highest revision that anybody had been told before the first of what is foreign was asked for.
+fn foreign_floor(ops: &[CompletedOp], foreign: &Foreign) -> u64 {
+    ops.iter().filter(|op| op.ended_at < foreign.from).filter_map(|op| op.revision).max().unwrap_or(0)
+}
+
+/// The exact search, which also explains. A brief one gives up soon.
+fn search(ops: &[CompletedOp], foreign: &Foreign, brief: bool) -> Verdict {
+    match Engine::new(ops, foreign).and_then(|engine| engine.replay(brief)) {
         Ok(()) => Verdict::Valid,
         Err(verdict) => *verdict,
     }
@@ -356,7 +398,7 @@ impl<'o> Engine<'o> {
 
     /// A search that begins badly may take for ever where another order finds its way at once, so several
     /// are made (Gomes, Selman and Kautz 1998). Whichever comes to its end decides.
-    fn replay(&self) -> Result<(), Box<Verdict>> {
+    fn replay(&self, brief: bool) -> Result<(), Box<Verdict>> {
         let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
         if last > STEPS_MAX {
             return Err(Box::new(Verdict::Unknown(format!("revision {last} was told, and no more than {STEPS_MAX} are replayed"))));
@@ -366,6 +408,9 @@ impl<'o> Engine<'o> {
         let limit = CHOICES_A_HOLE * (last as usize).saturating_sub(self.claims.len());
         let search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max);
         let orders = [Order::AsAsked, Order::LatestFirst].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
+        if brief {
+            return self.search(last, None, Order::AsAsked, CHOICES_BRIEF.min(limit));
+        }
         let decided = orders.map(|order| search(order, limit)).find(|verdict| !is_unknown(verdict));
         let verdict = decided.unwrap_or_else(|| search(Order::AsAsked, usize::MAX));
         if verdict.is_ok() || is_unknown(&verdict) {

@@ -14,8 +14,8 @@
 //! An answer that carries a revision carries the store's, after the call. What a read of the *past*
 //! holds is not decided here: only the revision that it carries is.
 
-use squall_linear::{Model, Nature};
 use squall_history::{Act, Answer, KeyValue, Op, Output};
+use squall_linear::{Model, Nature};
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 /// The store at one revision. Copies share keys and values.
@@ -62,7 +62,7 @@ impl State {
     }
 
     /// Does it, and answers what the specification answers.
-    pub(super) fn apply(&mut self, op: &Op) -> Output {
+    pub(crate) fn apply(&mut self, op: &Op) -> Output {
         let next = self.revision + 1;
         let mut changed = false;
         let output = match op {
