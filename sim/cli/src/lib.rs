@@ -35,6 +35,8 @@ enum Command {
     Keep(commands::keep::Args),
     /// Run the workloads of a scenario against a cluster that really runs, and judge what its clients saw
     Record(commands::record::Args),
+    /// Judge a history that somebody recorded: ours, porcupine's, Jepsen's
+    Check(commands::check::Args),
     /// Print the plan of a scenario under a seed
     Plan(commands::plan::Args),
     /// Show every mistake of scenarios, without running them
@@ -80,6 +82,7 @@ pub fn main(systems: Vec<Arc<dyn System>>) -> ExitCode {
         Command::Shrink(args) => commands::shrink::run(&args, &systems),
         Command::Keep(args) => commands::keep::run(&args, &systems),
         Command::Record(args) => commands::record::run(&args, &systems),
+        Command::Check(args) => commands::check::run(&args),
         Command::Plan(args) => commands::plan::run(&args, &systems),
         Command::Lint(args) => commands::lint::run(&args, &systems),
         Command::New(args) => commands::new::run(&args),

@@ -5,7 +5,10 @@
 use crate::{Entry, History};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::io::{self, BufRead, Write};
+use std::{
+    borrow::Borrow,
+    io::{self, BufRead, Write},
+};
 
 /// The version of the format that this build writes. Version 1 had no revisions, deletes, ranges and
 /// transactions, version 2 no watches, leases, lines, members and greetings; both are read as they are.
@@ -45,11 +48,11 @@ pub fn to_line(entry: &Entry) -> String {
 }
 
 /// Writes a history as JSON lines.
-pub fn write_jsonl(history: &[Entry], out: &mut impl Write) -> io::Result<()> {
+pub fn write_jsonl<E: Borrow<Entry>>(history: impl IntoIterator<Item = E>, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &Header { squall_history: FORMAT })?;
     out.write_all(b"\n")?;
     for entry in history {
-        serde_json::to_writer(&mut *out, entry)?;
+        serde_json::to_writer(&mut *out, entry.borrow())?;
         out.write_all(b"\n")?;
     }
     Ok(())
@@ -119,14 +122,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let mut bytes = Vec::new();
-        write_jsonl(&sample(), &mut bytes).unwrap();
+        write_jsonl(sample(), &mut bytes).unwrap();
         assert_eq!(read_jsonl(&bytes[..]).unwrap(), sample());
     }
 
     #[test]
     fn the_digest_is_the_sha256_of_the_file() {
         let mut bytes = Vec::new();
-        write_jsonl(&sample(), &mut bytes).unwrap();
+        write_jsonl(sample(), &mut bytes).unwrap();
         let expect: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(digest_of(&sample()), expect);
         assert_ne!(digest_of(&sample()), digest_of(&sample()[1..]));

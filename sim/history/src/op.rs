@@ -140,6 +140,23 @@ impl Op {
         }
     }
 
+    /// What kind of operation it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Op::Get { .. } => "get",
+            Op::Put { .. } => "put",
+            Op::Cas { .. } => "cas",
+            Op::Delete { .. } => "delete",
+            Op::Range { .. } => "range",
+            Op::Txn { .. } => "txn",
+            Op::Watch { .. } => "watch",
+            Op::Lease(_) => "lease",
+            Op::Line(_) => "line",
+            Op::Member(_) => "member",
+            Op::Hello { .. } => "hello",
+        }
+    }
+
     /// Whether it can change anything.
     pub fn may_write(&self) -> bool {
         match self {

@@ -43,6 +43,9 @@ pub enum Found {
     Unknown(String),
 }
 
+/// How a model reads a call.
+pub type Parse<M> = fn(&RawCall, Reads) -> Parsed<<M as Model>::Input, <M as Model>::Output>;
+
 /// Judges a history. With `keyed`, calls that name a key are decided key by key: linearizability is local (Herlihy and Wing
 /// 1990, theorem 1). A history is invalid as soon as one key is; else unknown as soon as one key is.
 ///
@@ -50,7 +53,7 @@ pub enum Found {
 /// When the model cannot read a call.
 pub fn judge<M: Model>(
     model: &M,
-    parse: fn(&RawCall, Reads) -> Parsed<M::Input, M::Output>,
+    parse: Parse<M>,
     keyed: bool,
     history: &RawHistory,
     options: &mut Options<'_>,

@@ -75,6 +75,7 @@ pub mod formats;
 pub mod frontier;
 pub mod fuzz;
 mod judge;
+mod lanes;
 mod model;
 mod models;
 mod raw;
@@ -83,7 +84,8 @@ mod stream;
 pub use brute::{replay, some_order_exists};
 pub use explain::{Counterexample, explain, has_no_order, minimal, why};
 pub use frontier::{Decision, Progress, Stuck, decide, unlimited, where_stuck};
-pub use judge::{Found, Judged, Options, judge};
+pub use judge::{Found, Judged, Options, Parse, judge};
+pub use lanes::lanes;
 pub use model::{Call, CallId, CallOf, Model, NEVER, Nature};
 pub use models::{
     AppendKv, MODELS, MultiRegister, Mutex, Named, Parsed, Queue, Reads, Register, RegisterAnswer, RegisterAsk, Set, Unreadable,

@@ -7,6 +7,7 @@
 //! anything about keys that nobody read, nor what
 //! hangs on leases and lines ([`crate::foreign`]).
 
+mod differential;
 mod foresight;
 mod log;
 mod quick;
@@ -14,13 +15,15 @@ mod read;
 mod revision;
 mod store;
 
+pub use differential::{Round, differential};
 pub use read::{Columns, OneGo, read_columns};
 pub use store::{State as StoreState, Store};
 
 use crate::{Checker, Verdict, Witness, foreign::Foreign};
 use squall_history::{Answer, CompletedOp, Op, OpEnd, OpId, Output, View};
 use squall_linear::{
-    Call, CallId, CallOf, Counterexample, Decision, Model, Progress, Register, RegisterAnswer, RegisterAsk, Stuck, Value, decide, explain,
+    Call, CallId, CallOf, Counterexample, Decision, Found, Model, Progress, RawCall, RawEnd, RawHistory, Register, RegisterAnswer,
+    RegisterAsk, Stuck, Value, decide, explain,
 };
 use std::collections::BTreeMap;
 
@@ -58,6 +61,76 @@ fn check(view: &View<'_>) -> Verdict {
         true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => revision::judge(&ops, &foreign),
         true => check_store(&ops),
     }
+}
+
+/// Judges operations on keys and values as one store, with its revisions where its answers carry them.
+pub fn judge_kv(ops: &[CompletedOp], options: &mut squall_linear::Options<'_>) -> squall_linear::Judged {
+    let foreign = Foreign::of(ops);
+    let own = foreign.without(ops);
+    let judged = |verdict| squall_linear::Judged { calls: own.len(), keys: 1, verdict };
+    let with_revisions = own.iter().all(|op| op.output().is_none() || op.revision.is_some());
+    if with_revisions && !options.order {
+        return judged(match revision::judge(&own, &foreign) {
+            Verdict::Valid => Found::Linearizable(vec![]),
+            Verdict::Unknown(why) => Found::Unknown(why),
+            Verdict::Invalid(witness) => Found::Not(Box::new(Counterexample {
+                key: None,
+                call: CallId(witness.ops.last().map_or(0, |id| id.0)),
+                states: vec![],
+                states_in_all: 0,
+                open: vec![],
+                why: [witness.summary].into_iter().chain(witness.details).collect(),
+                minimal: witness.ops.iter().map(|id| CallId(id.0)).collect(),
+                relaxed: 0,
+            })),
+        });
+    }
+    let answer = |op: &CompletedOp| op.output().map(|output| Answer { output: output.clone(), revision: op.revision });
+    let calls = calls(&own, |op| (op.ask.clone(), answer(op)));
+    judged(match decide(&Store, &calls, options.order, options.watchdog) {
+        Decision::Linearizable(order) => Found::Linearizable(vec![(None, order)]),
+        Decision::Stuck(stuck) => Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain))),
+        Decision::Unknown { at, events } => {
+            Found::Unknown(format!("everything before the return of call {at} has an order ({events} events)"))
+        }
+    })
+}
+
+/// Operations as other models read them: get, put and cas of a key are read, write and cas of a register.
+pub fn raw(ops: &[CompletedOp]) -> RawHistory {
+    let held = |value: &Option<String>| value.as_deref().map_or(Value::Nil, Value::text);
+    let call = |op: &CompletedOp| {
+        let (kind, key, input) = match &op.ask {
+            Op::Get { key } => ("read", Some(key), Value::Nil),
+            Op::Put { key, value } => ("write", Some(key), Value::text(value)),
+            Op::Cas { key, expect, value } => ("cas", Some(key), Value::List(vec![held(expect), Value::text(value)])),
+            Op::Delete { key } => ("delete", Some(key), Value::Nil),
+            other => (other.kind(), None, Value::text(&other.to_string())),
+        };
+        let end = match &op.end {
+            OpEnd::Open => RawEnd::Unknown,
+            OpEnd::Fail(_) => RawEnd::Failed(None),
+            OpEnd::Ok(_, Output::Got { value }) => RawEnd::Ok(Some(held(value))),
+            OpEnd::Ok(_, Output::Swapped { yes }) => RawEnd::Ok(Some(Value::Bool(*yes))),
+            OpEnd::Ok(_, Output::Done) => RawEnd::Ok(None),
+            OpEnd::Ok(_, output) => RawEnd::Ok(Some(Value::text(&output.to_string()))),
+        };
+        let ended = match op.end {
+            OpEnd::Ok(at, _) | OpEnd::Fail(at) => at.0,
+            OpEnd::Open => u64::MAX,
+        };
+        RawCall {
+            process: i64::from(op.client.0),
+            kind: kind.into(),
+            key: key.map(|key| Value::text(key)),
+            input,
+            end,
+            invoked: op.invoked_at,
+            returned: op.ended_at,
+            times: (op.invoked.0, ended),
+        }
+    };
+    RawHistory { calls: ops.iter().map(call).collect() }
 }
 
 /// The search may take so much.

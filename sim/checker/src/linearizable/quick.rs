@@ -754,7 +754,7 @@ impl<'l> Replay<'l> {
     }
 
     /// What is known of a key from a revision on, the next first.
-    fn to_come(&mut self, key: u32, from: u64) -> &[(u64, Known)] {
+    fn ahead(&mut self, key: u32, from: u64) -> &[(u64, Known)] {
         let Some((all, past)) = self.known.get_mut(&key) else { return &[] };
         while all.get(*past).is_some_and(|(revision, _)| *revision < from) {
             *past += 1;
@@ -766,7 +766,7 @@ impl<'l> Replay<'l> {
     fn needed(&mut self, key: u32, from: u64) -> Option<(Known, u64)> {
         let cell = self.cells[key as usize];
         let mut open: Option<(Known, u64)> = None;
-        for (by, known) in self.to_come(key, from) {
+        for (by, known) in self.ahead(key, from) {
             match *known {
                 Known::Written => break,
                 Known::Holds(value, written) if cell.value == value && (written == 0 || written == cell.written) => break,
@@ -804,7 +804,7 @@ impl<'l> Replay<'l> {
     /// Whether a key may come to hold this at a revision that nobody claims.
     fn permits(&mut self, key: u32, value: u32, revision: u64) -> bool {
         let cell = self.cells[key as usize];
-        for (by, known) in self.to_come(key, revision) {
+        for (by, known) in self.ahead(key, revision) {
             match *known {
                 Known::Written => return true,
                 Known::Holds(holds, written) => {

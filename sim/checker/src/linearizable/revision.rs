@@ -153,7 +153,7 @@ fn foreign_floor(ops: &[CompletedOp], foreign: &Foreign) -> u64 {
 }
 
 /// The exact search, which also explains. A brief one gives up soon.
-fn search(ops: &[CompletedOp], foreign: &Foreign, brief: bool) -> Verdict {
+pub(super) fn search(ops: &[CompletedOp], foreign: &Foreign, brief: bool) -> Verdict {
     match Engine::new(ops, foreign).and_then(|engine| engine.replay(brief)) {
         Ok(()) => Verdict::Valid,
         Err(verdict) => *verdict,

@@ -17,6 +17,8 @@ pub(crate) struct Args {
 enum What {
     /// The whole simulator: a five-node cluster under faults, every checker on
     World(World),
+    /// The linearizability checker: on recorded and on generated histories
+    Checker(crate::commands::bench_checker::Args),
 }
 
 #[derive(clap::Args)]
@@ -38,6 +40,7 @@ const WORLD: &str = include_str!("bench_world.yaml");
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     match &args.what {
         What::World(world) => bench_world(world, systems),
+        What::Checker(checker) => crate::commands::bench_checker::run(checker),
     }
 }
 

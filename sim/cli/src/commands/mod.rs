@@ -1,6 +1,10 @@
 //! The commands: one file each.
 
 pub(crate) mod bench;
+pub(crate) mod bench_checker;
+#[cfg(feature = "compare")]
+pub(crate) mod bench_others;
+pub(crate) mod check;
 pub(crate) mod keep;
 pub(crate) mod lint;
 pub(crate) mod list;

@@ -1,8 +1,8 @@
 //! Jepsen's log of one register, as porcupine's test data has it.
 //!
 //! ```text
-//! INFO  jepsen.util - 4	:invoke	:cas	[1 2]
-//! INFO  jepsen.util - 4	:fail	:cas	[1 2]
+//! INFO  jepsen.util - 4 :invoke :cas [1 2]
+//! INFO  jepsen.util - 4 :fail :cas [1 2]
 //! ```
 
 use super::ReadError;
