@@ -5,7 +5,7 @@ fn main() {
     let a: Vec<u64> = std::env::args().skip(1).map(|x| x.parse().unwrap()).collect();
     let mut miss = 0;
     for seed in 0..a[4] {
-        let spec = generate::Spec { ops: a[0], clients: a[1], keys: a[2], unknown_per_mille: a[3], ranges_per_mille: 10, seed };
+        let spec = generate::Spec { ops: a[0], clients: a[1], keys: a[2], unknown_per_mille: a[3], ranges_per_mille: a.get(5).copied().unwrap_or(10), seed };
         let mut bytes = Vec::new();
         let h: Vec<Entry> = generate::generate(spec).collect();
         write_jsonl(&h, &mut bytes).unwrap();

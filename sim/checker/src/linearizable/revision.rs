@@ -37,6 +37,9 @@ const STEPS_MAX: u64 = 3_000_000;
 /// In the searches before the last, no more choices are tried than this, times the holes that there are.
 const CHOICES_A_HOLE: usize = 50;
 
+/// No more candidates for a gap are looked at, over all the choices of one search: a second or two.
+const CANDIDATES_MAX: usize = 20_000_000;
+
 /// In a brief search no more choices are tried than this.
 const CHOICES_BRIEF: usize = 200;
 
@@ -411,8 +414,11 @@ impl<'o> Engine<'o> {
         if brief {
             return self.search(last, None, Order::AsAsked, CHOICES_BRIEF.min(limit));
         }
+        // Where one search is long, another is not better.
+        let long = self.classes.len() * (last as usize).saturating_sub(self.claims.len()) > CANDIDATES_MAX;
+        let orders = orders.take(if long { 1 } else { usize::MAX });
         let decided = orders.map(|order| search(order, limit)).find(|verdict| !is_unknown(verdict));
-        let verdict = decided.unwrap_or_else(|| search(Order::AsAsked, usize::MAX));
+        let verdict = decided.unwrap_or_else(|| search(Order::AsAsked, if long { limit } else { usize::MAX }));
         if verdict.is_ok() || is_unknown(&verdict) {
             return verdict;
         }
@@ -430,11 +436,11 @@ impl<'o> Engine<'o> {
         let mut tried: BTreeSet<Possible> = BTreeSet::new();
         // Why the attempt that came furthest came no further.
         let mut furthest: Option<(u64, Box<Verdict>)> = None;
-        let (mut steps, mut tried_bytes) = (0, 0);
+        let (mut steps, mut tried_bytes, mut candidates) = (0, 0, 0);
         'attempts: while let Some((mut store, mut asked)) = untried.pop() {
             while store.state.revision < last {
                 steps += 1;
-                if steps > STEPS_MAX || tried_bytes > TRIED_BYTES_MAX || tried.len() > choices_max {
+                if steps > STEPS_MAX || candidates > CANDIDATES_MAX || tried_bytes > TRIED_BYTES_MAX || tried.len() > choices_max {
                     return Err(Box::new(Verdict::Unknown(format!(
                         "too many writes of unknown outcome: {} choices and {steps} steps were tried",
                         tried.len()
@@ -451,6 +457,7 @@ impl<'o> Engine<'o> {
                         self.claimed(revision, claim, &mut store).and_then(|()| self.hold_reads(revision, &store)).err()
                     }
                     None => {
+                        candidates += self.classes.len() + store.state.keys.len();
                         let mut choices = self.fill(revision, &store, asked);
                         match order {
                             Order::AsAsked => choices.sort_by_key(|(_, a)| (*a < asked, a.abs_diff(asked))),

@@ -80,6 +80,10 @@ pub(super) async fn watch<E: Env>(
     };
     let say = |union| WatchRequest { request_union: Some(union) };
     let _ = ask.send(say(RequestUnion::CreateRequest(create))).await;
+    if progress {
+        // At once: a watch that begins in the past is catching up then (etcd's issue 15220).
+        let _ = ask.send(say(RequestUnion::ProgressRequest(WatchProgressRequest {}))).await;
+    }
     let there_by = began + left.saturating_sub(lasts).max(Duration::from_millis(50));
     let late = || Status::unavailable("the watch did not come about in time");
     let mut client = WatchClient::new(node);
