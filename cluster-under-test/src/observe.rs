@@ -31,6 +31,10 @@ pub trait Observer: Send + Sync + 'static {
     fn role(&self, term: u64, role: RaftRole, leader: Option<u64>);
     /// Entries were put into the log; at boot, what was recovered.
     fn appended(&self, entries: &[LogMark]);
+    /// Everything in the log up to this index is durable. Said before anybody acts on it.
+    fn synced(&self, index: u64);
+    /// An entry of the log is a membership: the voters, set by set, and the learners. Said right after the entry itself.
+    fn membership(&self, index: u64, voters: &[Vec<u64>], learners: &[u64]);
     /// Everything after this index went from the log (`None`: everything).
     fn truncated(&self, after: Option<u64>);
     /// Everything up to this index was dropped from the log's head.
@@ -57,6 +61,8 @@ impl Observer for NoObserver {
     fn vote(&self, _term: u64, _voted_for: u64, _committed: bool) {}
     fn role(&self, _term: u64, _role: RaftRole, _leader: Option<u64>) {}
     fn appended(&self, _entries: &[LogMark]) {}
+    fn synced(&self, _index: u64) {}
+    fn membership(&self, _index: u64, _voters: &[Vec<u64>], _learners: &[u64]) {}
     fn truncated(&self, _after: Option<u64>) {}
     fn purged(&self, _index: u64, _term: u64) {}
     fn committed(&self, _index: u64, _term: u64) {}

@@ -10,7 +10,7 @@ use crate::{
     wal::{Done, Record, Space, Wal, WalError},
 };
 use openraft::{
-    OptionalSend, RaftLogReader,
+    EntryPayload, OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
 use squall_env::{Bug, Disk, Env, Failpoint};
@@ -64,6 +64,17 @@ fn locked<E: Env>(cache: &Mutex<Cache<E>>) -> MutexGuard<'_, Cache<E>> {
     cache.lock().expect("nothing panics under the log's lock")
 }
 
+/// The entries that are memberships.
+fn tell_memberships<'e, E: Env>(observer: &dyn Observer, entries: impl IntoIterator<Item = &'e Entry<E>>) {
+    for entry in entries {
+        if let EntryPayload::Membership(membership) = &entry.payload {
+            let voters: Vec<Vec<u64>> = membership.get_joint_config().iter().map(|set| set.iter().copied().collect()).collect();
+            let learners: Vec<u64> = membership.learner_ids().collect();
+            observer.membership(entry.log_id.index, &voters, &learners);
+        }
+    }
+}
+
 impl<E: Env> LogStore<E> {
     /// Opens the log of node `id`.
     pub(crate) async fn open(id: u64, disk: E::Disk, segment_len_max: u64, observer: Arc<dyn Observer>) -> Result<Self, WalError> {
@@ -84,8 +95,10 @@ impl<E: Env> LogStore<E> {
         if let Some(purged) = &cache.purged {
             observer.purged(purged.index, purged.leader_id.term);
         }
-        if !marks.is_empty() {
+        if let Some(last) = marks.last() {
             observer.appended(&marks);
+            tell_memberships::<E>(&*observer, cache.entries.values());
+            observer.synced(last.index);
         }
         // Never more than the log holds: openraft applies up to here at start.
         let committed = recovered.committed.as_ref().map(log_id_from::<E>).min(cache.last());
@@ -180,7 +193,7 @@ impl<E: Env> RaftLogReader<Types<E>> for LogReader<E> {
         let mut entries = self.try_get_log_entries(start..end).await?;
         let (mut bytes, mut keep) = (0, 0);
         for entry in &entries {
-            if let openraft::EntryPayload::Normal(command) = &entry.payload {
+            if let EntryPayload::Normal(command) = &entry.payload {
                 bytes += command.0.len();
             }
             if bytes > APPEND_BYTES_MAX && keep > 0 {
@@ -249,18 +262,25 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
         let records: Vec<Record> = entries.iter().map(|e| Record::Entry(entry_to::<E>(e))).collect();
         self.wal.write(&records).await?;
         let marks: Vec<_> = entries.iter().map(mark::<E>).collect();
+        self.observer.appended(&marks);
+        tell_memberships::<E>(&*self.observer, &entries);
         {
             let mut cache = locked(&self.cache);
             for entry in entries {
                 cache.entries.insert(entry.log_id.index, entry);
             }
         }
-        self.observer.appended(&marks);
         if E::bug(Bug::AckBeforeSync) {
             callback.io_completed(Ok(()));
             self.wal.flush(Done::Delete(Vec::new()));
         } else {
-            self.wal.flush(Done::Call(Box::new(move |synced| callback.io_completed(synced))));
+            let (observer, last) = (self.observer.clone(), marks.last().map(|mark| mark.index));
+            self.wal.flush(Done::Call(Box::new(move |synced| {
+                if let (Ok(()), Some(last)) = (&synced, last) {
+                    observer.synced(last);
+                }
+                callback.io_completed(synced);
+            })));
         }
         Ok(())
     }

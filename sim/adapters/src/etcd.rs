@@ -120,6 +120,14 @@ impl Observer for Tell {
         self.0.saw(Saw::Append { entries: entries.iter().map(|m| LogMark(m.index, m.term, m.hash)).collect() });
     }
 
+    fn synced(&self, index: u64) {
+        self.0.saw(Saw::Synced { index });
+    }
+
+    fn membership(&self, index: u64, voters: &[Vec<u64>], learners: &[u64]) {
+        self.0.saw(Saw::Membership { index, voters: voters.to_vec(), learners: learners.to_vec() });
+    }
+
     fn truncated(&self, after: Option<u64>) {
         self.0.saw(Saw::Truncate { after });
     }

@@ -69,6 +69,11 @@ pub enum Saw {
     Role { term: u64, role: Role, leader: Option<NodeId> },
     /// Entries were put into the log (not yet necessarily durable).
     Append { entries: Vec<LogMark> },
+    /// Everything in its log up to this index is durable; told when the sync is done, before anybody is told of it.
+    Synced { index: u64 },
+    /// An entry of its log is a membership: the members that vote, set by set (two while it is a joint one), and those that
+    /// only learn. Told right after the entry itself.
+    Membership { index: u64, voters: Vec<Vec<u64>>, learners: Vec<u64> },
     /// Everything after this index was removed from the log; `None`: everything.
     Truncate { after: Option<u64> },
     /// Everything up to this index was dropped, a snapshot covers it.

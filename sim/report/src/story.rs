@@ -36,6 +36,13 @@ fn tell(saw: &Saw) -> String {
             (Some(first), Some(last)) => format!("appends {}..={} (terms {}..={})", first.0, last.0, first.1, last.1),
             _ => "appends nothing".to_string(),
         },
+        Saw::Synced { index } => format!("has its log durable up to {index}"),
+        Saw::Membership { index, voters, learners } => {
+            let set = |ids: &Vec<u64>| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+            let sets = voters.iter().map(set).collect::<Vec<_>>().join(" and ");
+            let learning = if learners.is_empty() { String::new() } else { format!(", learning: {}", set(learners)) };
+            format!("has a membership at {index}: {sets}{learning}")
+        }
         Saw::Truncate { after } => format!("truncates its log after {}", after.map_or("the beginning".to_string(), |i| i.to_string())),
         Saw::Purge { upto, term } => format!("purges its log up to {upto} (term {term})"),
         Saw::Commit { index, term } => format!("commits {index} (term {term})"),
@@ -129,6 +136,8 @@ fn follow(node: &mut Node, saw: &Saw) {
         | Saw::Vote { .. }
         | Saw::SnapshotBuilt { .. }
         | Saw::Members { .. }
+        | Saw::Synced { .. }
+        | Saw::Membership { .. }
         | Saw::ClockBound { .. }
         | Saw::Failpoint { .. }
         | Saw::Disk { .. }

@@ -184,6 +184,8 @@ impl Deriver {
             | Saw::Apply { .. }
             | Saw::Restored { .. }
             | Saw::Members { .. }
+            | Saw::Synced { .. }
+            | Saw::Membership { .. }
             | Saw::ClockBound { .. }
             | Saw::Disk { .. }
             | Saw::Final { .. } => None,

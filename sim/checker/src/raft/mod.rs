@@ -5,10 +5,16 @@
 //!   A log has no gap.
 //! * **leader completeness**: a new leader's log has every entry that was committed.
 //! * **state-machine safety**: what is committed at an index is the same everywhere, for ever.
+//! * **committed by a quorum**: what is committed for the first time is durable, in the log or in a snapshot, on a majority of
+//!   every set of voters of the membership that counts: the last one in the log of who says so, or of a leader.
+//! * **joint consensus**: a membership shares a whole set of voters with the one before it in the same log.
+//! * **order**: a log is purged up to a snapshot, a snapshot has what is applied, what is applied is committed, what is
+//!   committed is in the log: purged <= snapshot <= applied <= committed <= last.
 //! * **monotonic**: a node's term never goes back, not even over a restart; within a term it votes for
 //!   one; its commit and applied indices never go back while it runs; applied is at most committed.
 //!
-//! What it cannot see: whether a commit had a quorum, and membership changes.
+//! What it cannot see: what a node holds and does not tell, and members that are no nodes of the run: these never count as
+//! having anything. Each line of the history is looked at once, as it comes.
 
 mod node;
 
@@ -20,7 +26,7 @@ use std::collections::BTreeMap;
 pub(crate) const CHECKER: Checker = Checker {
     name: "raft",
     client_side: false,
-    about: "election safety, log matching, leader completeness, state-machine safety, nothing goes back",
+    about: "election safety, log matching, leader completeness, state-machine safety, quorums, joint consensus",
     applies: |_| true,
     check,
 };
@@ -51,6 +57,8 @@ struct Raft {
     nodes: BTreeMap<NodeId, NodeState>,
     /// By (index, term).
     entries: BTreeMap<(u64, u64), Known>,
+    /// The sets of voters, by (index, term).
+    memberships: BTreeMap<(u64, u64), Vec<Vec<u64>>>,
     /// By index: the term and who said so first.
     committed: BTreeMap<u64, (u64, NodeId)>,
 }
@@ -67,29 +75,60 @@ impl Raft {
                 node.boot();
                 Ok(())
             }
+            Saw::Synced { index } => {
+                node.synced(*index);
+                Ok(())
+            }
+            Saw::Membership { index, voters, .. } => {
+                if let Some(term) = node.log.term_at(*index) {
+                    self.memberships.insert((*index, term), voters.clone());
+                }
+                node.membership(id, *index, voters)
+            }
             Saw::Disk { disk } => {
                 node.damaged |= *disk == DiskHealth::Damaged;
                 Ok(())
             }
             Saw::Vote { term, voted_for, granted } => node.vote(id, *term, *voted_for, *granted),
-            Saw::Role { term, role: Role::Leader, .. } => self.leads(id, *term),
+            Saw::Role { term, role: Role::Leader, .. } => {
+                node.leads = true;
+                self.leads(id, *term)
+            }
             Saw::Append { entries } => self.append(id, entries),
-            Saw::Truncate { after } => node.truncate(id, *after),
+            Saw::Truncate { after } => {
+                let from = after.map_or(0, |i| i + 1);
+                let gone = node.log.from(from).find(|mark| self.committed.get(&mark.0).is_some_and(|(term, _)| *term == mark.1));
+                if let Some(LogMark(index, term, _)) = gone {
+                    let by = self.committed[&index].1;
+                    let text = format!("{id} removed its entry of term {term} at index {index}, which {by} had committed");
+                    return Err(("committed-truncated", text));
+                }
+                node.truncate(id, *after)
+            }
             Saw::Purge { upto, term } => {
-                node.log.purge(*upto, *term);
+                node.purge(*upto, *term);
                 Ok(())
             }
+            Saw::SnapshotBuilt { index, .. } => node.snapshot_built(id, *index),
             Saw::Commit { index, term } => self.commit(id, *index, *term),
             Saw::Apply { first, state } => node.apply(id, *first, state.len() as u64),
             Saw::SnapshotInstalled { index, term, .. } | Saw::Restored { index, term, .. } => {
                 node.jump(id, *index)?;
+                let committed = |at: &(u64, u64)| self.committed.get(&at.0).is_some_and(|(term, _)| *term == at.1);
+                let known = self.memberships.range(..=(*index, u64::MAX)).rev().find(|(at, _)| committed(at));
+                node.jump_membership(*index, known.map(|((at, _), voters)| (*at, voters.clone())));
                 self.agree(id, *index, *term)
             }
-            Saw::Role { role: Role::Follower | Role::Candidate | Role::Learner, .. }
-            | Saw::Stopped
-            | Saw::Refused { .. }
+            Saw::Role { role: Role::Follower | Role::Candidate | Role::Learner, .. } => {
+                node.leads = false;
+                Ok(())
+            }
+            Saw::Stopped => {
+                node.leads = false;
+                Ok(())
+            }
+            Saw::Refused { .. }
             | Saw::Panicked { .. }
-            | Saw::SnapshotBuilt { .. }
             | Saw::Members { .. }
             | Saw::ClockBound { .. }
             | Saw::Failpoint { .. }
@@ -119,6 +158,10 @@ impl Raft {
     fn append(&mut self, id: NodeId, entries: &[LogMark]) -> Result<(), Broken> {
         let log = &mut self.nodes.entry(id).or_default().log;
         for mark in entries {
+            if let Some(&(term, by)) = self.committed.get(&mark.0).filter(|(term, by)| *by == id && *term != mark.1) {
+                let text = format!("{by} committed an entry of term {term} at index {}, and puts one of term {} there", mark.0, mark.1);
+                return Err(("committed-overwritten", text));
+            }
             if let Some(last) = log.last().filter(|last| mark.0 > last + 1) {
                 return Err(("log-gap", format!("{id} put index {} into its log, which ends at index {last}", mark.0)));
             }
@@ -150,10 +193,33 @@ impl Raft {
 
     fn commit(&mut self, id: NodeId, index: u64, term: u64) -> Result<(), Broken> {
         let newly = self.nodes.entry(id).or_default().commit(id, index)?;
+        if !self.committed.contains_key(&index) {
+            self.quorum(id, index, term)?;
+        }
         self.agree(id, index, term)?;
         // What lies between is committed with it.
         let marks: Vec<(u64, u64)> = newly.filter_map(|i| Some((i, self.nodes[&id].log.term_at(i)?))).collect();
         marks.into_iter().try_for_each(|(i, t)| self.agree(id, i, t))
+    }
+
+    /// Somebody says first that an entry is committed: a majority has it, in every set of voters that counts.
+    fn quorum(&self, id: NodeId, index: u64, term: u64) -> Result<(), Broken> {
+        let has = |member: &u64| {
+            let node = u32::try_from(*member).ok().and_then(|member| self.nodes.get(&NodeId(member)));
+            node.is_some_and(|node| node.has_durable(index, term))
+        };
+        let counting = self.nodes.iter().filter(|(other, node)| **other == id || node.leads);
+        let mut lacking = None;
+        for voters in counting.filter_map(|(_, node)| node.voters()) {
+            let short = voters.iter().find(|set| 2 * set.iter().filter(|member| has(member)).count() <= set.len());
+            let Some(set) = short else { return Ok(()) };
+            lacking = Some(set);
+        }
+        let Some(set) = lacking else { return Ok(()) };
+        let with: Vec<String> = set.iter().filter(|member| has(member)).map(|member| format!("n{member}")).collect();
+        let with = if with.is_empty() { "nobody".to_string() } else { with.join(" ") };
+        let text = format!("{id} committed index {index} of term {term}, which is durable on {with} only, of {} voters", set.len());
+        Err(("no-quorum", text))
     }
 
     fn agree(&mut self, id: NodeId, index: u64, term: u64) -> Result<(), Broken> {

@@ -36,6 +36,10 @@ impl Log {
         self.purged.is_some_and(|(upto, _)| upto >= index) || self.term_at(index) == Some(term)
     }
 
+    pub(super) fn from(&self, index: u64) -> impl Iterator<Item = LogMark> + '_ {
+        self.entries.range(index..).map(|(_, mark)| *mark)
+    }
+
     pub(super) fn purge(&mut self, upto: u64, term: u64) {
         self.entries = self.entries.split_off(&(upto + 1));
         self.purged = Some((upto, term));
@@ -49,6 +53,21 @@ struct TermVote {
     leader: Option<NodeId>,
 }
 
+/// What a power loss leaves.
+#[derive(Default)]
+struct Durable {
+    log: Log,
+    upto: Option<u64>,
+    snapshot: Option<u64>,
+}
+
+impl Durable {
+    fn has(log: &Log, upto: Option<u64>, snapshot: Option<u64>, index: u64, term: u64) -> bool {
+        let in_log = upto.is_some_and(|durable| durable >= index) && log.term_at(index) == Some(term);
+        in_log || snapshot.is_some_and(|snapshot| snapshot >= index) || log.purged.is_some_and(|(upto, _)| upto >= index)
+    }
+}
+
 #[derive(Default)]
 pub(super) struct NodeState {
     pub(super) log: Log,
@@ -60,13 +79,80 @@ pub(super) struct NodeState {
     /// Since the process started.
     committed: Option<u64>,
     applied: Option<u64>,
+    /// Its log is durable up to here.
+    pub(super) durable: Option<u64>,
+    /// The last snapshot that it wrote, was sent, or found at its start.
+    snapshot: Option<u64>,
+    /// It leads, as far as it knows.
+    pub(super) leads: bool,
+    /// What was durable when its process started, until it tells what it found.
+    earlier: Option<Box<Durable>>,
+    /// The memberships of its log, and the last one before its head.
+    memberships: BTreeMap<u64, Vec<Vec<u64>>>,
 }
 
 impl NodeState {
     pub(super) fn boot(&mut self) {
-        self.log = Log::default();
+        let log = std::mem::take(&mut self.log);
+        let (upto, snapshot) = (self.durable.take(), self.snapshot.take());
+        // One that starts twice in a row without a word found the same both times.
+        if self.earlier.is_none() || upto.is_some() {
+            self.earlier = Some(Box::new(Durable { log, upto, snapshot }));
+        }
         self.committed = None;
         self.applied = None;
+        self.leads = false;
+    }
+
+    /// The sets of voters of the last membership that it knows; `None`: it told of none.
+    pub(super) fn voters(&self) -> Option<&[Vec<u64>]> {
+        self.memberships.last_key_value().map(|(_, voters)| &voters[..])
+    }
+
+    /// An entry of its log is a membership.
+    pub(super) fn membership(&mut self, id: NodeId, index: u64, voters: &[Vec<u64>]) -> Result<(), Broken> {
+        drop(self.memberships.split_off(&index));
+        if let Some((before, old)) = self.memberships.last_key_value()
+            && !voters.iter().any(|set| old.contains(set))
+        {
+            let text =
+                format!("{id} goes from the voters {old:?} at index {before} to {voters:?} at index {index}, which share no whole set");
+            return Err(("not-joint", text));
+        }
+        self.memberships.insert(index, voters.to_vec());
+        Ok(())
+    }
+
+    /// Whether a power loss would leave this entry here, in the log or in a snapshot.
+    pub(super) fn has_durable(&self, index: u64, term: u64) -> bool {
+        let earlier = self.earlier.as_ref();
+        Durable::has(&self.log, self.durable, self.snapshot, index, term)
+            || earlier.is_some_and(|found| Durable::has(&found.log, found.upto, found.snapshot, index, term))
+    }
+
+    /// Its log is durable up to here: it told what it found at its start, too.
+    pub(super) fn synced(&mut self, index: u64) {
+        self.earlier = None;
+        self.durable = self.durable.max(Some(index));
+    }
+
+    /// A snapshot brought another membership with it: the last committed one that is known.
+    pub(super) fn jump_membership(&mut self, upto: u64, last: Option<(u64, Vec<Vec<u64>>)>) {
+        self.memberships = self.memberships.split_off(&(upto + 1));
+        self.memberships.extend(last);
+    }
+
+    pub(super) fn purge(&mut self, upto: u64, term: u64) {
+        self.log.purge(upto, term);
+    }
+
+    pub(super) fn snapshot_built(&mut self, id: NodeId, index: u64) -> Result<(), Broken> {
+        if self.applied.is_none_or(|applied| index > applied) {
+            let applied = self.applied.map_or("nothing".to_string(), |i| format!("index {i}"));
+            return Err(("snapshot-ahead", format!("{id} wrote a snapshot up to index {index}, having applied {applied}")));
+        }
+        self.snapshot = self.snapshot.max(Some(index));
+        Ok(())
     }
 
     /// `granted`: a quorum voted for it, so it leads. A node that voted for another in that term, or
@@ -100,11 +186,18 @@ impl NodeState {
             return Err(("committed-truncated", format!("{id} removed its log from index {from} on, but had committed up to {committed}")));
         }
         drop(self.log.entries.split_off(&from));
+        drop(self.memberships.split_off(&from));
+        self.durable = self.durable.min(from.checked_sub(1));
         Ok(())
     }
 
     /// The indices that are committed newly.
     pub(super) fn commit(&mut self, id: NodeId, index: u64) -> Result<RangeInclusive<u64>, Broken> {
+        if let Some(last) = self.log.last().max(self.snapshot)
+            && index > last
+        {
+            return Err(("committed-beyond-log", format!("{id} committed index {index}, and its log ends at index {last}")));
+        }
         let from = match self.committed {
             Some(before) if index < before => {
                 return Err(("monotonic-commit", format!("{id} goes back from commit {before} to {index}")));
@@ -127,6 +220,11 @@ impl NodeState {
             let committed = self.committed.map_or("nothing".to_string(), |c| c.to_string());
             return Err(("applied-uncommitted", format!("{id} applied index {last}, having committed {committed}")));
         }
+        // A log whose head is gone is covered by a snapshot, before it is used.
+        if let Some((upto, _)) = self.log.purged.filter(|(upto, _)| self.snapshot.is_none_or(|snapshot| *upto > snapshot)) {
+            let snapshot = self.snapshot.map_or("nothing".to_string(), |i| format!("index {i}"));
+            return Err(("purged-ahead", format!("{id} purged its log up to index {upto}, and its snapshot ends at {snapshot}")));
+        }
         self.applied = Some(last);
         Ok(())
     }
@@ -138,6 +236,7 @@ impl NodeState {
         }
         self.applied = Some(index);
         self.committed = self.committed.max(Some(index));
+        self.snapshot = self.snapshot.max(Some(index));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use squall_history::{BootData, Entry, What};
 
 /// `n1 boot`, `n1 vote 3>n2` (with `!`: and n2 won), `n1 lead 3`, `n1 append 5:2 6:2x` (index:term, a letter for other
-/// contents), `n1 cut 4`, `n1 commit 5:2`, `n1 apply 5`, `n1 purge 5:2`, `n1 install 5:2`.
+/// contents), `n1 cut 4`, `n1 commit 5:2`, `n1 apply 5`, `n1 purge 5:2`, `n1 install 5:2`, `n1 sync 5`, `n1 member 3 1,2,3`.
 fn verdict(story: &str) -> String {
     let pair = |text: &str| {
         let (index, term) = text.split_once(':').unwrap();
@@ -27,6 +27,14 @@ fn verdict(story: &str) -> String {
             ["cut", after] => Saw::Truncate { after: after.parse().ok() },
             ["commit", at] => Saw::Commit { index: pair(at).0, term: pair(at).1 },
             ["apply", index] => Saw::Apply { first: index.parse().unwrap(), state: vec![0] },
+            ["sync", index] => Saw::Synced { index: index.parse().unwrap() },
+            // `member 3 1,2,3+2,3,4`: at index 3, joint.
+            ["member", index, sets] => {
+                let set = |text: &str| text.split(',').map(|n| n.parse().unwrap()).collect();
+                Saw::Membership { index: index.parse().unwrap(), voters: sets.split('+').map(set).collect(), learners: vec![] }
+            }
+            ["built", at] => Saw::SnapshotBuilt { index: pair(at).0, term: pair(at).1 },
+            ["follow", term] => Saw::Role { term: term.parse().unwrap(), role: Role::Follower, leader: None },
             ["purge", at] => Saw::Purge { upto: pair(at).0, term: pair(at).1 },
             ["install", at] => Saw::SnapshotInstalled { index: pair(at).0, term: pair(at).1, state: 0 },
             _ => panic!("{line}"),
@@ -67,7 +75,7 @@ fn legal_and_illegal_stories() {
         ("n1 commit 2:1; n1 apply 1; n1 apply 2", "valid"),
         ("n1 commit 2:1; n1 apply 1; n1 apply 1", "monotonic-applied"),
         ("n1 commit 2:1; n1 apply 3", "applied-uncommitted"),
-        ("n1 install 7:2; n1 commit 8:2; n1 apply 8", "valid"),
+        ("n1 install 7:2; n1 purge 7:2; n1 append 8:2; n1 commit 8:2; n1 apply 8", "valid"),
         ("n1 install 7:2; n1 install 5:2", "monotonic-applied"),
         ("n1 install 7:2; n1 boot; n1 install 5:2", "valid"),
         ("n1 append 0:1 1:1; n1 append 3:1", "log-gap"),
@@ -75,6 +83,48 @@ fn legal_and_illegal_stories() {
         ("n1 append 0:1 1:1; n1 purge 1:1; n1 append 2:1", "valid"),
         ("n1 append 0:1; n1 install 7:2; n1 purge 7:2; n1 append 8:2", "valid"),
         ("n1 append 5:1", "valid"),
+        // Quorums.
+        ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 sync 0; n1 commit 0:1", "valid"),
+        ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n1 commit 0:1", "no-quorum"),
+        ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:2; n2 sync 0; n1 commit 0:1", "no-quorum"),
+        ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 install 0:1; n1 commit 0:1", "valid"),
+        ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 sync 0; n2 boot; n1 commit 0:1", "valid"),
+        ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 boot; n1 commit 0:1", "no-quorum"),
+        (
+            "n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 sync 0; n2 boot; n2 append 0:2; n2 sync 0; n1 commit 0:1",
+            "no-quorum",
+        ),
+        (
+            "n1 append 0:1; n1 member 0 1,2; n1 sync 0; n2 append 0:1; n2 sync 0; n1 commit 0:1; n1 install 7:1; n1 purge 7:1; \
+             n1 append 8:1; n1 member 8 4,5",
+            "not-joint",
+        ),
+        (
+            "n2 append 0:1 1:1; n2 member 0 1,2; n2 member 1 1,2+4,5; n2 sync 1; n1 append 0:1; n1 member 0 1,2; n1 sync 0; \
+             n1 append 1:1; n1 sync 1; n4 append 0:1 1:1; n4 sync 1; n5 append 0:1 1:1; n5 sync 1; n2 commit 0:1; n2 commit 1:1; \
+             n3 append 0:1; n3 member 0 1,2; n3 install 1:1; n3 purge 1:1; n3 append 2:1; n3 member 2 4,5",
+            "valid",
+        ),
+        ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 sync 0; n2 cut -; n1 commit 0:1", "no-quorum"),
+        (
+            "n1 append 0:1 1:1; n1 member 0 1,2,3; n1 member 1 1,2,3+4,5,6; n1 sync 1; n2 append 0:1 1:1; n2 sync 1; n1 commit 1:1",
+            "no-quorum",
+        ),
+        ("n1 append 0:1 1:1; n1 member 0 1,2,3; n1 member 1 1,2,3+1,2,4; n1 sync 1; n2 append 0:1 1:1; n2 sync 1; n1 commit 1:1", "valid"),
+        ("n1 append 0:1 1:1 2:1; n1 member 0 1,2; n1 member 1 1,2+1,2,3; n1 member 2 1,2,3", "valid"),
+        ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2,3", "not-joint"),
+        ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2", "valid"),
+        ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2+2,3; n1 cut 0; n1 append 1:2; n1 member 1 1,2", "valid"),
+        // What is committed stays.
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0", "committed-truncated"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:0; n2 cut 0", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n1 append 1:2", "committed-overwritten"),
+        // purged <= snapshot <= applied <= committed <= last
+        ("n1 append 0:1 1:1; n1 commit 2:1", "committed-beyond-log"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n1 apply 0; n1 built 0:1", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n1 apply 0; n1 built 1:1", "snapshot-ahead"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n1 apply 0; n1 built 0:1; n1 purge 0:1; n1 apply 1", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n1 apply 0; n1 purge 0:1; n1 apply 1", "purged-ahead"),
     ] {
         assert_eq!(verdict(story), expect, "{story}");
     }
