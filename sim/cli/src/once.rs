@@ -75,6 +75,7 @@ fn run_and_judge(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> 
     if run.overflowed {
         report.verdicts.push(("history", squall_checker::Verdict::Unknown("the history had to be cut off: it was too long".into())));
     }
+    report.checking_s = judging.elapsed().as_secs_f64();
     report.cpu_s = (run.cpu + judging.elapsed()).as_secs_f64();
     report.rss_mb = peak_rss_mb();
     Ok(Judged { run, report })

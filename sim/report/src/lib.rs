@@ -6,6 +6,7 @@ mod junit;
 mod model;
 mod overview;
 mod record;
+mod recovery;
 mod story;
 mod sweep;
 mod text;
@@ -16,6 +17,7 @@ pub use junit::junit;
 pub use model::{Judging, Latency, OpCounts, RunReport};
 pub use overview::overview;
 pub use record::{Ending, FORMAT as RECORD_FORMAT, Record, fingerprint};
+pub use recovery::Recovery;
 pub use story::{node_log, state_at};
 pub use sweep::{Group, Selected, Sweep};
 

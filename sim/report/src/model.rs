@@ -1,5 +1,6 @@
 //! What every writer shows.
 
+use crate::recovery::Recovery;
 use serde::{Deserialize, Serialize};
 use squall_checker::{Verdict, check_all, merge};
 use squall_history::{Entry, Event, NodeId, OpEnd, Role, Saw, SimTime, View, What};
@@ -88,6 +89,10 @@ pub struct RunReport {
     pub latency: Latency,
     /// For how many virtual seconds no running node led, before the heal.
     pub leaderless_s: f64,
+    /// How it recovered.
+    pub recovery: Recovery,
+    /// Of the CPU seconds, how many the checkers took.
+    pub checking_s: f64,
     /// Whether that is what the scenario expects, once somebody has said so.
     pub met: Option<bool>,
     /// Pictures of the violations, one for each checker that found one.
@@ -148,6 +153,8 @@ impl RunReport {
             met: None,
             latency: latency(took),
             leaderless_s: leaderless(history).as_secs_f64(),
+            recovery: Recovery::of(history),
+            checking_s: 0.0,
             pictures,
         }
     }

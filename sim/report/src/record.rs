@@ -1,5 +1,6 @@
 //! One run in a few numbers: what a sweep keeps of each seed, and what `--json` prints.
 
+use crate::recovery::Recovery;
 use crate::{Latency, OpCounts, RunReport};
 use serde::{Deserialize, Serialize};
 use squall_checker::Verdict;
@@ -94,6 +95,9 @@ pub struct Record {
     /// Virtual seconds without a leader.
     #[serde(default)]
     pub leaderless_s: f64,
+    /// How it recovered.
+    #[serde(default)]
+    pub recovery: Recovery,
     /// Where plan, history and verdict were kept, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
@@ -155,6 +159,7 @@ impl Record {
             ops: r.ops,
             latency_ms: Latency { p50: rounded(r.latency.p50), p99: rounded(r.latency.p99) },
             leaderless_s: rounded(r.leaderless_s),
+            recovery: r.recovery.clone(),
             kept: None,
         }
     }
@@ -182,6 +187,7 @@ impl Record {
             ops: OpCounts::default(),
             latency_ms: Latency::default(),
             leaderless_s: 0.0,
+            recovery: Recovery::default(),
             kept: None,
         }
     }

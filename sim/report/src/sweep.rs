@@ -1,6 +1,10 @@
 //! Many runs: counted, grouped by what is probably one bug, and said in a table.
 
-use crate::{Ending, Record, record::fault_kind};
+use crate::{
+    Ending, Record,
+    record::fault_kind,
+    recovery::{Recovery, distributions},
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tabled::{builder::Builder, settings::Style};
@@ -162,6 +166,7 @@ impl Sweep {
     pub fn text(&self, wide: bool) -> String {
         let mut out = self.table(wide);
         out.push('\n');
+        out.push_str(&recovery(&self.records.iter().map(|r| &r.recovery).collect::<Vec<_>>()));
         for group in self.groups() {
             let r = group.cheapest;
             let runs = if group.count == 1 { "1 run".to_string() } else { format!("{} runs", group.count) };
@@ -284,6 +289,9 @@ impl Sweep {
                     "scenario": s.scenario, "canary": s.canary, "seeds": s.seeds, "runs": runs.len(), "verdicts": verdicts,
                     "events": events, "faults": faults,
                     "ops": runs.iter().map(|r| r.ops.ok).sum::<u64>(),
+                    "recovery": distributions(runs.iter().map(|r| &r.recovery)).into_iter().map(|(name, [n, p50, p90, max])| {
+                        (name.to_string(), json!({ "n": n, "p50_s": p50, "p90_s": p90, "max_s": max }))
+                    }).collect::<serde_json::Map<String, Value>>(),
                     "sim_s": runs.iter().map(|r| r.sim_s).sum::<f64>(),
                     "cpu_s": runs.iter().map(|r| r.cpu_s).sum::<f64>(),
                 })
@@ -334,6 +342,18 @@ pub(crate) fn printable(text: &str) -> String {
 pub(crate) fn one_line(text: &str, columns: usize) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if flat.chars().count() <= columns { flat } else { flat.chars().take(columns - 1).chain(['…']).collect() }
+}
+
+/// How long recovery took, over all runs; empty where there was nothing to recover from.
+fn recovery(all: &[&Recovery]) -> String {
+    let told = distributions(all.iter().copied());
+    if told.is_empty() {
+        return String::new();
+    }
+    let lines = told
+        .into_iter()
+        .map(|(name, [n, p50, p90, max])| format!("  {name:<34} p50 {p50:.2} s, p90 {p90:.2} s, longest {max:.2} s ({n:.0} times)\n"));
+    format!("\nrecovery:\n{}", lines.collect::<String>())
 }
 
 #[cfg(test)]

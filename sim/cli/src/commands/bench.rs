@@ -46,13 +46,14 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 
 fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
     let scenario = squall_scenario::parse("bench_world.yaml", WORLD).map_err(|d| Failure::Scenario(Box::new(d)))?;
-    let (mut speeds, mut rates, mut rss_early) = (Vec::new(), Vec::new(), 0.0);
+    let (mut speeds, mut rates, mut shares, mut rss_early) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
     let mut peak = 0f64;
     let runs = args.runs.unwrap_or(if args.json { 1 } else { 5 });
     for i in 0..runs {
         let judged = run_once(&plan(&scenario, args.seed + i), systems)?;
         let report = judged.report;
         speeds.push(report.sim_s / report.cpu_s);
+        shares.push(100.0 * report.checking_s / report.cpu_s);
         rates.push(report.ops.ok as f64 / report.cpu_s);
         peak = peak.max(report.rss_mb);
         if i < runs.min(10) {
@@ -70,6 +71,7 @@ fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
         println!("{} runs of {}", runs, scenario.name);
         println!("simulated seconds per CPU-second    {}", spread(&mut speeds));
         println!("completed operations per CPU-second {}", spread(&mut rates));
+        println!("checking and reporting, % of CPU    {}", spread(&mut shares));
         println!("memory: peak {peak:.0} MB; {rss_early:.0} MB after the first runs, {:.0} MB after the last", rss_mb());
     }
     Ok(Exit::Ok)
