@@ -16,10 +16,11 @@
 //!   who was paused breaks this: that is what fencing is for.
 //! * **one place, one holder**: no two are told that they hold with the same token, and nobody whose place was
 //!   not there at the revision of that answer.
-//! * **nothing is lost or returns**: a place that was given up does no more work, and is not seen to lead
-//!   again; whoever asks who leads, or observes, is never shown an earlier leader than before.
+//! * **nothing is lost or returns**: a place that was given up, or at which fenced work was refused, does no more work, and
+//!   is not seen to lead again; a resignation that was answered is none that is lost; nobody works, or says something, after
+//!   somebody else was seen to lead with a higher token; whoever asks who leads, or observes, is never shown an earlier leader than before.
 //!
-//! What it cannot see: two who believe that they hold, of whom one never works.
+//! To proclaim is work: it is fenced by its place, too. What it cannot see: two who believe that they hold, of whom one never works.
 
 use crate::{Checker, Verdict, Witness};
 use squall_history::{CompletedOp, Heard, Led, LineOp, LineOutput, Op, OpEnd, OpId, Output, SimTime, View};
@@ -46,7 +47,9 @@ struct Shown {
 struct Line {
     /// Who was told to hold it: the token, the revision of the answer.
     held: Vec<(Shown, Option<u64>, String)>,
-    /// Work that was done, by revision.
+    /// Fenced work that was refused, by token: the place was gone.
+    refused: BTreeMap<u64, Shown>,
+    /// Work that was done, and what was proclaimed, by revision.
     work: BTreeMap<u64, Shown>,
     /// Places that were given up, by token.
     released: BTreeMap<u64, Shown>,
@@ -71,6 +74,12 @@ fn check(view: &View<'_>) -> Verdict {
             (LineOp::Work { place, .. }, LineOutput::Worked { yes: true }) => {
                 // Two of one revision are the business of `revisions`.
                 _ = op.revision.map(|revision| line.work.insert(revision, shown(place.token)));
+            }
+            (LineOp::Proclaim { place, .. }, LineOutput::Proclaimed) => {
+                _ = op.revision.map(|revision| line.work.insert(revision, shown(place.token)));
+            }
+            (LineOp::Work { place, fenced: true, .. }, LineOutput::Worked { yes: false }) => {
+                line.refused.entry(place.token).or_insert_with(|| shown(place.token));
             }
             (LineOp::Release { place, .. }, LineOutput::Released) => _ = line.released.insert(place.token, shown(place.token)),
             (_, LineOutput::Led { leader: Some(led) }) => line.leaders.push(shown(led.token)),
@@ -149,8 +158,17 @@ impl Line {
                 return broken("returns", shown.at, &[released.op, shown.op], text);
             }
         }
+        let work = self.work.values().map(|shown| (shown, "worked"));
+        let held = self.held.iter().map(|(shown, ..)| (shown, "was told to hold it"));
+        let leaders = self.leaders.iter().map(|shown| (shown, "was shown that leader"));
+        for (shown, how) in work.chain(held).chain(leaders) {
+            if let Some(refused) = self.refused.get(&shown.token).filter(|refused| refused.told_at < shown.asked_at) {
+                let text = format!("{} was refused: token {} of {name} was gone; and then {} {how}", refused.op, shown.token, shown.op);
+                return broken("returns", shown.at, &[refused.op, shown.op], text);
+            }
+        }
         // Who was told to hold it did so alone, and nobody before them ever again.
-        let mut told: Vec<&Shown> = self.held.iter().map(|(shown, ..)| shown).collect();
+        let mut told: Vec<&Shown> = self.held.iter().map(|(shown, ..)| shown).chain(&self.leaders).collect();
         told.sort_by_key(|shown| shown.told_at);
         let works =
             self.work.values().map(|shown| (shown, "worked")).chain(self.held.iter().map(|(shown, ..)| (shown, "was told to hold it")));
@@ -164,7 +182,7 @@ impl Line {
             }
             if let Some(latest) = latest.filter(|latest| latest.token > work.token) {
                 let text = format!(
-                    "{} {how} ({name}) with token {}, asked after {} was told to hold it with token {}",
+                    "{} {how} ({name}) with token {}, asked after {} was told of token {}",
                     work.op, work.token, latest.op, latest.token
                 );
                 return broken("stale-work", work.at, &[latest.op, work.op], text);
@@ -261,6 +279,16 @@ mod tests {
                     let ask = LineOp::Work { name, place: place(token), value: "v".into(), fenced: true };
                     whole(ask, LineOutput::Worked { yes: false }, revision)
                 }
+                ["say", w] => {
+                    let (token, revision) = split(w);
+                    let ask = LineOp::Proclaim { name, place: place(token), value: "v".into() };
+                    whole(ask, LineOutput::Proclaimed, revision)
+                }
+                ["unfenced", w] => {
+                    let (token, revision) = split(w);
+                    let ask = LineOp::Work { name, place: place(token), value: "v".into(), fenced: false };
+                    whole(ask, LineOutput::Worked { yes: true }, revision)
+                }
                 ["give", w] => whole(LineOp::Release { kind, name, place: place(split(w).0) }, LineOutput::Released, 0),
                 ["lead", w] => {
                     let token = split(w).0;
@@ -312,6 +340,16 @@ mod tests {
             ("watch 1; hold 5@5; hold 7@8; see 1 7@7; see 1 5@5", "observed-backwards"),
             ("hold 5@5; watch 1; see 1 5@6; see 1 5@5", "observed-backwards"),
             ("hold 5@5; watch 1; see 1 6@6", "invented-leader"),
+            ("hold 5@5; say 5@6; hold 7@8; say 7@9", "valid"),
+            ("hold 5@5; hold 7@8; say 7@9; say 5@10", "stale-work"),
+            ("hold 5@5; give 5; say 5@9", "returns"),
+            ("hold 5@5; refused 5@6; work 5@7", "returns"),
+            ("hold 5@5; refused 5@6; lead 5", "returns"),
+            ("hold 5@5; refused 5@6; hold 7@8; work 7@9", "valid"),
+            ("hold 5@5; lead 7; work 5@9", "stale-work"),
+            ("hold 5@5; lead 5; work 5@9; lead 7", "valid"),
+            ("hold 5@5; unfenced 5@6; hold 7@8; work 7@9", "valid"),
+            ("hold 5@5; hold 7@8; work 7@9; unfenced 5@10", "stale-work"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }

@@ -6,14 +6,15 @@
 //! * A key's `mod_revision` is at most the revision at which it was seen; `version` is 1 exactly when
 //!   `create_revision` is `mod_revision`; both stay the same for the same `mod_revision`, whoever looks.
 //! * Along a key's revisions: while it is the same key (`create_revision`), the version grows; where it is
-//!   another one, it was made later.
+//!   another one, it was made later. What was deleted is another one afterwards, and so is what was made anew: something
+//!   took a revision to delete it.
 //!
 //! What it cannot see: that a request that changed nothing took no revision (the revisions that nobody
 //! claims are `linearizable`'s), and anything of keys that only gets looked at.
 
 use crate::{Checker, Verdict, Witness, writes};
 use squall_history::{CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, SimTime, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "revisions",
@@ -132,12 +133,30 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
             }
         }
     }
+    // Where a key was certainly deleted.
+    let mut gone: BTreeSet<(String, u64)> = BTreeSet::new();
+    for op in ops {
+        if let (Op::Delete { key }, Some(Output::Deleted { count: 1 }), Some(revision)) = (&op.ask, op.output(), op.revision) {
+            gone.insert((key.clone(), revision));
+        }
+    }
+    for (_, _, _, heard) in view.heard() {
+        if let Heard::Events { events, .. } = heard {
+            gone.extend(events.iter().filter(|told| told.value.is_none()).map(|told| (told.key.clone(), told.revision)));
+        }
+    }
     let mut before: Option<(&String, u64, &Fact)> = None;
     for ((key, revision), (fact, by)) in &facts {
+        let deleted = gone.range((key.clone(), 0)..(key.clone(), *revision)).next_back();
+        if let Some((_, at)) = deleted.filter(|(_, at)| fact.made.created < *at) {
+            let text = format!("{key} was deleted at revision {at}, and is {:?} at revision {revision}", fact.made);
+            return Some(wrong("version", SimTime(0), vec![*by], text));
+        }
         if let Some((_, earlier, was)) = before.filter(|(k, ..)| *k == key) {
             let fits = match fact.made.created == was.made.created {
                 true => fact.made.version > was.made.version && fact.made.version - was.made.version <= revision - earlier,
-                false => fact.made.created > earlier,
+                // Between the two somebody deleted it.
+                false => fact.made.created > earlier + 1,
             };
             if !fits {
                 let text = format!("{key} was {:?} at revision {earlier}, and {:?} at revision {revision}", was.made, fact.made);
@@ -162,6 +181,7 @@ mod tests {
             let (ask, output) = match words[1..] {
                 ["write", _, value] => (Op::Put { key: "a".into(), value: value.into() }, Output::Done),
                 ["put", _] => (Op::Put { key: "k".into(), value: format!("v{i}") }, Output::Done),
+                ["del", _] => (Op::Delete { key: "a".into() }, Output::Deleted { count: 1 }),
                 ["get", _] => (Op::Get { key: "k".into() }, Output::Got { value: None }),
                 ["see", _, kv] => {
                     let (key, rest) = kv.split_once('@').unwrap();
@@ -204,6 +224,11 @@ mod tests {
             ("c1 see 5 a@3,2,2; c2 see 6 a@4,2,4", "version"),
             ("c1 see 5 a@3,2,2; c2 see 6 a@5,5,1", "valid"),
             ("c1 see 5 a@3,2,2; c2 see 6 a@5,3,2", "version"),
+            ("c1 see 5 a@3,2,2; c2 see 6 a@4,4,1", "version"),
+            ("c1 see 3 a@3,2,2; c1 del 4; c2 see 6 a@5,5,1", "valid"),
+            ("c1 see 3 a@3,2,2; c1 del 4; c2 see 6 a@5,2,3", "version"),
+            ("c1 del 4; c2 see 6 a@5,3,2", "version"),
+            ("c1 del 4; c2 see 6 a@3,2,2", "valid"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }
