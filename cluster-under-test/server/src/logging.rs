@@ -28,6 +28,10 @@ impl Observer for Logged {
 
     fn appended(&self, _entries: &[LogMark]) {}
 
+    fn synced(&self, _index: u64) {}
+
+    fn membership(&self, _index: u64, _voters: &[Vec<u64>], _learners: &[u64]) {}
+
     fn truncated(&self, after: Option<u64>) {
         tracing::warn!(member = self.id(), after, "removed entries that conflict with the leader's");
     }

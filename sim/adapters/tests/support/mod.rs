@@ -35,6 +35,8 @@ impl Observer for Tell {
         }
     }
     fn appended(&self, _entries: &[LogMark]) {}
+    fn synced(&self, _index: u64) {}
+    fn membership(&self, _index: u64, _voters: &[Vec<u64>], _learners: &[u64]) {}
     fn truncated(&self, _after: Option<u64>) {}
     fn purged(&self, _index: u64, _term: u64) {}
     fn committed(&self, _index: u64, _term: u64) {}

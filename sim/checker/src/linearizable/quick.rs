@@ -144,6 +144,9 @@ const REPAIRS: usize = 12;
 /// No more gaps are looked at for a repair.
 const LOOK_BACK: usize = 512;
 
+/// No more gaps are looked at for a write that is to come back.
+const LOOK_FAR_BACK: usize = 1 << 15;
+
 /// No more delicate writes are tried for one revision.
 const TRIES: usize = 256;
 
@@ -790,13 +793,14 @@ impl<'l> Replay<'l> {
         }
     }
 
-    /// Whether a lost put is left that leaves this in a key, and a gap for it behind a revision.
+    /// Whether a lost put or delete is left that leaves this in a key, and a gap for it behind a revision.
     fn comes_anyhow(&self, key: u32, value: u32, revision: u64, by: u64) -> bool {
         let gaps = self.gaps.partition_point(|gap| *gap <= revision)..self.gaps.partition_point(|gap| *gap <= by);
         let Some(last) = self.gaps[gaps.start.min(gaps.end)..gaps.end].last() else { return false };
         let puts = |i: &u32| {
             let row = &self.log.rows[*i as usize];
-            !self.used[*i as usize] && row.kind == Kind::Put && row.floor < *last
+            // What is put before it can be deleted by it.
+            !self.used[*i as usize] && matches!(row.kind, Kind::Put | Kind::Delete) && row.floor < *last
         };
         self.writers.get(&(key, value)).is_some_and(|writers| writers.iter().any(puts))
     }
@@ -983,7 +987,9 @@ impl<'l> Replay<'l> {
         }
         let some: Vec<u32> = self.delicate.iter().copied().filter(|i| !self.used[*i as usize]).take(TRIES).collect();
         if let Some(op) = some.into_iter().find(|i| self.take(*i, revision)) {
-            self.fills.push(fill(op, u64::MAX));
+            let row = &self.log.rows[op as usize];
+            let unseen = row.kind == Kind::Delete && self.may_hold(row.key, NONE, revision);
+            self.fills.push(fill(op, if unseen { 0 } else { u64::MAX }));
             return Some(());
         }
         if self.foreign_left > 0 && foreign_floor < revision {
@@ -995,26 +1001,64 @@ impl<'l> Replay<'l> {
         self.exchange(revision)
     }
 
-    /// Nothing is left for a gap: one that fills an earlier one comes here, and another one there.
+    /// Nothing is left for a gap: one that fills an earlier one comes here, another one there, and so on.
     fn exchange(&mut self, revision: u64) -> Option<()> {
-        for at in (self.fills.len().saturating_sub(LOOK_BACK)..self.fills.len()).rev() {
-            let Fill { revision: gap, op, by } = self.fills[at];
-            if op == NONE || by == u64::MAX || (by > 0 && by < revision) {
-                continue;
+        let fill = self.augment(revision, None)?;
+        self.fills.push(fill);
+        self.repaired = true;
+        Some(())
+    }
+
+    /// What may fill a gap, if others move: each into a later gap that it may fill as well, and one whose value nobody saw into
+    /// the last that is left (an augmenting path of a matching, the shortest).
+    fn augment(&mut self, gap: u64, without: Option<usize>) -> Option<Fill> {
+        let from = self.fills.len().saturating_sub(LOOK_BACK);
+        let mut met = vec![false; self.fills.len() - from];
+        // A gap that needs one; what fills it now; and for whom that would go.
+        let mut nodes: Vec<(u64, Option<usize>, usize)> = vec![(gap, without, 0)];
+        if let Some(at) = without.filter(|at| *at >= from) {
+            met[at - from] = true;
+        }
+        let mut turn = 0;
+        while let Some(&(gap, ..)) = nodes.get(turn) {
+            if let Some(op) = self.unseen_for(gap, NONE) {
+                self.use_it(op, true);
+                return Some(self.shift(&nodes, turn, op));
             }
-            let row = self.log.rows[op as usize];
-            let free = if by == 0 { self.is_free(row.key, revision) } else { self.cells[row.key as usize].written == gap };
-            if !free {
-                continue;
+            for at in (from..self.fills.len()).rev() {
+                let Fill { revision, op, by } = self.fills[at];
+                if met[at - from] || revision >= gap || op == NONE || by == u64::MAX {
+                    continue;
+                }
+                if by >= gap || (by == 0 && self.may_hold(self.log.rows[op as usize].key, self.log.rows[op as usize].value, gap)) {
+                    met[at - from] = true;
+                    nodes.push((revision, Some(at), turn));
+                }
             }
-            let Some(instead) = self.unseen_for(gap, row.key) else { continue };
-            self.replace(at, instead, 0);
-            self.set(row.key, row.value, revision);
-            self.use_it(op, true);
-            self.fills.push(Fill { revision, op, by });
-            return Some(());
+            turn += 1;
         }
         None
+    }
+
+    /// Moves along a path: what fills its first gap in the end.
+    fn shift(&mut self, nodes: &[(u64, Option<usize>, usize)], last: usize, op: u32) -> Fill {
+        let (mut comes, mut at) = ((op, 0), last);
+        loop {
+            let (gap, filled, parent) = nodes[at];
+            let fill = Fill { revision: gap, op: comes.0, by: comes.1 };
+            let row = self.log.rows[fill.op as usize];
+            if self.cells[row.key as usize].written <= gap {
+                self.set(row.key, row.value, gap);
+            }
+            if at == 0 {
+                return fill;
+            }
+            let filled = filled.expect("every gap but the first is filled");
+            let goes = std::mem::replace(&mut self.fills[filled], fill);
+            self.journal.push(Undo::Filled(filled, goes));
+            comes = (goes.op, goes.by);
+            at = parent;
+        }
     }
 
     /// A lost put whose value nobody saw, of another key, that may fill an earlier gap.
@@ -1023,26 +1067,31 @@ impl<'l> Replay<'l> {
             let (key, waiting, head) = &self.unseen[at];
             let fits = |i: &&u32| !self.used[**i as usize] && self.log.rows[**i as usize].floor < gap;
             let (key, Some(&i)) = (*key, waiting[*head..].iter().take(4).find(fits)) else { continue };
-            if key != not && self.was_free(key, gap) {
+            if key != not && self.may_hold(key, self.log.rows[i as usize].value, gap) {
                 return Some(i);
             }
         }
         let fits = |i: &&u32| {
             let row = &self.log.rows[**i as usize];
-            !self.used[**i as usize] && row.floor < gap && row.key != not && self.was_free(row.key, gap)
+            !self.used[**i as usize] && row.floor < gap && row.key != not && self.may_hold(row.key, row.value, gap)
         };
         self.returned.iter().find(fits).copied()
     }
 
-    /// Whether whatever a key holds at a revision is written over before anybody tells of it.
-    fn was_free(&self, key: u32, revision: u64) -> bool {
+    /// Whether a key may hold this from a revision on, until it is written over: nobody tells otherwise before.
+    fn may_hold(&self, key: u32, value: u32, revision: u64) -> bool {
         let Some((all, _)) = self.known.get(&key) else { return true };
         let next = all.partition_point(|(at, _)| *at < revision);
-        matches!(all.get(next), None | Some((_, Known::Written)))
-    }
-
-    fn is_free(&self, key: u32, revision: u64) -> bool {
-        self.was_free(key, revision)
+        for (_, known) in &all[next..] {
+            match *known {
+                Known::Written => return true,
+                Known::Holds(..) => return false,
+                Known::There if value == NONE => return false,
+                Known::HoldsNot(not) if value == not => return false,
+                Known::There | Known::HoldsNot(_) => {}
+            }
+        }
+        true
     }
 
     fn use_it(&mut self, i: u32, used: bool) {
@@ -1094,7 +1143,7 @@ impl<'l> Replay<'l> {
             let writers: Vec<u32> = writers.into_iter().filter(fits).collect();
             let since = self.since(key, revision);
             let first = writers.iter().map(|i| self.log.rows[*i as usize].floor).min();
-            let Some(first) = first else { return !matches!(known, Known::Holds(..)) && self.bring_back(key, revision, since) };
+            let Some(first) = first else { return !matches!(known, Known::Holds(..)) && self.bring_back(key, revision, since, removes) };
             for at in (self.fills.len().saturating_sub(LOOK_BACK)..self.fills.len()).rev() {
                 let fill = self.fills[at];
                 if fill.revision <= first.max(since) || fill.revision < cell.written {
@@ -1124,20 +1173,24 @@ impl<'l> Replay<'l> {
     }
 
     /// A lost put of this key that fills an earlier gap comes behind what the key holds: another one goes there.
-    fn bring_back(&mut self, key: u32, revision: u64, since: u64) -> bool {
-        let from = self.fills.len().saturating_sub(LOOK_BACK);
+    fn bring_back(&mut self, key: u32, revision: u64, since: u64, removes: bool) -> bool {
+        let from = self.fills.len().saturating_sub(LOOK_FAR_BACK);
+        let since = since.max(self.cells[key as usize].written);
         let unseen = |fill: &Fill| fill.by == 0 && fill.op != NONE;
-        let written = self.cells[key as usize].written;
-        let goes = |fill: &Fill| unseen(fill) && fill.revision > since.max(written) && fill.revision <= revision;
+        let goes = |fill: &Fill| unseen(fill) && fill.revision > since && fill.revision <= revision;
         let Some(goes) = (from..self.fills.len()).rev().find(|at| goes(&self.fills[*at])) else { return false };
         for at in (from..goes).rev() {
             let fill = self.fills[at];
-            let is_put = |op: u32| self.log.rows[op as usize].key == key && self.log.rows[op as usize].kind == Kind::Put;
-            if !unseen(&fill) || fill.revision >= since || !is_put(fill.op) {
+            if !unseen(&fill) || fill.revision > since {
                 continue;
             }
-            let Some(instead) = self.unseen_for(fill.revision, key) else { continue };
-            self.replace(at, instead, 0);
+            let row = &self.log.rows[fill.op as usize];
+            if row.key != key || !(row.kind == Kind::Put || (removes && row.kind == Kind::Delete)) {
+                continue;
+            }
+            let Some(instead) = self.augment(fill.revision, Some(at)) else { continue };
+            self.journal.push(Undo::Filled(at, fill));
+            self.fills[at] = instead;
             self.replace(goes, fill.op, u64::MAX);
             return true;
         }
