@@ -70,7 +70,7 @@ impl Raft {
             Saw::Booted { data, .. } => {
                 // It begins anew, with nothing: it is no voter any more, or it must not start.
                 if node.damaged && *data == BootData::Empty {
-                    *node = NodeState::default();
+                    node.replaced();
                 }
                 node.boot();
                 Ok(())
@@ -100,8 +100,9 @@ impl Raft {
                 let gone = node.log.from(from).find(|mark| self.committed.get(&mark.0).is_some_and(|(term, _)| *term == mark.1));
                 if let Some(LogMark(index, term, _)) = gone {
                     let by = self.committed[&index].1;
-                    let text = format!("{id} removed its entry of term {term} at index {index}, which {by} had committed");
-                    return Err(("committed-truncated", text));
+                    // A leader's snapshot may follow, which has it: openraft makes room for that first.
+                    node.removed =
+                        Some((index, format!("{id} removed its entry of term {term} at index {index}, which {by} had committed")));
                 }
                 node.truncate(id, *after)
             }
@@ -156,6 +157,9 @@ impl Raft {
     }
 
     fn append(&mut self, id: NodeId, entries: &[LogMark]) -> Result<(), Broken> {
+        if let Some((_, text)) = self.nodes.entry(id).or_default().removed.take() {
+            return Err(("committed-truncated", text));
+        }
         let log = &mut self.nodes.entry(id).or_default().log;
         for mark in entries {
             if let Some(&(term, by)) = self.committed.get(&mark.0).filter(|(term, by)| *by == id && *term != mark.1) {
@@ -193,7 +197,8 @@ impl Raft {
 
     fn commit(&mut self, id: NodeId, index: u64, term: u64) -> Result<(), Broken> {
         let newly = self.nodes.entry(id).or_default().commit(id, index)?;
-        if !self.committed.contains_key(&index) {
+        // With a later one, it was committed long ago.
+        if self.committed.range(index..).next().is_none() {
             self.quorum(id, index, term)?;
         }
         self.agree(id, index, term)?;

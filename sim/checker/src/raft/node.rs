@@ -85,6 +85,8 @@ pub(super) struct NodeState {
     snapshot: Option<u64>,
     /// It leads, as far as it knows.
     pub(super) leads: bool,
+    /// A committed entry went from its log: its index, and what is to be said if no snapshot follows that covers it.
+    pub(super) removed: Option<(u64, String)>,
     /// What was durable when its process started, until it tells what it found.
     earlier: Option<Box<Durable>>,
     /// The memberships of its log, and the last one before its head.
@@ -99,6 +101,9 @@ impl NodeState {
         if self.earlier.is_none() || upto.is_some() {
             self.earlier = Some(Box::new(Durable { log, upto, snapshot }));
         }
+        // What of them is still there is told again.
+        self.memberships.clear();
+        self.removed = None;
         self.committed = None;
         self.applied = None;
         self.leads = false;
@@ -130,6 +135,13 @@ impl NodeState {
             || earlier.is_some_and(|found| Durable::has(&found.log, found.upto, found.snapshot, index, term))
     }
 
+    /// Its disk is new. What it had acknowledged may have been counted already.
+    pub(super) fn replaced(&mut self) {
+        let (log, upto, snapshot) = (std::mem::take(&mut self.log), self.durable, self.snapshot);
+        let had = if upto.is_some() { Some(Box::new(Durable { log, upto, snapshot })) } else { self.earlier.take() };
+        *self = NodeState { earlier: had, ..NodeState::default() };
+    }
+
     /// Its log is durable up to here: it told what it found at its start, too.
     pub(super) fn synced(&mut self, index: u64) {
         self.earlier = None;
@@ -143,6 +155,7 @@ impl NodeState {
     }
 
     pub(super) fn purge(&mut self, upto: u64, term: u64) {
+        self.removed = self.removed.take().filter(|(index, _)| *index > upto);
         self.log.purge(upto, term);
     }
 
@@ -234,6 +247,7 @@ impl NodeState {
         if let Some(applied) = self.applied.filter(|applied| *applied > index) {
             return Err(("monotonic-applied", format!("{id} went back from index {applied} to a snapshot that ends at index {index}")));
         }
+        self.removed = self.removed.take().filter(|(removed, _)| *removed > index);
         self.applied = Some(index);
         self.committed = self.committed.max(Some(index));
         self.snapshot = self.snapshot.max(Some(index));

@@ -116,7 +116,18 @@ fn legal_and_illegal_stories() {
         ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2", "valid"),
         ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2+2,3; n1 cut 0; n1 append 1:2; n1 member 1 1,2", "valid"),
         // What is committed stays.
-        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0", "committed-truncated"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 append 1:2", "committed-truncated"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 install 1:1; n2 purge 1:1; n2 append 2:2", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 boot; n2 append 0:1", "valid"),
+        (
+            "n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n1 append 1:1; n1 member 1 1,2,3+7,8,9; n1 boot; n1 append 0:1; n1 member 0 1,2,3; \
+             n1 sync 0; n2 append 0:1 1:2; n2 sync 1; n1 append 1:2; n1 sync 1; n1 commit 1:2",
+            "valid",
+        ),
+        (
+            "n1 append 0:1 1:1; n1 member 0 1,2,3; n1 sync 1; n2 append 0:1 1:1; n2 sync 1; n1 commit 1:1; n3 append 0:1; n3 commit 0:1",
+            "valid",
+        ),
         ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:0; n2 cut 0", "valid"),
         ("n1 append 0:1 1:1; n1 commit 1:1; n1 append 1:2", "committed-overwritten"),
         // purged <= snapshot <= applied <= committed <= last
