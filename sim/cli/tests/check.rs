@@ -136,6 +136,13 @@ fn mistakes_say_what_to_do() {
     assert!(code == 2 && text.contains("line 1"), "{code} {text}");
     let (code, text) = check(dir.path(), "e.txt", "hello\n", &["--model", "register"]);
     assert!(code == 2 && text.contains("this is no history"), "{code} {text}");
+    let limited = &["--model", "kv", "--time-limit", "1s"];
+    let (code, text) = check(dir.path(), "f.log", STALE, limited);
+    assert!(code == 2 && text.contains("bounds of their own"), "{code} {text}");
+    let (code, text) = check(dir.path(), "g.log", STALE, &["--model", "register", "--independent"]);
+    assert!(code == 2 && text.contains("they are for EDN; this is jepsen-log"), "{code} {text}");
+    let (code, text) = told(squall(&["bench", "checker", "--ops", "5"]));
+    assert!(code == 2 && text.contains("--generate"), "{code} {text}");
     let (code, text) = told(squall(&["check", "/no/such/file", "--model", "register"]));
     assert!(code == 2 && text.contains("/no/such/file"), "{code} {text}");
 }

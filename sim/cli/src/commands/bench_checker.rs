@@ -26,25 +26,25 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u64).range(1..=99))]
     times: u64,
     /// Write a generated history to this file, and measure nothing
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "histories")]
     generate: Option<PathBuf>,
     /// Decide so many random histories in every way that there is, and measure nothing
-    #[arg(long, value_name = "N", conflicts_with = "generate")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["generate", "histories"])]
     differential: Option<u64>,
     /// How many operations a generated history has
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, requires = "generate", default_value_t = 100_000)]
     ops: u64,
     /// How many clients
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, requires = "generate", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     clients: u64,
     /// How many keys
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, requires = "generate", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     keys: u64,
     /// Of a thousand operations, so many have no known outcome
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    #[arg(long, requires = "generate", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
     unknown_per_mille: u64,
     /// Of a thousand operations, so many read every key
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    #[arg(long, requires = "generate", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
     ranges_per_mille: u64,
     /// The seed
     #[arg(long, default_value_t = 0)]

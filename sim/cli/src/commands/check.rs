@@ -93,6 +93,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let names: Vec<&str> = MODELS.iter().map(|m| m.name).chain(["kv"]).collect();
         return Err(Failure::Usage(format!("there is no model `{model}`; there are {}", names.join(", "))));
     }
+    // Nothing is accepted and then ignored.
+    let refuse = |option: &str, why: &str| Err(Failure::Usage(format!("{option}: {why}")));
+    if args.model.as_deref().is_none_or(|model| model == "kv") && (args.time_limit.is_some() || args.memory_limit.is_some()) {
+        return refuse(
+            "--time-limit and --memory-limit",
+            "they hold for --model, other than kv; the model kv and the checkers have bounds of their own",
+        );
+    }
+    if is_ours(&args.file)? && (args.independent || args.nil_is_seen) {
+        return refuse("--independent and --nil-is-seen", "they are for EDN; this is a history of ours, which says both by itself");
+    }
     // Long histories of keys and values need not be kept whole, if they are as they should be.
     if args.model.as_deref() == Some("kv") && !args.witness && args.format.is_none() && is_ours(&args.file)? {
         let started = ProcessTime::now();
@@ -164,6 +175,9 @@ fn read(args: &Args) -> Result<Source, Failure> {
     let bytes = fs::read(&args.file).map_err(Failure::io(&args.file))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8".into()))?;
     let (format, history) = formats::read(&text, ReadOptions { independent: args.independent }).map_err(|e| bad(e.to_string()))?;
+    if format != Format::Edn && (args.independent || args.nil_is_seen) {
+        return Err(Failure::Usage(format!("--independent and --nil-is-seen: they are for EDN; this is {}", format_name(format))));
+    }
     Ok(Source::Other(format, history))
 }
 
