@@ -3,7 +3,7 @@
 //!
 //! Gets, puts and swaps are about one key each, so each key is decided by itself: linearizability is
 //! local. With deletes, ranges and transactions the whole store is one object: decided by the revisions
-//! that its answers carry ([`revision`]), or, without them, by the generic search. What this cannot see:
+//! that its answers carry ([`quick`], and [`revision`] where that finds no witness), or, without them, by the generic search. What this cannot see:
 //! anything about keys that nobody read, nor what
 //! hangs on leases and lines ([`crate::foreign`]).
 
