@@ -11,6 +11,7 @@ use std::time::Duration;
 pub(crate) const CHECKER: Checker = Checker {
     name: "available",
     client_side: false,
+    prefix: true,
     about: "no time longer than the scenario's `available.max_gap` passes without a successful operation",
     applies: |view| promise(view).is_some(),
     check,

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const CHECKER: Checker = Checker {
     name: "durable",
     client_side: true,
+    prefix: true,
     about: "an acknowledged write is not lost: the final reads show it, or one that may have come after it",
     applies: |view| view.asks().any(|op| !op.keys().is_empty()),
     check,

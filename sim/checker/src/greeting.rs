@@ -6,6 +6,7 @@ use squall_history::{Op, OpEnd, Output, View};
 pub(crate) const CHECKER: Checker = Checker {
     name: "greeting",
     client_side: true,
+    prefix: true,
     about: "whoever says hello is greeted by name",
     applies: |view| view.asks().any(|op| matches!(op, Op::Hello { .. })),
     check,

@@ -25,6 +25,7 @@ use std::{collections::BTreeMap, time::Duration};
 pub(crate) const CHECKER: Checker = Checker {
     name: "lease",
     client_side: true,
+    prefix: true,
     about: "leases never end early, end at last, take their keys with them at once, and nothing revives them",
     applies: |view| view.asks().any(|op| matches!(op, Op::Lease(_))),
     check,

@@ -33,6 +33,9 @@ pub struct Checker {
     pub about: &'static str,
     /// Whether what clients saw is all that it needs, so that it can judge a cluster that really runs.
     pub client_side: bool,
+    /// Whether what it finds invalid in the beginning of a history stays so, whatever comes after. (What it finds valid there may
+    /// not.)
+    pub prefix: bool,
     /// Whether it has anything to decide in this history.
     pub applies: fn(&View<'_>) -> bool,
     /// Decides.
@@ -55,6 +58,18 @@ pub const REGISTRY: &[Checker] = &[
     available::CHECKER,
     no_panic::CHECKER,
 ];
+
+/// The violations that a history which is still being made shows already, of every checker that applies, or of those among them
+/// that are named here. Up to its final reads: from there on, only the end tells.
+pub fn violations_so_far(view: &View<'_>, only: &[String]) -> Vec<(&'static str, Box<Witness>)> {
+    let wanted = |checker: &&Checker| {
+        let named = only.is_empty() || only.iter().any(|name| name == checker.name);
+        checker.prefix && named && (checker.applies)(view)
+    };
+    let found =
+        |checker: &Checker| if let Verdict::Invalid(witness) = (checker.check)(view) { Some((checker.name, witness)) } else { None };
+    REGISTRY.iter().filter(wanted).filter_map(found).collect()
+}
 
 /// The verdicts of every checker that applies, or of those among them that are named here. A history
 /// that was cut off is `unknown`, where it is not `invalid`.

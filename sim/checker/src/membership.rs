@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const CHECKER: Checker = Checker {
     name: "membership",
     client_side: true,
+    prefix: true,
     about: "a member that was added is listed until it is removed, and never after",
     applies: |view| view.asks().any(|op| matches!(op, Op::Member(_))),
     check,

@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const CHECKER: Checker = Checker {
     name: "mutual-exclusion",
     client_side: true,
+    prefix: true,
     about: "who holds a lock, or leads, does so alone, in the order of the log, and works in the order of the fencing tokens",
     applies: |view| view.asks().any(|op| matches!(op, Op::Line(_))),
     check,

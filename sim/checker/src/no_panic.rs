@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 pub(crate) const CHECKER: Checker = Checker {
     name: "no-panic",
     client_side: false,
+    prefix: true,
     about: "no node panicked, and none refused to go on whose disk was well",
     applies: |_| true,
     check,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub(crate) const CHECKER: Checker = Checker {
     name: "replicas-equal",
     client_side: false,
+    prefix: true,
     about: "after the same log index every replica holds the same state",
     applies: |_| true,
     check,

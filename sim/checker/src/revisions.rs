@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const CHECKER: Checker = Checker {
     name: "revisions",
     client_side: true,
+    prefix: true,
     about: "revisions, create revisions and versions follow etcd's rules, for every client and every key",
     applies: |view| view.ops().iter().any(|op| op.revision.is_some()),
     check,

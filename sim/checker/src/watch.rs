@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const CHECKER: Checker = Checker {
     name: "watch",
     client_side: true,
+    prefix: true,
     about: "watches tell every change that was asked for, once, in order, whole, and nothing else",
     applies: |view| view.asks().any(|op| matches!(op, Op::Watch { .. })),
     check,

@@ -100,6 +100,7 @@ fn run_json(plan: &Scenario, judged: &Judged) -> Value {
         "world_seed": plan.world_seed,
         "digest": judged.run.digest,
         "entries": judged.run.history.len(),
+        "stopped": judged.run.stopped,
         "cpu_s": judged.report.cpu_s,
         "command": command,
     })
@@ -168,8 +169,10 @@ pub(crate) fn differs(dir: &Path) -> Result<Option<String>, Failure> {
     }))
 }
 
-/// The digest that a report directory says, if it is one.
-pub(crate) fn digest_of(dir: &Path) -> Option<String> {
+/// What a report directory says of its run: its digest, and if it was stopped, how many entries that is of.
+pub(crate) fn digest_of(dir: &Path) -> Option<(String, Option<usize>)> {
     let run: Value = serde_json::from_str(&fs::read_to_string(dir.join("run.json")).ok()?).ok()?;
-    run["digest"].as_str().map(str::to_string)
+    let stopped = run["stopped"].as_bool() == Some(true);
+    let entries = if stopped { Some(run["entries"].as_u64()? as usize) } else { None };
+    Some((run["digest"].as_str()?.to_string(), entries))
 }

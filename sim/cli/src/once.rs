@@ -1,11 +1,18 @@
 //! One plan, run and judged once.
 
 use crate::{Systems, failure::Failure};
+use squall_checker::{Verdict, violations_so_far};
 use squall_env::Bug;
+use squall_history::{Entry, View, What};
 use squall_report::{Judging, RunReport};
-use squall_scenario::{Scenario, Vocabulary};
-use squall_world::{Run, System};
-use std::{fs, path::Path, sync::Arc};
+use squall_scenario::{Expect, Scenario, Vocabulary};
+use squall_world::{GoOn, Run, System};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 impl Systems {
     /// The system of this name.
@@ -58,25 +65,81 @@ pub(crate) struct Judged {
     pub(crate) report: RunReport,
 }
 
+/// The checkers at whose first violation a run is stopped; empty: all of them.
+pub(crate) type StopAt = Vec<String>;
+
+/// Those that a plan's verdict hangs on.
+pub(crate) fn decisive(plan: &Scenario) -> StopAt {
+    match &plan.expect {
+        Expect::Violation { checker, .. } => vec![checker.clone()],
+        Expect::Valid => plan.checkers.clone(),
+    }
+}
+
+/// Judges a history while it is made, in a thread of its own: what it does must not be seen in the simulation.
+struct Onlooker {
+    thread: std::thread::JoinHandle<Duration>,
+}
+
+impl Onlooker {
+    /// It, and what the world asks whether to go on. It ends when that is dropped.
+    fn start(stop_at: StopAt) -> (Onlooker, GoOn) {
+        let (tell, told) = mpsc::channel::<Vec<Entry>>();
+        let (say, said) = mpsc::channel::<bool>();
+        let thread = std::thread::spawn(move || {
+            let cpu = squall_world::cpu_clock();
+            let (mut history, mut finals) = (Vec::new(), false);
+            while let Ok(more) = told.recv() {
+                finals |= more.iter().any(|entry| entry.what == What::FinalReads);
+                history.extend(more);
+                if say.send(finals || violations_so_far(&View::new(&history), &stop_at).is_empty()).is_err() {
+                    break;
+                }
+            }
+            cpu.elapsed()
+        });
+        // Should it panic, the run goes on to its end, and is judged there.
+        let go_on: GoOn = Box::new(move |more: &[Entry]| tell.send(more.to_vec()).is_err() || said.recv().unwrap_or(true));
+        (Onlooker { thread }, go_on)
+    }
+
+    /// The CPU time that it took.
+    fn end(self) -> Duration {
+        self.thread.join().unwrap_or_default()
+    }
+}
+
 /// Runs a plan and judges it.
 pub(crate) fn run_once(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
-    let judging = std::panic::AssertUnwindSafe(|| run_and_judge(plan, systems));
+    run_until(plan, None, systems)
+}
+
+/// The same, but no longer than needed. What is stopped is the same run, up to there.
+pub(crate) fn run_until(plan: &Scenario, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
+    let judging = std::panic::AssertUnwindSafe(|| run_and_judge(plan, stop_at, systems));
     std::panic::catch_unwind(judging)
         .unwrap_or_else(|_| Err(Failure::Run(squall_world::RunError::Harness("a checker or a report panicked".to_string()))))
 }
 
-fn run_and_judge(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
-    let run = squall_world::run(plan, systems.get(&plan.system)?)?;
+fn run_and_judge(plan: &Scenario, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
+    let (onlooker, go_on) = stop_at.map(Onlooker::start).unzip();
+    let run = squall_world::run_while(plan, systems.get(&plan.system)?, go_on)?;
+    let looked_on = onlooker.map_or(Duration::ZERO, Onlooker::end);
     let judging = squall_world::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();
     let judged_by =
         Judging { scenario: &plan.name, seed: &seed, nodes: plan.cluster.size(), sometimes: &plan.sometimes, checkers: &plan.checkers };
     let mut report = RunReport::judge(&judged_by, &run.history, &run.digest);
     if run.overflowed {
-        report.verdicts.push(("history", squall_checker::Verdict::Unknown("the history had to be cut off: it was too long".into())));
+        report.verdicts.push(("history", Verdict::Unknown("the history had to be cut off: it was too long".into())));
     }
-    report.checking_s = judging.elapsed().as_secs_f64();
-    report.cpu_s = (run.cpu + judging.elapsed()).as_secs_f64();
+    if run.stopped {
+        let undecided = report.verdicts.iter_mut().filter(|(_, verdict)| matches!(verdict, Verdict::Unknown(_)));
+        undecided.for_each(|(_, verdict)| *verdict = Verdict::Unknown("the run was stopped at its first violation".into()));
+    }
+    let checking = judging.elapsed() + looked_on;
+    report.checking_s = checking.as_secs_f64();
+    report.cpu_s = (run.cpu + checking).as_secs_f64();
     report.rss_mb = peak_rss_mb();
     Ok(Judged { run, report })
 }

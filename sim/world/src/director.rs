@@ -8,7 +8,7 @@ use crate::{
     clock::{ClockChange, PERFECT_RATE_PPM},
     disk::{DiskProfile, SimDisk},
     driver::{self, Load},
-    machine::{HostId, Machine, MachineConfig},
+    machine::{GoOn, HostId, Machine, MachineConfig},
     net::{LinkProfile, Ratio, SimNet},
     system::{Administrator, NodeContext, Probe, Reporter, System},
 };
@@ -43,6 +43,8 @@ pub struct Run {
     pub cpu: Duration,
     /// Whether the history had to be cut off.
     pub overflowed: bool,
+    /// Whether the onlooker had seen enough: then the history has no end.
+    pub stopped: bool,
 }
 
 /// Why a plan cannot be run.
@@ -95,6 +97,14 @@ pub fn check(plan: &Scenario, system: &dyn System) -> Result<(), RunError> {
 /// # Panics
 /// When the scenario is not a plan.
 pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
+    run_while(plan, system, None)
+}
+
+/// The same, and somebody may look on, and stop it. Whether somebody does changes nothing in the run up to there.
+///
+/// # Panics
+/// When the scenario is not a plan.
+pub fn run_while(plan: &Scenario, system: Arc<dyn System>, go_on: Option<GoOn>) -> Result<Run, RunError> {
     assert!(plan.is_plan(), "only a plan can be run");
     check(plan, &*system)?;
     let mut bugs = 0;
@@ -118,15 +128,17 @@ pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
     let plan = plan.clone();
     let ran = Machine::run_timed(config, move |machine| async move {
         let director = Director::new(machine.clone(), plan, system);
-        director.direct().await;
-        (machine.take_history(), machine.now(), machine.history_overflowed(), machine.harness_failure())
+        go_on.into_iter().for_each(|go_on| machine.look_on(go_on));
+        machine.unless_stopped(director.direct()).await;
+        let cut = (machine.history_overflowed(), machine.was_stopped());
+        (machine.take_history(), machine.now(), cut, machine.harness_failure())
     });
     let mut failure = None;
-    let ran = ran.map(|((history, sim, overflowed, harness), cpu)| {
+    let ran = ran.map(|((history, sim, (overflowed, stopped), harness), cpu)| {
         failure = harness;
         let digesting = crate::cpu_clock();
         let digest = digest_of(&history);
-        Run { digest, history, sim: Duration::from_nanos(sim.0), cpu: cpu + digesting.elapsed(), overflowed }
+        Run { digest, history, sim: Duration::from_nanos(sim.0), cpu: cpu + digesting.elapsed(), overflowed, stopped }
     });
     if let Some(why) = failure {
         return Err(RunError::Harness(why));

@@ -23,10 +23,10 @@ mod queue;
 mod system;
 
 pub use clock::{ClockChange, PERFECT_RATE_PPM, SimSleep};
-pub use director::{Run, RunError, check, run};
+pub use director::{Run, RunError, check, run, run_while};
 pub use disk::{DiskProfile, SECTOR, SimDisk, SimFile};
 pub use env::SimEnv;
-pub use machine::{HISTORY_MAX, HostId, Machine, MachineConfig, cpu_clock};
+pub use machine::{GoOn, HISTORY_MAX, HostId, Machine, MachineConfig, cpu_clock};
 pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
 pub use process::{Process, SimJoin};
 pub use system::{BoxFuture, Client, ClientContext, Ear, NodeContext, Reporter, System};

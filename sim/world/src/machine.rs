@@ -80,6 +80,34 @@ pub(crate) struct State {
     unseen: VecDeque<Happening>,
     watcher: Option<Waker>,
     overflowed: bool,
+    /// Who looks at the history while it is made.
+    onlooker: Option<Onlooker>,
+    /// Whether the onlooker has seen enough, and whom to wake then.
+    stopped: bool,
+    stop_waker: Option<Waker>,
+}
+
+/// Looks at what a history has got since the last time; says whether the run is to go on.
+///
+/// It is called in the middle of a simulation, so it may neither draw nor read a clock nor make a hash map of std's: the run
+/// must be the same whether or not somebody looks on. (Let a thread that is there already do the work.)
+pub type GoOn = Box<dyn FnMut(&[Entry]) -> bool + Send>;
+
+struct Onlooker {
+    go_on: GoOn,
+    /// How many entries it has seen, and with how many it is asked again.
+    seen: usize,
+    next: usize,
+}
+
+impl Onlooker {
+    /// It is not asked before there are so many entries.
+    const FIRST: usize = 256;
+
+    /// Then whenever there is an eighth more: to judge the whole anew each time costs about nine times what it costs once.
+    fn later(entries: usize) -> usize {
+        entries + (entries / 8).max(Onlooker::FIRST / 2)
+    }
 }
 
 /// An event that was waited for: when, what, and whom it is about.
@@ -190,6 +218,9 @@ impl Machine {
             unseen: VecDeque::new(),
             watcher: None,
             overflowed: false,
+            onlooker: None,
+            stopped: false,
+            stop_waker: None,
         };
         Arc::new(Machine { time: TimeHandle::current(), madsim: madsim::runtime::Handle::current(), config, state: Mutex::new(state) })
     }
@@ -310,6 +341,30 @@ impl Machine {
         self.lock().1.overflowed
     }
 
+    /// From now on, somebody looks on.
+    pub(crate) fn look_on(&self, go_on: GoOn) {
+        self.lock().1.onlooker = Some(Onlooker { go_on, seen: 0, next: Onlooker::FIRST });
+    }
+
+    /// Whether the onlooker had seen enough.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.lock().1.stopped
+    }
+
+    /// Does this, until it is done or the onlooker has seen enough.
+    pub(crate) async fn unless_stopped(&self, body: impl Future<Output = ()>) {
+        let mut body = std::pin::pin!(body);
+        poll_fn(|cx| {
+            if body.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let (_, mut state) = self.lock();
+            state.stop_waker = Some(cx.waker().clone());
+            if state.stopped { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     /// What went wrong in the harness itself, if anything did.
     pub fn harness_failure(&self) -> Option<String> {
         self.lock().1.harness_failure.clone()
@@ -382,6 +437,9 @@ impl State {
     }
 
     pub(crate) fn record(&mut self, t: SimTime, what: What) {
+        if self.stopped {
+            return;
+        }
         if self.history.len() >= HISTORY_MAX {
             self.overflowed = true;
             return;
@@ -400,6 +458,18 @@ impl State {
                 let node = subject.and_then(|party| if let Party::Node(id) = party { Some(id) } else { None });
                 self.history.push(Entry { t, what: What::Event { event, node } });
             }
+        }
+        self.ask_onlooker();
+    }
+
+    fn ask_onlooker(&mut self) {
+        let entries = self.history.len();
+        let Some(onlooker) = self.onlooker.as_mut().filter(|o| o.next <= entries) else { return };
+        let go_on = (onlooker.go_on)(&self.history[onlooker.seen..]);
+        (onlooker.seen, onlooker.next) = (entries, Onlooker::later(entries));
+        if !go_on {
+            self.stopped = true;
+            self.stop_waker.take().into_iter().for_each(Waker::wake);
         }
     }
 

@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 pub(crate) const CHECKER: Checker = Checker {
     name: "linearizable",
     client_side: true,
+    prefix: true,
     about: "there is one order of all operations, each between its invocation and its answer, in which every answer is right",
     // Where there is nothing but what hangs on leases and lines, there is nothing to judge.
     applies: |view| {

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 pub(crate) const CHECKER: Checker = Checker {
     name: "raft",
     client_side: false,
+    prefix: true,
     about: "election safety, log matching, leader completeness, state-machine safety, quorums, joint consensus",
     applies: |_| true,
     check,

@@ -11,6 +11,7 @@ use crate::{
     once::run_once,
 };
 use squall_history::{History, SimTime, read_jsonl};
+use squall_world::Run;
 use std::{
     fs,
     io::BufReader,
@@ -62,8 +63,9 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
             }
         });
     }
-    let (exit, again) = finish_one(&plan, None, systems, &args.output, Some(format!("squall replay {}", path.display())))?;
-    if let Some(digest) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten().filter(|digest| *digest != again) {
+    let (exit, run) = finish_one(&plan, None, systems, &args.output, Some(format!("squall replay {}", path.display())))?;
+    let kept = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten();
+    if let Some(digest) = kept.filter(|kept| !is_run_of(&run, kept)).map(|(digest, _)| digest) {
         let text = format!("this is not the run of {}: its digest was {digest}", args.plan.display());
         match other_code {
             Some(_) => eprintln!("warning: {text}"),
@@ -71,6 +73,16 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         }
     }
     Ok(exit)
+}
+
+/// Whether a run is the one that was kept, as far as both of them go.
+fn is_run_of(run: &Run, (digest, entries): &(String, Option<usize>)) -> bool {
+    match entries {
+        // The kept one was stopped: it is the beginning of this one.
+        Some(entries) if run.history.len() >= *entries => squall_history::digest_of(&run.history[..*entries]) == *digest,
+        Some(_) => run.stopped,
+        None => run.stopped || run.digest == *digest,
+    }
 }
 
 /// A history: of a report directory, of a file of JSON lines, or of a plan that is run for it.

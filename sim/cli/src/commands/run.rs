@@ -4,10 +4,11 @@ use crate::{
     Exit, Systems,
     failure::Failure,
     keep::{keep, new_directory, place, replay_command},
-    once::{Judged, Loaded, load, run_once},
+    once::{Judged, Loaded, decisive, load, run_until},
 };
 use squall_history::{Entry, Event, to_line, write_jsonl};
 use squall_scenario::{Expect, Scenario, plan};
+use squall_world::Run;
 use std::{
     collections::BTreeMap,
     fs,
@@ -56,6 +57,15 @@ pub(crate) struct Output {
     /// Keep the run even when it is valid
     #[arg(long)]
     keep: bool,
+    /// End a run at its first violation; what only the end tells is unknown then
+    #[arg(long)]
+    fail_fast: bool,
+}
+
+impl Output {
+    fn once(&self, plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
+        run_until(plan, self.fail_fast.then(|| decisive(plan)), systems)
+    }
 }
 
 pub(crate) fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
@@ -81,15 +91,15 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 }
 
 /// Runs one plan, shows and keeps what is to be shown and kept. `replay`: how to run it again, when
-/// its plan is in a file already. Answers the run's digest too.
+/// its plan is in a file already. Answers the run, too.
 pub(crate) fn finish_one(
     plan: &Scenario,
     source: Option<&str>,
     systems: &Systems,
     output: &Output,
     replay: Option<String>,
-) -> Result<(Exit, String), Failure> {
-    let mut judged = run_once(plan, systems)?;
+) -> Result<(Exit, Run), Failure> {
+    let mut judged = output.once(plan, systems)?;
     judged.report.met = Some(met(&plan.expect, &judged) == Exit::Ok);
     if let Some(path) = &output.history {
         let mut file = BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
@@ -107,14 +117,14 @@ pub(crate) fn finish_one(
         if output.json { eprintln!("{line}") } else { println!("{line}") }
     }
     if output.recheck {
-        recheck(plan, &judged, systems)?;
+        recheck(plan, &judged, output, systems)?;
     }
-    Ok((met(&plan.expect, &judged), judged.run.digest))
+    Ok((met(&plan.expect, &judged), judged.run))
 }
 
 /// The same plan once more must be the same run.
-fn recheck(plan: &Scenario, first: &Judged, systems: &Systems) -> Result<(), Failure> {
-    let again = run_once(plan, systems)?;
+fn recheck(plan: &Scenario, first: &Judged, output: &Output, systems: &Systems) -> Result<(), Failure> {
+    let again = output.once(plan, systems)?;
     if again.run.digest == first.run.digest {
         return Ok(());
     }
@@ -233,9 +243,10 @@ fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &A
 
 /// Runs one of many seeds. True when the others need not be run.
 fn one_of_many(plan: &Scenario, source: &str, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
-    let judged = run_once(plan, systems).and_then(|judged| {
-        if args.output.recheck {
-            recheck(plan, &judged, systems)?;
+    let output = &args.output;
+    let judged = output.once(plan, systems).and_then(|judged| {
+        if output.recheck {
+            recheck(plan, &judged, output, systems)?;
         }
         Ok(judged)
     });
