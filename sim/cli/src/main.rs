@@ -7,5 +7,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // `squall ... | head` ends quietly when head has seen enough, as other tools do.
+    sigpipe::reset();
     squall::main(squall_adapters::all())
 }

@@ -92,11 +92,16 @@ fn histories_of_ours_are_judged_by_every_checker_and_exported() {
     let at = good.rfind("{\"got\":{\"value\":\"v").unwrap() + 17;
     let bad = format!("{}nobody-{}", &good[..at], &good[at + 1..]);
     let (code, text) = check(dir.path(), "bad.jsonl", &bad, &["--model", "kv"]);
-    assert!(code == 1 && text.contains("nobody-"), "{code} {text}");
+    assert!(code == 1 && text.contains("nobody-") && text.contains("alone have no order"), "{code} {text}");
     // Cut off, it is not valid.
     let cut = &good[..good[..good.len() / 2].rfind('\n').unwrap() + 1];
     let (code, text) = check(dir.path(), "cut.jsonl", cut, &["--model", "kv"]);
     assert!(code == 4 && text.contains("does not come to its end"), "{code} {text}");
+    // An order, at once, and one that names every call that was answered.
+    let (code, text) = check(dir.path(), "good.jsonl", &good, &["--model", "kv", "--witness", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let (order, answered) = (json["orders"][0]["order"].as_array().unwrap().len(), good.matches("{\"ok\":{").count());
+    assert!(code == 0 && order >= answered, "{order} of {answered}");
     // As EDN, the gets, puts and swaps of a history without deletes say the same.
     let registers: String = "{\"squall_history\":3}\n\
         {\"t\":1,\"what\":{\"invoke\":{\"client\":1,\"op\":1,\"ask\":{\"put\":{\"key\":\"k\",\"value\":\"a\\\"b\"}}}}}\n\
@@ -122,6 +127,19 @@ fn histories_of_ours_are_judged_by_every_checker_and_exported() {
 }
 
 #[test]
+fn limits_hold_for_a_long_store_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("h.jsonl");
+    let name = file.to_str().unwrap();
+    let out = squall(&["bench", "checker", "--generate", name, "--ops", "200000", "--unknown-per-mille", "100"]);
+    assert!(out.status.success());
+    for witness in [&["--witness"][..], &[]] {
+        let (code, text) = told(squall(&[&["check", name, "--model", "kv", "--time-limit", "1ms"], witness].concat()));
+        assert!(code == 4 && text.contains("every answer before that has an order"), "{code} {text}");
+    }
+}
+
+#[test]
 fn mistakes_say_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let (code, text) = check(dir.path(), "a.log", STALE, &["--model", "regster"]);
@@ -136,8 +154,8 @@ fn mistakes_say_what_to_do() {
     assert!(code == 2 && text.contains("line 1"), "{code} {text}");
     let (code, text) = check(dir.path(), "e.txt", "hello\n", &["--model", "register"]);
     assert!(code == 2 && text.contains("this is no history"), "{code} {text}");
-    let limited = &["--model", "kv", "--time-limit", "1s"];
-    let (code, text) = check(dir.path(), "f.log", STALE, limited);
+    let ours = "{\"squall_history\":4}\n{\"t\":1,\"what\":\"end\"}\n";
+    let (code, text) = check(dir.path(), "f.jsonl", ours, &["--time-limit", "1s"]);
     assert!(code == 2 && text.contains("bounds of their own"), "{code} {text}");
     let (code, text) = check(dir.path(), "g.log", STALE, &["--model", "register", "--independent"]);
     assert!(code == 2 && text.contains("they are for EDN; this is jepsen-log"), "{code} {text}");

@@ -3,13 +3,14 @@
 use super::{
     Store, calls,
     log::Log,
+    minimal::{Effort, minimal},
     quick::{Missed, witness},
-    revision::search,
+    revision::{judge, order, search},
     store::{State, modified},
 };
 use crate::{Verdict, foreign::Foreign};
 use squall_history::{Act, Answer, ClientId, Compare, CompletedOp, Op, OpEnd, OpId, Output, SeededStream, SimTime};
-use squall_linear::{Decision, decide, unlimited};
+use squall_linear::{CallId, CallOf, Decision, decide, replay, unlimited};
 
 /// What a history was found to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +113,40 @@ fn random_history(draws: &mut SeededStream) -> Vec<CompletedOp> {
 }
 
 fn generic(ops: &[CompletedOp]) -> Decision<State> {
+    decide(&Store, &calls_of(ops), false, &mut unlimited)
+}
+
+fn calls_of(ops: &[CompletedOp]) -> Vec<CallOf<Store>> {
     let answer = |op: &CompletedOp| op.output().map(|output| Answer { output: output.clone(), revision: op.revision });
-    let calls = calls(ops, |op| (op.ask.clone(), answer(op)));
-    decide(&Store, &calls, false, &mut unlimited)
+    calls(ops, |op| (op.ask.clone(), answer(op)))
+}
+
+/// The proof either way is one: an order that replays, or a part that has none either and nothing of which can be spared.
+fn proved(ops: &[CompletedOp], none: &Foreign) -> Result<(), String> {
+    match judge(ops, none, &mut unlimited).map_err(|verdict| *verdict) {
+        Ok(fills) => replay(&Store, &calls_of(ops), &order(ops, &fills).iter().map(|id| CallId(id.0)).collect::<Vec<_>>())
+            .map_err(|why| format!("the order does not replay: {why}")),
+        Err(Verdict::Invalid(witness)) => {
+            let (part, relaxed) = minimal(ops, none, &witness.ops, Effort::MUCH);
+            let relax = |op: &CompletedOp, kept: &[OpId]| match op.end {
+                OpEnd::Ok(..) if kept.contains(&op.id) => Some(op.clone()),
+                OpEnd::Ok(..) if !op.ask.may_write() => None,
+                _ => Some(CompletedOp { end: OpEnd::Open, ended_at: usize::MAX, revision: None, ..op.clone() }),
+            };
+            let has_order = |kept: &[OpId]| {
+                let some: Vec<CompletedOp> = ops.iter().filter_map(|op| relax(op, kept)).collect();
+                generic(&some).is_linearizable()
+            };
+            let spared = |id: &OpId| part.iter().copied().filter(|other| other != id).collect::<Vec<_>>();
+            match part.iter().find(|id| !has_order(&spared(id))) {
+                _ if part.is_empty() => Err("no minimal part was found".to_string()),
+                _ if has_order(&part) => Err(format!("the part {part:?} has an order (with {relaxed} others)")),
+                Some(id) => Err(format!("{id} can be spared in {part:?}")),
+                None => Ok(()),
+            }
+        }
+        Err(_) => Ok(()),
+    }
 }
 
 /// One random history: by the generic search, by the exact search among the revisions, and in one pass.
@@ -124,19 +156,20 @@ fn generic(ops: &[CompletedOp]) -> Decision<State> {
 pub fn differential(draws: &mut SeededStream) -> Result<Round, String> {
     let ops = random_history(draws);
     let none = Foreign::default();
-    let found = search(&ops, &none, false);
-    let quickly = Log::of(&ops).map_or(Err(Missed::Unsure), |log| witness(&log, &none, 0));
+    let found = search(&ops, &none, false, &mut unlimited);
+    let quickly = Log::of(&ops).map_or(Err(Missed::Unsure), |log| witness(&log, &none, 0, &mut unlimited));
     let generic = generic(&ops);
     let legal = generic.is_linearizable();
     let fits = match (&found, &quickly) {
-        (Verdict::Valid, Ok(()) | Err(Missed::Unsure)) => legal,
-        (Verdict::Invalid(_), Err(_)) => !legal,
+        (Ok(_), Ok(_) | Err(Missed::Unsure)) => legal,
+        (Err(verdict), Err(_)) if matches!(**verdict, Verdict::Invalid(_)) => !legal,
         _ => false,
     };
-    if !fits {
+    let proved = proved(&ops, &none);
+    if !fits || proved.is_err() {
         let line = |op: &CompletedOp| format!("{op:?}\n");
         let history: String = ops.iter().map(line).collect();
-        return Err(format!("the generic search says {generic:?}, the exact one {found:?}, the pass {quickly:?}:\n{history}"));
+        return Err(format!("the generic search says {generic:?}, the exact one {found:?}, the pass {quickly:?}; {proved:?}:\n{history}"));
     }
     let claimed = ops.iter().filter(|op| op.output().is_some_and(|o| modified(&op.ask, o))).count() as u64;
     let last = ops.iter().filter_map(|op| op.revision).max().unwrap_or(1);

@@ -10,6 +10,7 @@
 mod differential;
 mod foresight;
 mod log;
+mod minimal;
 mod quick;
 mod read;
 mod revision;
@@ -20,10 +21,11 @@ pub use read::{Columns, OneGo, read_columns};
 pub use store::{State as StoreState, Store};
 
 use crate::{Checker, Verdict, Witness, foreign::Foreign};
+use minimal::{Effort, minimal};
 use squall_history::{Answer, CompletedOp, Op, OpEnd, OpId, Output, View};
 use squall_linear::{
     Call, CallId, CallOf, Counterexample, Decision, Found, Model, Progress, RawCall, RawEnd, RawHistory, Register, RegisterAnswer,
-    RegisterAsk, Stuck, Value, decide, explain,
+    RegisterAsk, Stuck, Value, decide, explain, unlimited,
 };
 use std::collections::BTreeMap;
 
@@ -59,7 +61,10 @@ fn check(view: &View<'_>) -> Verdict {
     let spans_keys = |op: &CompletedOp| matches!(op.ask, Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. });
     match ops.iter().any(spans_keys) {
         false => check_keys(ops.into_owned()),
-        true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => revision::judge(&ops, &foreign),
+        true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => {
+            let told = revision::judge(&ops, &foreign, &mut unlimited).map_or_else(|verdict| *verdict, |_| Verdict::Valid);
+            if let Verdict::Invalid(witness) = told { Verdict::Invalid(with_minimal(witness, &ops, &foreign)) } else { told }
+        }
         true => check_store(&ops),
     }
 }
@@ -70,21 +75,30 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut squall_linear::Options<'_>) -
     let own = foreign.without(ops);
     let judged = |verdict| squall_linear::Judged { calls: own.len(), keys: 1, verdict };
     let with_revisions = own.iter().all(|op| op.output().is_none() || op.revision.is_some());
-    if with_revisions && !options.order {
-        return judged(match revision::judge(&own, &foreign) {
-            Verdict::Valid => Found::Linearizable(vec![]),
-            Verdict::Unknown(why) => Found::Unknown(why),
-            Verdict::Invalid(witness) => Found::Not(Box::new(Counterexample {
-                key: None,
-                call: CallId(witness.ops.last().map_or(0, |id| id.0)),
-                states: vec![],
-                states_in_all: 0,
-                open: vec![],
-                why: [witness.summary].into_iter().chain(witness.details).collect(),
-                minimal: witness.ops.iter().map(|id| CallId(id.0)).collect(),
-                relaxed: 0,
-            })),
-        });
+    if with_revisions {
+        let found = match revision::judge(&own, &foreign, options.watchdog).map_err(|verdict| *verdict) {
+            Ok(fills) if options.order => {
+                let order = revision::order(&own, &fills).iter().map(|id| CallId(id.0)).collect();
+                Found::Linearizable(vec![(None, order)])
+            }
+            Ok(_) | Err(Verdict::Valid) => Found::Linearizable(vec![]),
+            Err(Verdict::Unknown(why)) => Found::Unknown(why),
+            Err(Verdict::Invalid(witness)) => {
+                let (minimal, relaxed) = if options.explain { minimal(&own, &foreign, &witness.ops, Effort::MUCH) } else { (vec![], 0) };
+                let call_id = |id: &OpId| CallId(id.0);
+                Found::Not(Box::new(Counterexample {
+                    key: None,
+                    call: witness.ops.last().map_or(CallId(0), call_id),
+                    states: vec![],
+                    states_in_all: 0,
+                    open: vec![],
+                    why: [witness.summary].into_iter().chain(witness.details).collect(),
+                    minimal: minimal.iter().map(call_id).collect(),
+                    relaxed,
+                }))
+            }
+        };
+        return judged(found);
     }
     let answer = |op: &CompletedOp| op.output().map(|output| Answer { output: output.clone(), revision: op.revision });
     let calls = calls(&own, |op| (op.ask.clone(), answer(op)));
@@ -95,6 +109,18 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut squall_linear::Options<'_>) -
             Found::Unknown(format!("everything before the return of call {at} has an order ({events} events)"))
         }
     })
+}
+
+/// The operations that show it are a part that has no order either, and nothing of which can be spared.
+fn with_minimal(mut witness: Box<Witness>, ops: &[CompletedOp], foreign: &Foreign) -> Box<Witness> {
+    let (part, relaxed) = minimal(ops, foreign, &witness.ops, Effort::LITTLE);
+    if !part.is_empty() {
+        let others = if relaxed > 0 { format!(", whatever became of {relaxed} other writes") } else { String::new() };
+        let list: Vec<String> = part.iter().map(OpId::to_string).collect();
+        witness.details.push(format!("{} alone: there is no order{others}", list.join(", ")));
+        witness.ops = part;
+    }
+    witness
 }
 
 /// Operations as other models read them: get, put and cas of a key are read, write and cas of a register.

@@ -5,12 +5,13 @@
 
 use super::{
     log::{DoesNotFit, Kind, Log, NONE, Row},
-    quick::witness,
+    quick::{Missed, witness},
 };
 use crate::foreign::Foreign;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use squall_history::{Entry, Op, OpEnd, What};
+use squall_linear::frontier::Watchdog;
 use std::io::{self, Read};
 
 /// What was found in one go.
@@ -22,6 +23,13 @@ pub enum OneGo {
         ops: usize,
         /// Whether its last line says that it is whole.
         ended: bool,
+    },
+    /// It was told to stop.
+    Stopped {
+        /// As above.
+        ops: usize,
+        /// Every answer before this revision has an order.
+        revision: u64,
     },
     /// Something else is to decide: there are leases or lines in it, or no revisions; or no witness was found.
     Undecided,
@@ -78,10 +86,11 @@ pub fn read_columns(mut input: impl Read) -> io::Result<Option<Columns>> {
 }
 
 impl Columns {
-    /// Looks for a witness.
-    pub fn decide(&self) -> OneGo {
-        match witness(&self.log, &Foreign::default(), 0) {
-            Ok(()) => OneGo::Valid { ops: self.log.rows.len(), ended: self.ended },
+    /// Looks for a witness, as long as it may.
+    pub fn decide(&self, go_on: Watchdog<'_>) -> OneGo {
+        match witness(&self.log, &Foreign::default(), 0, go_on) {
+            Ok(_) => OneGo::Valid { ops: self.log.rows.len(), ended: self.ended },
+            Err(Missed::Stopped(revision)) => OneGo::Stopped { ops: self.log.rows.len(), revision },
             Err(_) => OneGo::Undecided,
         }
     }
@@ -311,7 +320,7 @@ mod tests {
     fn go(history: &[Entry]) -> OneGo {
         let mut bytes = Vec::new();
         write_jsonl(history, &mut bytes).unwrap();
-        read_columns(&bytes[..]).unwrap().map_or(OneGo::Undecided, |columns| columns.decide())
+        read_columns(&bytes[..]).unwrap().map_or(OneGo::Undecided, |columns| columns.decide(&mut squall_linear::unlimited))
     }
 
     #[test]
@@ -333,6 +342,7 @@ mod tests {
                     assert!(ended && told == Verdict::Valid, "seed {seed}: {told:?}");
                     decided += 1;
                 }
+                OneGo::Stopped { .. } => panic!("nobody stops it"),
                 OneGo::Undecided => assert!(seed % 3 == 2 || told != Verdict::Valid, "seed {seed}: the columns miss it"),
             }
         }
@@ -343,7 +353,7 @@ mod tests {
     fn what_does_not_fit_is_left_to_others() {
         let undecided = |text: &str| {
             let columns = read_columns(text.as_bytes()).unwrap();
-            assert!(columns.is_none_or(|columns| columns.decide() == OneGo::Undecided), "{text}");
+            assert!(columns.is_none_or(|columns| columns.decide(&mut squall_linear::unlimited) == OneGo::Undecided), "{text}");
         };
         let head = "{\"squall_history\":3}\n";
         undecided("");

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{Verdict, Witness, foreign::Foreign};
 use squall_history::{CompletedOp, KeyValue, Op, OpEnd, OpId, Output, SimTime, stream};
+use squall_linear::{Progress, frontier::Watchdog};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No more revisions are replayed in one search, over all the choices that are tried.
@@ -39,6 +40,9 @@ const CHOICES_A_HOLE: usize = 50;
 
 /// No more candidates for a gap are looked at, over all the choices of one search: a second or two.
 const CANDIDATES_MAX: usize = 20_000_000;
+
+/// Every so many revisions somebody is asked whether to go on.
+pub(super) const ASKED_EVERY: u64 = 256;
 
 /// In a brief search no more choices are tried than this.
 const CHOICES_BRIEF: usize = 200;
@@ -72,6 +76,15 @@ impl Possible {
 struct Possible {
     state: State,
     used: BTreeMap<usize, usize>,
+}
+
+/// How a store came about: who filled which revision, and when that was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    revision: u64,
+    /// `None`: something that is foreign.
+    op: Option<usize>,
+    asked: usize,
 }
 
 /// What stands, among the classes, for revisions that changed none of these keys and values.
@@ -118,23 +131,54 @@ enum Place {
     Member(usize, usize),
 }
 
+/// Who wrote the revisions that nobody claims: the places of operations of unknown outcome; `None`: something that is foreign.
+pub(super) type Fills = Vec<(u64, Option<usize>)>;
+
 /// Judges operations of which every answered one carries a revision.
-pub(super) fn judge(ops: &[CompletedOp], foreign: &Foreign) -> Verdict {
+///
+/// # Errors
+/// What is wrong, or why it is not known.
+pub(super) fn judge(ops: &[CompletedOp], foreign: &Foreign, go_on: Watchdog<'_>) -> Result<Fills, Box<Verdict>> {
     // Most histories have a witness that is found in one pass.
-    let Ok(log) = Log::of(ops) else { return search(ops, foreign, false) };
-    match witness(&log, foreign, foreign_floor(ops, foreign)) {
-        Ok(()) => Verdict::Valid,
-        Err(Missed::Unsure) => search(ops, foreign, false),
+    let Ok(log) = Log::of(ops) else { return search(ops, foreign, false, go_on) };
+    match witness(&log, foreign, foreign_floor(ops, foreign), go_on) {
+        Ok(filled) => {
+            let place = |row: u32| (row != NONE).then(|| log.places[row as usize] as usize);
+            Ok(filled.into_iter().map(|(revision, row)| (revision, place(row))).collect())
+        }
+        Err(Missed::Unsure) => search(ops, foreign, false, go_on),
+        Err(Missed::Stopped(revision)) => Err(stopped(revision)),
         Err(Missed::Impossible { row, key, value, revision, since }) => {
             // The search tells more, where it comes to an end soon.
-            let told = search(ops, foreign, true);
-            if let Verdict::Unknown(_) = told { impossible(ops, &log, (row, key, value), revision, since) } else { told }
+            let told = search(ops, foreign, true, go_on);
+            Err(
+                if let Err(told) = told
+                    && !matches!(*told, Verdict::Unknown(_))
+                {
+                    told
+                } else {
+                    impossible(ops, &log, (row, key, value), revision, since)
+                },
+            )
         }
     }
 }
 
+fn stopped(revision: u64) -> Box<Verdict> {
+    Box::new(Verdict::Unknown(format!("it was stopped at revision {revision}: every answer before that has an order")))
+}
+
+/// The operations in an order that explains every answer: each revision's write, and then those who saw it.
+pub(super) fn order(ops: &[CompletedOp], fills: &Fills) -> Vec<OpId> {
+    let answered = ops.iter().filter_map(|op| Some(((op.revision?, !modified(&op.ask, op.output()?), op.invoked_at), op.id)));
+    let filled = fills.iter().filter_map(|(revision, place)| Some(((*revision, false, 0), ops[(*place)?].id)));
+    let mut all: Vec<_> = answered.chain(filled).collect();
+    all.sort_unstable();
+    all.into_iter().map(|(_, id)| id).collect()
+}
+
 /// An answer tells of a key what nobody can have written.
-fn impossible(ops: &[CompletedOp], log: &Log, (row, key, value): (u32, u32, u32), revision: u64, since: u64) -> Verdict {
+fn impossible(ops: &[CompletedOp], log: &Log, (row, key, value): (u32, u32, u32), revision: u64, since: u64) -> Box<Verdict> {
     let op = &ops[log.places[row as usize] as usize];
     let key = log.keys.text(key);
     let holds = if value == NONE { "absent".to_string() } else { log.values.text(value) };
@@ -147,23 +191,24 @@ fn impossible(ops: &[CompletedOp], log: &Log, (row, key, value): (u32, u32, u32)
     let mut details: Vec<String> = last.map(|o| format!("revision {since}: {}", told(o))).into_iter().collect();
     details.push(format!("it was otherwise at revision {since}, and no write of unknown outcome fits between that and {revision}"));
     let ids = last.map(|o| o.id).into_iter().chain([op.id]).collect();
-    *violation(if op.revision == Some(revision) { "wrong-answer" } else { "wrong-past" }, ended(op), summary, details, ids)
+    violation(if op.revision == Some(revision) { "wrong-answer" } else { "wrong-past" }, ended(op), summary, details, ids)
 }
 
 /// The highest revision that anybody had been told before the first of what is foreign was asked for.
-fn foreign_floor(ops: &[CompletedOp], foreign: &Foreign) -> u64 {
+pub(super) fn foreign_floor(ops: &[CompletedOp], foreign: &Foreign) -> u64 {
     ops.iter().filter(|op| op.ended_at < foreign.from).filter_map(|op| op.revision).max().unwrap_or(0)
 }
 
 /// The exact search, which also explains. A brief one gives up soon.
-pub(super) fn search(ops: &[CompletedOp], foreign: &Foreign, brief: bool) -> Verdict {
-    match Engine::new(ops, foreign).and_then(|engine| engine.replay(brief)) {
-        Ok(()) => Verdict::Valid,
-        Err(verdict) => *verdict,
-    }
+///
+/// # Errors
+/// What is wrong, or why it is not known.
+pub(super) fn search(ops: &[CompletedOp], foreign: &Foreign, brief: bool, go_on: Watchdog<'_>) -> Result<Fills, Box<Verdict>> {
+    let fills = Engine::new(ops, foreign)?.replay(brief, go_on)?;
+    Ok(fills.into_iter().map(|step| (step.revision, step.op)).collect())
 }
 
-fn is_unknown(verdict: &Result<(), Box<Verdict>>) -> bool {
+fn is_unknown<T>(verdict: &Result<T, Box<Verdict>>) -> bool {
     verdict.as_ref().is_err_and(|v| matches!(**v, Verdict::Unknown(_)))
 }
 
@@ -401,7 +446,7 @@ impl<'o> Engine<'o> {
 
     /// A search that begins badly may take for ever where another order finds its way at once, so several
     /// are made (Gomes, Selman and Kautz 1998). Whichever comes to its end decides.
-    fn replay(&self, brief: bool) -> Result<(), Box<Verdict>> {
+    fn replay(&self, brief: bool, go_on: Watchdog<'_>) -> Result<Vec<Step>, Box<Verdict>> {
         let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
         if last > STEPS_MAX {
             return Err(Box::new(Verdict::Unknown(format!("revision {last} was told, and no more than {STEPS_MAX} are replayed"))));
@@ -409,10 +454,10 @@ impl<'o> Engine<'o> {
         let claimed = |revision: u64| self.claims.contains_key(&revision) || self.foreign.claims.contains_key(&revision);
         let foresight = Foresight::new(self.ops, claimed, last);
         let limit = CHOICES_A_HOLE * (last as usize).saturating_sub(self.claims.len());
-        let search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max);
+        let mut search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max, go_on);
         let orders = [Order::AsAsked, Order::LatestFirst].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
         if brief {
-            return self.search(last, None, Order::AsAsked, CHOICES_BRIEF.min(limit));
+            return self.search(last, None, Order::AsAsked, CHOICES_BRIEF.min(limit), go_on);
         }
         // Where one search is long, another is not better.
         let long = self.classes.len() * (last as usize).saturating_sub(self.claims.len()) > CANDIDATES_MAX;
@@ -423,23 +468,40 @@ impl<'o> Engine<'o> {
             return verdict;
         }
         // Foresight gives up before the answer that tells why: where it can be reached, it says more.
-        let explained = self.search(last, None, Order::AsAsked, limit);
+        let explained = self.search(last, None, Order::AsAsked, limit, go_on);
         if is_unknown(&explained) { verdict } else { explained }
     }
 
-    fn search(&self, last: u64, foresight: Option<&Foresight<'_>>, order: Order, choices_max: usize) -> Result<(), Box<Verdict>> {
+    fn search(
+        &self,
+        last: u64,
+        foresight: Option<&Foresight<'_>>,
+        order: Order,
+        choices_max: usize,
+        go_on: Watchdog<'_>,
+    ) -> Result<Vec<Step>, Box<Verdict>> {
         let mut draws = stream(if let Order::Shuffled(n) = order { n } else { 0 }, "choices");
         let start = Possible { state: State::default(), used: BTreeMap::new() };
         self.hold_reads(1, &start)?;
-        // With each, when its last write was asked for.
-        let mut untried = vec![(start, 0)];
+        // With each, how it came about.
+        let mut untried = vec![(start, Step::default())];
+        let mut path: Vec<Step> = Vec::new();
         let mut tried: BTreeSet<Possible> = BTreeSet::new();
         // Why the attempt that came furthest came no further.
         let mut furthest: Option<(u64, Box<Verdict>)> = None;
         let (mut steps, mut tried_bytes, mut candidates) = (0, 0, 0);
-        'attempts: while let Some((mut store, mut asked)) = untried.pop() {
+        'attempts: while let Some((mut store, step)) = untried.pop() {
+            let mut asked = step.asked;
+            path.truncate(path.partition_point(|earlier| earlier.revision < step.revision));
+            path.push(step);
             while store.state.revision < last {
                 steps += 1;
+                if steps % ASKED_EVERY == 0 {
+                    let progress = Progress { visits: steps, bytes: tried_bytes, events: store.state.revision as usize };
+                    if !go_on(progress) {
+                        return Err(stopped(furthest.map_or(store.state.revision, |(revision, _)| revision.max(store.state.revision))));
+                    }
+                }
                 if steps > STEPS_MAX || candidates > CANDIDATES_MAX || tried_bytes > TRIED_BYTES_MAX || tried.len() > choices_max {
                     return Err(Box::new(Verdict::Unknown(format!(
                         "too many writes of unknown outcome: {} choices and {steps} steps were tried",
@@ -460,19 +522,19 @@ impl<'o> Engine<'o> {
                         candidates += self.classes.len() + store.state.keys.len();
                         let mut choices = self.fill(revision, &store, asked);
                         match order {
-                            Order::AsAsked => choices.sort_by_key(|(_, a)| (*a < asked, a.abs_diff(asked))),
-                            Order::LatestFirst => choices.sort_by_key(|(_, a)| std::cmp::Reverse(*a)),
+                            Order::AsAsked => choices.sort_by_key(|(_, step)| (step.asked < asked, step.asked.abs_diff(asked))),
+                            Order::LatestFirst => choices.sort_by_key(|(_, step)| std::cmp::Reverse(step.asked)),
                             Order::Shuffled(_) => draws.shuffle(&mut choices),
                         }
                         let mut wrong = choices.is_empty().then(|| self.unexplained(revision));
-                        for (choice, asked) in choices.into_iter().rev() {
+                        for (choice, step) in choices.into_iter().rev() {
                             match self.hold_reads(revision, &choice) {
                                 Ok(()) if foresight.is_some_and(|f| !self.has_future(f, &choice)) => {
                                     wrong.get_or_insert_with(|| self.unexplained(revision));
                                 }
                                 Ok(()) if tried.insert(choice.clone()) => {
                                     tried_bytes += 2 * choice.bytes();
-                                    untried.push((choice, asked));
+                                    untried.push((choice, step));
                                 }
                                 Ok(()) => {}
                                 Err(why) => wrong = Some(why),
@@ -487,7 +549,8 @@ impl<'o> Engine<'o> {
                     continue 'attempts;
                 }
             }
-            return Ok(());
+            // The first is how it began.
+            return Ok(path.split_off(1));
         }
         Err(furthest.expect("an attempt that does not reach the end has a reason").1)
     }
@@ -512,8 +575,7 @@ impl<'o> Engine<'o> {
     }
 
     /// Nobody claims this revision: the stores that one of those that never returned may have made.
-    /// With each, when its write was asked for.
-    fn fill(&self, revision: u64, store: &Possible, last_asked: usize) -> Vec<(Possible, usize)> {
+    fn fill(&self, revision: u64, store: &Possible, last_asked: usize) -> Vec<(Possible, Step)> {
         let take = |op: usize, class: Option<usize>| {
             let mut next = store.clone();
             next.state.apply(&self.blur(&self.ops[op].ask));
@@ -526,7 +588,7 @@ impl<'o> Engine<'o> {
         };
         if let Some(&op) = self.pinned.get(&revision) {
             let choice = if self.may_write(op, revision) { take(op, None) } else { None };
-            return choice.map(|choice| (choice, self.ops[op].invoked_at)).into_iter().collect();
+            return choice.map(|choice| (choice, Step { revision, op: Some(op), asked: self.ops[op].invoked_at })).into_iter().collect();
         }
         let unused = self.classes.iter().enumerate().filter_map(|(class, members)| {
             let left = &members[store.used.get(&class).copied().unwrap_or(0).min(members.len())..];
@@ -536,13 +598,15 @@ impl<'o> Engine<'o> {
                 left.iter().map(|i| self.ops[*i].invoked_at).min_by_key(|asked| (*asked < last_asked, asked.abs_diff(last_asked)))?;
             self.may_write(op, revision).then_some((op, class, nearest))
         });
-        let mut choices: Vec<(Possible, usize)> = unused.filter_map(|(op, class, asked)| Some((take(op, Some(class))?, asked))).collect();
+        let step = |op, asked| Step { revision, op, asked };
+        let mut choices: Vec<(Possible, Step)> =
+            unused.filter_map(|(op, class, asked)| Some((take(op, Some(class))?, step(Some(op), asked)))).collect();
         let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
         if store.used.get(&FOREIGN).copied().unwrap_or(0) < self.foreign.unclaimed && self.foreign.from < first_seen {
             let mut same = store.clone();
             same.state.revision = revision;
             *same.used.entry(FOREIGN).or_default() += 1;
-            choices.push((same, last_asked));
+            choices.push((same, step(None, last_asked)));
         }
         choices
     }

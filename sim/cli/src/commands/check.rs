@@ -95,11 +95,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     // Nothing is accepted and then ignored.
     let refuse = |option: &str, why: &str| Err(Failure::Usage(format!("{option}: {why}")));
-    if args.model.as_deref().is_none_or(|model| model == "kv") && (args.time_limit.is_some() || args.memory_limit.is_some()) {
-        return refuse(
-            "--time-limit and --memory-limit",
-            "they hold for --model, other than kv; the model kv and the checkers have bounds of their own",
-        );
+    if args.model.is_none() && (args.time_limit.is_some() || args.memory_limit.is_some()) {
+        return refuse("--time-limit and --memory-limit", "they are for --model; the checkers have bounds of their own");
     }
     if is_ours(&args.file)? && (args.independent || args.nil_is_seen) {
         return refuse("--independent and --nil-is-seen", "they are for EDN; this is a history of ours, which says both by itself");
@@ -110,8 +107,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
         if let Some(columns) = read_columns(file).map_err(Failure::io(&args.file))? {
             let read = started.elapsed();
-            if let OneGo::Valid { ops, ended } = columns.decide() {
-                let judged = Judged { calls: ops, keys: 1, verdict: Found::Linearizable(vec![]) };
+            let begun = ProcessTime::now();
+            let (calls, verdict, ended) = match columns.decide(&mut |_| in_bounds(args, begun)) {
+                OneGo::Valid { ops, ended } => (ops, Some(Found::Linearizable(vec![])), ended),
+                OneGo::Stopped { ops, revision } => (
+                    ops,
+                    Some(Found::Unknown(format!("it was stopped at revision {revision}: every answer before that has an order"))),
+                    true,
+                ),
+                OneGo::Undecided => (0, None, true),
+            };
+            if let Some(verdict) = verdict {
+                let judged = Judged { calls, keys: 1, verdict };
                 let cut = if ended { "" } else { "; the history does not come to its end" };
                 return Ok(tell(args, "squall", &judged, None, (read, started.elapsed() - read), cut));
             }
@@ -181,14 +188,16 @@ fn read(args: &Args) -> Result<Source, Failure> {
     Ok(Source::Other(format, history))
 }
 
+/// Whether it may go on, by the limits that were given.
+fn in_bounds(args: &Args, begun: ProcessTime) -> bool {
+    args.time_limit.is_none_or(|limit| begun.elapsed() < limit)
+        && args.memory_limit.is_none_or(|limit| rss_mb() * (1 << 20) as f64 <= limit as f64)
+}
+
 fn judge(args: &Args, model: &str, source: &Source, history: &RawHistory, begun: ProcessTime) -> Result<Judged, Failure> {
     let knossos = matches!(source, Source::Other(Format::Edn, h) if h.calls.iter().all(|c| c.key.is_none()));
     let reads = if knossos && !args.nil_is_seen { Reads::NilIsUnknown } else { Reads::NilIsSeen };
-    let in_bounds = |_: Progress| {
-        args.time_limit.is_none_or(|limit| begun.elapsed() < limit)
-            && args.memory_limit.is_none_or(|limit| rss_mb() * (1 << 20) as f64 <= limit as f64)
-    };
-    let mut watchdog = in_bounds;
+    let mut watchdog = |_: Progress| in_bounds(args, begun);
     let mut options = Options { reads, order: args.witness, explain: true, watchdog: &mut watchdog };
     let unreadable = |e: squall_linear::Unreadable| Failure::Usage(format!("{}: model {model}: {e}", args.file.display()));
     match MODELS.iter().find(|m| m.name == model) {
@@ -285,7 +294,9 @@ fn print_counterexample(why: &Counterexample, history: &RawHistory) {
     let call = &history.calls[why.call.0 as usize - 1];
     let of = why.key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
     println!("\nNo order{of} is left when call {}, `{}` by {}, returns.", why.call.0, said(call), call.process);
-    println!("It could hold then: {}", why.states.join(", "));
+    if !why.states.is_empty() {
+        println!("It could hold then: {}", why.states.join(", "));
+    }
     if why.states_in_all > why.states.len() {
         println!("and {} more states", why.states_in_all - why.states.len());
     }
