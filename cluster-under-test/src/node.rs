@@ -26,7 +26,7 @@ use crate::{
     raft::{LogStore, Peers, Raft, RaftService, StateMachine},
     service::{
         AdminService, ElectionService, Greeter, HealthService, KvService, LeaseService, Lessor, Lines, LockService, MaintenanceService,
-        Members, NoAuth, Parts, PeerService, Replica, WatchService, compact_log, move_leader,
+        Members, NoAuth, PROGRESS_EVERY, Parts, PeerService, Replica, WatchService, compact_log, move_leader,
     },
     wal::{Wal, WalError},
 };
@@ -76,6 +76,8 @@ pub struct NodeConfig {
     pub request_timeout: Duration,
     /// A log segment is closed when it has this many bytes.
     pub segment_bytes: u64,
+    /// A watch that was told nothing for so long is told how far it is, if its client wishes.
+    pub watch_progress_every: Duration,
     /// Old revisions are compacted away: how often, and how many are kept. `None`: never by itself.
     pub auto_compaction: Option<(Duration, u64)>,
 }
@@ -101,6 +103,7 @@ impl NodeConfig {
             keep_entries: 1_000,
             request_timeout: Duration::from_secs(5),
             segment_bytes: 16 << 20,
+            watch_progress_every: PROGRESS_EVERY,
             auto_compaction: None,
         }
     }
@@ -285,7 +288,8 @@ impl<E: Env> Node<E> {
         let handover = 2 * config.election_timeout_max;
         let lessor = Lessor::new(replica.clone(), config.election_timeout_min);
         let members = Members { replica: replica.clone() };
-        let public = public_routes(&replica, &lessor, handover, AdminService { replica: replica.clone(), log: reader });
+        let admin = AdminService { replica: replica.clone(), log: reader };
+        let public = public_routes(&replica, &lessor, handover, config.watch_progress_every, admin);
         let private = |routes: Routes| {
             let ours = of_cluster(config.cluster_id);
             let peer = PeerService { replica: replica.clone(), lessor: lessor.clone(), members: members.clone() };
@@ -371,10 +375,17 @@ impl<E: Env> Node<E> {
     }
 }
 
-fn public_routes<E: Env>(replica: &Replica<E>, lessor: &Lessor<E>, handover: Duration, admin: AdminService<E>) -> Routes {
+fn public_routes<E: Env>(
+    replica: &Replica<E>,
+    lessor: &Lessor<E>,
+    handover: Duration,
+    progress_every: Duration,
+    admin: AdminService<E>,
+) -> Routes {
     let lines = Lines { lessor: lessor.clone() };
+    let watch = WatchService { replica: replica.clone(), open: Arc::default(), progress_every };
     Routes::new(KvServer::new(KvService { replica: replica.clone() }).max_decoding_message_size(MESSAGE_BYTES_MAX))
-        .add_service(WatchServer::new(WatchService { replica: replica.clone(), open: Arc::default() }))
+        .add_service(WatchServer::new(watch))
         .add_service(LeaseServer::new(LeaseService { lessor: lessor.clone() }))
         .add_service(ClusterServer::new(Members { replica: replica.clone() }))
         .add_service(MaintenanceServer::new(MaintenanceService { replica: replica.clone(), handover }))
@@ -382,7 +393,7 @@ fn public_routes<E: Env>(replica: &Replica<E>, lessor: &Lessor<E>, handover: Dur
         .add_service(LockServer::new(LockService { lines }))
         .add_service(AuthServer::new(NoAuth))
         .add_service(HealthServer::new(HealthService { replica: replica.clone() }))
-        .add_service(MyServiceServer::new(Greeter))
+        .add_service(MyServiceServer::new(Greeter::<E>::new()))
         .add_service(AdminServer::new(admin))
 }
 

@@ -43,6 +43,8 @@ pub trait Observer: Send + Sync + 'static {
     fn committed(&self, index: u64, term: u64);
     /// These entries were applied; `state[i]` is the running state hash after `first + i`.
     fn applied(&self, first: u64, state: &[u32]);
+    /// A compaction was applied: what was written over before this revision is forgotten.
+    fn compacted(&self, revision: u64);
     /// A snapshot up to here was written.
     fn snapshot_built(&self, index: u64, term: u64);
     /// A snapshot up to here replaced the state.
@@ -67,6 +69,7 @@ impl Observer for NoObserver {
     fn purged(&self, _index: u64, _term: u64) {}
     fn committed(&self, _index: u64, _term: u64) {}
     fn applied(&self, _first: u64, _state: &[u32]) {}
+    fn compacted(&self, _revision: u64) {}
     fn snapshot_built(&self, _index: u64, _term: u64) {}
     fn snapshot_installed(&self, _index: u64, _term: u64, _state: u32) {}
     fn restored(&self, _index: u64, _term: u64, _state: u32) {}

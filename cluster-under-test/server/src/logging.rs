@@ -44,6 +44,10 @@ impl Observer for Logged {
 
     fn applied(&self, _first: u64, _state: &[u32]) {}
 
+    fn compacted(&self, revision: u64) {
+        tracing::info!(member = self.id(), revision, "compacted");
+    }
+
     fn snapshot_built(&self, index: u64, term: u64) {
         tracing::info!(member = self.id(), index, term, "wrote a snapshot");
     }

@@ -113,6 +113,14 @@ struct Bugs {
     revision_per_op: bool,
     /// Versions are dropped up to this far above the floor.
     compact_beyond: i64,
+    /// Keys keep their create revision beyond their deletion.
+    created_survives: bool,
+    /// Compares of create revisions hold.
+    no_fencing: bool,
+    /// A lease's keys go one by one.
+    lease_keys_one_by_one: bool,
+    /// This put is not done, by this node's clock.
+    by_local_clock: bool,
 }
 
 impl Bugs {
@@ -121,6 +129,10 @@ impl Bugs {
             not_atomic: E::bug(Bug::TxnNotAtomic),
             revision_per_op: E::bug(Bug::TxnRevisionPerOp),
             compact_beyond: if E::bug(Bug::CompactTooMuch) { 8 } else { 0 },
+            created_survives: E::bug(Bug::CreatedSurvivesDelete),
+            no_fencing: E::bug(Bug::NoFencing),
+            lease_keys_one_by_one: E::bug(Bug::LeaseKeysOneByOne),
+            by_local_clock: E::bug(Bug::ApplyByLocalClock) && (E::now().0 / 1_000_000).is_multiple_of(8),
         }
     }
 }
@@ -136,6 +148,9 @@ impl Change<'_> {
 
     fn put(&mut self, put: &PutRequest) -> Result<PutResponse, RequestError> {
         let prev_kv = if put.prev_kv { self.previous(&put.key) } else { None };
+        if self.bugs.by_local_clock {
+            return Ok(PutResponse { header: None, prev_kv });
+        }
         let before = self.current(&put.key).cloned();
         if put.lease != 0 && !self.store.leases.contains_key(&put.lease) {
             return Err(RequestError::LeaseNotFound);
@@ -143,7 +158,10 @@ impl Change<'_> {
         if (put.ignore_value || put.ignore_lease) && before.is_none() {
             return Err(RequestError::KeyNotFound);
         }
-        let (create_revision, version) = before.as_ref().map_or((self.revision, 1), |v| (v.create_revision, v.version + 1));
+        // A planted bug: what was deleted is the same key afterwards.
+        let deleted = if self.bugs.created_survives { self.store.ever(&put.key) } else { None };
+        let earlier = before.as_ref().or(deleted);
+        let (create_revision, version) = earlier.map_or((self.revision, 1), |v| (v.create_revision, v.version + 1));
         let value = match before.as_ref().filter(|_| put.ignore_value) {
             Some(before) => before.value.clone(),
             None => Some(put.value.clone()),
@@ -182,7 +200,13 @@ impl Change<'_> {
     fn revoke(&mut self, id: i64) -> Result<LeaseRevokeResponse, RequestError> {
         let lease = self.store.leases.remove(&id).ok_or(RequestError::LeaseNotFound)?;
         self.store.fold(&id.to_le_bytes());
-        lease.keys.into_iter().for_each(|key| self.bury(key));
+        for key in lease.keys {
+            if self.changed && self.bugs.lease_keys_one_by_one {
+                self.store.revision = self.revision;
+                self.revision += 1;
+            }
+            self.bury(key);
+        }
         Ok(LeaseRevokeResponse { header: None })
     }
 
@@ -353,6 +377,10 @@ impl Change<'_> {
     }
 
     fn holds(&self, compare: &Compare) -> bool {
+        let asks_for_one = !matches!(compare.target_union, Some(TargetUnion::CreateRevision(0)));
+        if self.bugs.no_fencing && compare.target() == CompareTarget::Create && asks_for_one {
+            return true;
+        }
         let now = if self.bugs.not_atomic { self.revision } else { self.store.revision };
         if compare.range_end.is_empty() {
             return compare_one(compare, self.store.at(&compare.key, now));

@@ -195,6 +195,11 @@ impl Store {
         live(self.keys.get(key)?, revision)
     }
 
+    /// The last version of a key that was not a deletion, be it deleted since.
+    pub(super) fn ever(&self, key: &[u8]) -> Option<&Version> {
+        self.keys.get(key)?.iter().rfind(|v| v.value.is_some())
+    }
+
     /// The live keys of an etcd range, at a revision, in order of key.
     pub(crate) fn scan<'s>(
         &'s self,

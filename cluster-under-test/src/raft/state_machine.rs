@@ -338,10 +338,13 @@ impl<E: Env> RaftStateMachine<Types<E>> for StateMachine<E> {
                         let command = internal::Command::decode(command.0).map_err(bad_data)?;
                         let request = command.request.ok_or_else(|| bad_data("an empty command in the log"))?;
                         let Applying { store, recent, .. } = &mut *applying;
-                        let before = store.revision();
+                        let (before, floor) = (store.revision(), store.compacted());
                         let applied = apply::<E>(store, &request, entry.log_id.leader_id.term);
                         if applied.revision > before {
                             recent.take_in(store, applied.revision);
+                        }
+                        if store.compacted() > floor {
+                            self.shared.observer.compacted(store.compacted().unsigned_abs());
                         }
                         CommandReply(Some(applied))
                     }

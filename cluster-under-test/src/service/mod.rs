@@ -24,4 +24,4 @@ pub(crate) use maintenance::{MaintenanceService, compact_log, move_leader};
 pub(crate) use peer::PeerService;
 pub(crate) use replica::{Parts, Replica};
 pub(crate) use small::{Greeter, HealthService, NoAuth};
-pub(crate) use watch::WatchService;
+pub(crate) use watch::{PROGRESS_EVERY, WatchService};

@@ -8,8 +8,8 @@ use crate::pb::{
 };
 use futures_util::{Stream, stream};
 use openraft_rt::WatchReceiver as _;
-use squall_env::Env;
-use std::pin::Pin;
+use squall_env::{Bug, Env};
+use std::{marker::PhantomData, pin::Pin, sync::Mutex, time::Duration};
 use tonic::{Request, Response, Status};
 
 /// gRPC's health protocol. A node serves once it knows a leader.
@@ -58,12 +58,28 @@ impl<E: Env> health_server::Health for HealthService<E> {
 }
 
 /// The greeting.
-pub(crate) struct Greeter;
+pub(crate) struct Greeter<E: Env> {
+    /// A planted bug: who came last.
+    last: Mutex<String>,
+    env: PhantomData<fn() -> E>,
+}
+
+impl<E: Env> Greeter<E> {
+    pub(crate) fn new() -> Self {
+        Greeter { last: Mutex::default(), env: PhantomData }
+    }
+}
 
 #[tonic::async_trait]
-impl my_service_server::MyService for Greeter {
+impl<E: Env> my_service_server::MyService for Greeter<E> {
     async fn my_method(&self, request: Request<myservice::Request>) -> Result<Response<myservice::Response>, Status> {
-        Ok(Response::new(myservice::Response { message: format!("Hello {}", request.into_inner().name) }))
+        let mut name = request.into_inner().name;
+        if E::bug(Bug::GreetsAnother) {
+            self.last.lock().expect("no panic under this lock").clone_from(&name);
+            E::sleep(Duration::from_millis(2)).await;
+            name.clone_from(&self.last.lock().expect("no panic under this lock"));
+        }
+        Ok(Response::new(myservice::Response { message: format!("Hello {name}") }))
     }
 }
 

@@ -57,13 +57,15 @@ const LAG_DROPPED: i64 = 10;
 const FRAGMENT_BYTES: usize = REQUEST_BYTES_MAX + (512 << 10);
 
 /// How often a silent watch that asked for it is told how far it is (as etcd).
-const PROGRESS_EVERY: Duration = Duration::from_secs(600);
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(600);
 
 /// The Watch service of one node.
 pub(crate) struct WatchService<E: Env> {
     pub(crate) replica: Replica<E>,
     /// How many watches there are.
     pub(crate) open: Arc<AtomicUsize>,
+    /// How often a watch that was told nothing is told how far it is, if its client wishes.
+    pub(crate) progress_every: Duration,
 }
 
 #[tonic::async_trait]
@@ -85,7 +87,8 @@ impl<E: Env> watch_server::Watch for WatchService<E> {
             next_id: 0,
             how_far: None,
             progressive: 0,
-            tell_at: E::now() + PROGRESS_EVERY,
+            tell_at: E::now() + self.progress_every,
+            progress_every: self.progress_every,
             answers: VecDeque::new(),
         };
         let answers = stream::unfold(watching, |mut watching| async move { watching.next().await.map(|answer| (answer, watching)) });
@@ -210,6 +213,7 @@ struct Watching<E: Env> {
     /// How many watches want to be told from time to time.
     progressive: usize,
     tell_at: LocalInstant,
+    progress_every: Duration,
     answers: VecDeque<WatchResponse>,
 }
 
@@ -344,6 +348,9 @@ impl<E: Env> Watching<E> {
         if create.start_revision > 0 && E::bug(Bug::WatchResumeOffByOne) {
             next += 1;
         }
+        if create.start_revision > 1 && E::bug(Bug::WatchResumeRepeats) {
+            next -= 1;
+        }
         if E::bug(Bug::WatchIgnoresCompaction) {
             next = next.max(floor);
         }
@@ -424,8 +431,9 @@ impl<E: Env> Watching<E> {
                     return ControlFlow::Break(());
                 }
                 if watch.covers(change.key)
-                    && let Some(event) = watch.event(&change)
+                    && let Some(mut event) = watch.event(&change)
                 {
+                    event.prev_kv = event.prev_kv.filter(|_| !E::bug(Bug::WatchWithoutPrevious));
                     batch.take(&change);
                     events.push(event);
                 }
@@ -516,7 +524,7 @@ impl<E: Env> Watching<E> {
     fn tell_how_far_if_asked(&mut self) {
         if let Some((revision, asked)) = self.how_far
             && self.told >= revision
-            && self.behind.is_empty()
+            && (self.behind.is_empty() || E::bug(Bug::WatchProgressOvertakes))
         {
             self.how_far = None;
             (0..asked).for_each(|_| self.answer(WatchResponse { watch_id: -1, ..Default::default() }));
@@ -525,7 +533,7 @@ impl<E: Env> Watching<E> {
 
     /// Tells the watches that asked for it, and were told nothing for long, how far they are.
     fn tell_how_far(&mut self) {
-        self.tell_at = E::now() + PROGRESS_EVERY;
+        self.tell_at = E::now() + self.progress_every;
         let silent = self.watches.iter().filter(|(id, w)| w.progress && !w.lively && !self.behind.contains(id));
         let silent: Vec<i64> = silent.map(|(id, _)| *id).collect();
         self.watches.values_mut().for_each(|w| w.lively = false);

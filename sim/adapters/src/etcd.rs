@@ -39,6 +39,8 @@ impl System for Etcd {
                 keep_entries: node.cluster.snapshot_every / 5,
                 segment_bytes: 16 << 10,
                 auto_compaction: Some((Duration::from_secs(5), 1_000)),
+                // So that it happens within a watch of ours.
+                watch_progress_every: Duration::from_millis(900),
                 founding: !node.joins,
                 ..NodeConfig::new(u64::from(node.id.0), members)
             };
@@ -142,6 +144,10 @@ impl Observer for Tell {
 
     fn applied(&self, first: u64, state: &[u32]) {
         self.0.saw(Saw::Apply { first, state: state.to_vec() });
+    }
+
+    fn compacted(&self, revision: u64) {
+        self.0.saw(Saw::Compacted { revision });
     }
 
     fn snapshot_built(&self, index: u64, term: u64) {

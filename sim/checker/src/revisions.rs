@@ -9,11 +9,13 @@
 //!   another one, it was made later. What was deleted is another one afterwards, and so is what was made anew: something
 //!   took a revision to delete it.
 //!
+//! * Nobody is refused a read of the past as compacted away that no node was seen to compact (where nodes tell of it).
+//!
 //! What it cannot see: that a request that changed nothing took no revision (the revisions that nobody
 //! claims are `linearizable`'s), and anything of keys that only gets looked at.
 
 use crate::{Checker, Verdict, Witness, writes};
-use squall_history::{CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, SimTime, View};
+use squall_history::{CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, Saw, SimTime, View, What};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -48,7 +50,31 @@ fn is_linearizable(op: &CompletedOp) -> bool {
 
 fn check(view: &View<'_>) -> Verdict {
     let ops = view.ops();
-    one_request_a_revision(ops).or_else(|| never_back(ops)).or_else(|| keys(view, ops)).unwrap_or(Verdict::Valid)
+    let found = one_request_a_revision(ops).or_else(|| never_back(ops)).or_else(|| keys(view, ops)).or_else(|| kept(view, ops));
+    found.unwrap_or(Verdict::Valid)
+}
+
+/// What is not compacted away can be read.
+fn kept(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
+    let asked: BTreeMap<OpId, u64> =
+        ops.iter().filter_map(|op| if let Op::Range { at: Some(at), .. } = op.ask { Some((op.id, at)) } else { None }).collect();
+    let mut floor = None;
+    for (_, entry) in view.entries() {
+        match &entry.what {
+            What::Node { saw: Saw::Compacted { revision }, .. } => floor = floor.max(Some(*revision)),
+            What::Node { .. } => _ = floor.get_or_insert(0),
+            What::Fail { op, why } if why.contains("has been compacted") => {
+                if let (Some(at), Some(floor)) = (asked.get(op), floor)
+                    && *at >= floor
+                {
+                    let text = format!("{op} asked for revision {at}, and was told `{why}`; no node has compacted beyond {floor}");
+                    return Some(wrong("compacted-too-much", entry.t, vec![*op], text));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn one_request_a_revision(ops: &[CompletedOp]) -> Option<Verdict> {
@@ -172,13 +198,18 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{ClientId, Entry, KeyValue, What};
+    use squall_history::{ClientId, Entry, KeyValue, NodeId};
 
     /// Lines: `c1 put 3`, `c1 get 3`, `c1 see 5 a@3,2,2` (at revision 5, `a` of revision 3, made at 2, version 2).
     fn verdict(script: &str) -> &'static str {
         let mut history = Vec::new();
         for (i, line) in (1..).zip(script.split("; ")) {
             let words: Vec<&str> = line.split(' ').collect();
+            if let ["compact", revision] = words[..] {
+                let saw = Saw::Compacted { revision: revision.parse().unwrap() };
+                history.push(Entry { t: SimTime(i), what: What::Node { node: NodeId(1), saw } });
+                continue;
+            }
             let (ask, output) = match words[1..] {
                 ["write", _, value] => (Op::Put { key: "a".into(), value: value.into() }, Output::Done),
                 ["put", _] => (Op::Put { key: "k".into(), value: format!("v{i}") }, Output::Done),
@@ -191,6 +222,13 @@ mod tests {
                     let value = format!("w{}", numbers.get(3).unwrap_or(&numbers[0]));
                     let kvs = vec![KeyValue { key: key.into(), value, revision: Some(numbers[0]), made }];
                     (Op::Range { prefix: String::new(), at: None }, Output::Ranged { kvs })
+                }
+                ["past", at] => {
+                    let ask = Op::Range { prefix: String::new(), at: at.parse().ok() };
+                    let why = "etcdserver: mvcc: required revision has been compacted".to_string();
+                    history.push(Entry { t: SimTime(i), what: What::Invoke { client: ClientId(1), op: OpId(i), ask } });
+                    history.push(Entry { t: SimTime(i), what: What::Fail { op: OpId(i), why } });
+                    continue;
                 }
                 _ => panic!("{line}"),
             };
@@ -230,6 +268,10 @@ mod tests {
             ("c1 see 3 a@3,2,2; c1 del 4; c2 see 6 a@5,2,3", "version"),
             ("c1 del 4; c2 see 6 a@5,3,2", "version"),
             ("c1 del 4; c2 see 6 a@3,2,2", "valid"),
+            ("c1 put 4; compact 4; c1 past 3", "valid"),
+            ("c1 put 4; compact 4; c1 past 4", "compacted-too-much"),
+            ("c1 put 4; c1 past 4", "valid"),
+            ("c1 put 4; compact 2; compact 4; c1 past 3", "valid"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }

@@ -12,14 +12,15 @@
 //! * **bookmarkable**: after "everything up to here is told" nothing older comes.
 //! * **reliable**, **resumable**: between its start and the last revision that it told, or vouched for, a
 //!   watch leaves nothing out that an acknowledged write did or another watch told.
-//! * **is-create**, **prev-kv**: version and create revision fit each other, and what was before.
+//! * **is-create**: version and create revision fit each other, and a key that was deleted is another one afterwards.
+//! * **prev-kv**: what was before is told, unless it was compacted away, and is what was before.
 //! * Nothing is told that nobody wrote, and all watches tell the same of the same.
 //!
 //! What it cannot see: a change that no watch told and whose write was never acknowledged; a watch that
-//! tells nothing at all; that what was before is not told.
+//! tells nothing at all. What was before is demanded only where nodes tell of compactions.
 
 use crate::{Checker, Verdict, Witness, writes};
-use squall_history::{ClientId, Heard, Op, OpId, SimTime, Told, View, What};
+use squall_history::{ClientId, Heard, Op, OpId, Saw, SimTime, Told, View, What};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -78,6 +79,8 @@ struct Watches<'h> {
     known: BTreeMap<(u64, &'h str), Known<'h>>,
     /// When the last thing was heard.
     last: SimTime,
+    /// The highest revision that a node was seen to compact its store up to; `None` where nodes tell nothing.
+    floor: Option<u64>,
 }
 
 impl<'h> Watches<'h> {
@@ -99,6 +102,9 @@ impl<'h> Watches<'h> {
                     };
                     watches.sessions.insert(*op, session);
                 }
+                What::Node { saw: Saw::Compacted { revision }, .. } => watches.floor = watches.floor.max(Some(*revision)),
+                // A snapshot may bring a floor that nobody tells of any more; whoever applied it did, before that.
+                What::Node { .. } => _ = watches.floor.get_or_insert(0),
                 What::Heard { op, heard } => {
                     watches.last = entry.t;
                     watches.hear(entry.t, *op, heard)?;
@@ -184,6 +190,10 @@ impl<'h> Watches<'h> {
             if let Some(why) = misfit(told) {
                 return wrong("versions", why);
             }
+            let was_there = told.value.is_none() || told.version > 1;
+            if was_there && told.before.is_none() && self.floor.is_some_and(|floor| told.revision > floor) {
+                return wrong("without-before", "and not what was before it".to_string());
+            }
             let known = self.known.entry((told.revision, &told.key)).or_insert(Known { told, by: op });
             let same = |t: &Told| (t.value.clone(), t.created, t.version);
             if same(known.told) != same(told) {
@@ -231,7 +241,22 @@ impl<'h> Watches<'h> {
                 return Err(broken("wrong-before", self.last, &[*by, known.by], text));
             }
         }
+        self.made_anew(&written)?;
         self.nothing_left_out(&written)
+    }
+
+    /// A key that was deleted is another one afterwards.
+    fn made_anew(&self, written: &BTreeMap<(u64, String), (Option<String>, OpId)>) -> Result<(), Broken> {
+        let told = self.known.iter().filter(|(_, known)| known.told.value.is_none()).map(|((at, key), known)| ((*key, *at), known.by));
+        let done = written.iter().filter(|(_, (value, _))| value.is_none()).map(|((at, key), (_, op))| ((key.as_str(), *at), *op));
+        let deleted: BTreeMap<(&str, u64), OpId> = told.chain(done).collect();
+        for ((revision, key), Known { told, by }) in self.known.iter().filter(|(_, known)| known.told.value.is_some()) {
+            if let Some(((_, at), op)) = deleted.range((*key, told.created)..(*key, *revision)).next() {
+                let text = format!("{by} told that {key} of revision {revision} was made at {}, and {op} deleted it at {at}", told.created);
+                return Err(broken("is-create", self.last, &[*by, *op], text));
+            }
+        }
+        Ok(())
     }
 
     /// A revision between these two at which the key is known to have been changed.
@@ -281,7 +306,7 @@ fn misfit(told: &Told) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{Before, Entry, Output};
+    use squall_history::{Before, Entry, NodeId, Output};
 
     /// Lines: `put 3 a v` (acknowledged at revision 3), `try a v` (nobody knows), `watch 1 a 3` or
     /// `watch 1 a now`, `there 1 2`, `tell 1 4 a=v@3 b=-@4` (answer of revision 4), `upto 1 5`, `end 1 7`.
@@ -310,6 +335,23 @@ mod tests {
                     vec![What::Invoke { client: ClientId(1), op: id(op), ask }]
                 }
                 ["there", op, revision] => heard(op, Heard::Created { revision: n(revision) }),
+                ["compact", revision] => vec![What::Node { node: NodeId(1), saw: Saw::Compacted { revision: n(revision) } }],
+                // What was made before, and nothing is told of what it was.
+                ["bare", op, change] => {
+                    let (key, rest) = change.split_once('=').unwrap();
+                    let numbers: Vec<u64> = rest.split('@').skip(1).flat_map(|n| n.split(',')).map(n).collect();
+                    let value = Some(rest.split('@').next().unwrap().to_string()).filter(|v| v != "-");
+                    let [revision, created, version] = numbers[..] else { panic!("{line}") };
+                    heard(
+                        op,
+                        Heard::Events { revision, events: vec![Told { key: key.into(), value, revision, created, version, before: None }] },
+                    )
+                }
+                ["del", revision, key] => {
+                    next += 1;
+                    let done = What::Ok { op: OpId(next), output: Output::Deleted { count: 1 }, revision: Some(n(revision)) };
+                    vec![What::Invoke { client: ClientId(9), op: OpId(next), ask: Op::Delete { key: key.into() } }, done]
+                }
                 ["upto", op, revision] => heard(op, Heard::Progress { revision: n(revision) }),
                 ["end", op, compacted] => heard(op, Heard::Canceled { compacted: n(compacted), why: String::new() }),
                 ["tell", op, revision, ref changes @ ..] => {
@@ -377,6 +419,17 @@ mod tests {
             ("watch 1 a 8; there 1 9; end 1 7", "ended-for-nothing"),
             ("watch 1 a 2; there 1 9; end 1 7; upto 1 9", "told-after-the-end"),
             ("watch 1 a 2; upto 1 9", "told-before-created"),
+            // What was before is demanded where nodes tell of compactions, and of what is not compacted away.
+            ("put 3 a x; watch 1 a 5; there 1 5; try a y; bare 1 a=y@5,3,2", "valid"),
+            ("compact 2; put 3 a x; watch 1 a 5; there 1 5; try a y; bare 1 a=y@5,3,2", "without-before"),
+            ("compact 5; put 3 a x; watch 1 a 5; there 1 5; try a y; bare 1 a=y@5,3,2", "valid"),
+            ("compact 2; put 3 a x; watch 1 a 3; there 1 5; bare 1 a=x@3,3,1", "valid"),
+            ("compact 2; put 3 a x; watch 1 a 5; there 1 5; del 5 a; bare 1 a=-@5,0,0", "without-before"),
+            // What was deleted is another key afterwards.
+            ("put 3 a x; del 4 a; watch 1 a 5; there 1 5; try a y; bare 1 a=y@5,3,2", "is-create"),
+            ("put 3 a x; del 4 a; watch 1 a 5; there 1 5; try a y; bare 1 a=y@5,5,1", "valid"),
+            ("put 3 a x; watch 1 a 3; there 1 6; tell 1 3 a=x@3; tell 1 4 a=-@4; try a y; bare 1 a=y@6,3,2", "is-create"),
+            ("put 3 a x; watch 1 a 3; there 1 6; tell 1 3 a=x@3; tell 1 4 a=-@4; try a y; bare 1 a=y@6,6,1", "valid"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }

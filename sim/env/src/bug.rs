@@ -79,6 +79,28 @@ bugs! {
     WatchSplitsRevision = "watch-splits-revision",
     /// A watch from a compacted revision begins later, without a word.
     WatchIgnoresCompaction = "watch-ignores-compaction",
+    /// A watch that catches up does not tell what was before.
+    WatchWithoutPrevious = "watch-without-previous",
+    /// Asked how far a watch has come, a node answers with its own revision, before it has told all (etcd #15220).
+    WatchProgressOvertakes = "watch-progress-overtakes",
+    /// A watch that is taken up again begins one revision too early.
+    WatchResumeRepeats = "watch-resume-repeats",
+    /// A key that is made anew keeps the create revision that it had before it was deleted.
+    CreatedSurvivesDelete = "created-survives-delete",
+    /// A compare of a create revision holds whatever it was asked for: fencing tokens fence nothing (Jepsen's etcd 3.4.3).
+    NoFencing = "no-fencing",
+    /// A keep-alive of a lease that is gone grants it anew.
+    LeaseRevives = "lease-revives",
+    /// The keys of a lease that ends go one by one, each at a revision of its own.
+    LeaseKeysOneByOne = "lease-keys-one-by-one",
+    /// A resignation is answered before it is done.
+    ResignAnsweredEarly = "resign-answered-early",
+    /// Members are listed from local state, whatever was asked for (etcd before 3.5).
+    MemberListLocal = "member-list-local",
+    /// A greeting is for whoever came last.
+    GreetsAnother = "greets-another",
+    /// What a write does hangs on the clock of the node that applies it (etcd's consistency history).
+    ApplyByLocalClock = "apply-by-local-clock",
 }
 
 impl Bug {

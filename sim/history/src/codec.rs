@@ -13,7 +13,7 @@ use std::{
 /// The version of the format that this build writes. Version 1 had no revisions, deletes, ranges and
 /// transactions, version 2 no watches, leases, lines, members and greetings, version 3 no syncs
 /// and memberships of logs; all are read as they are.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -185,6 +185,7 @@ impl Deriver {
             | Saw::Restored { .. }
             | Saw::Members { .. }
             | Saw::Synced { .. }
+            | Saw::Compacted { .. }
             | Saw::Membership { .. }
             | Saw::ClockBound { .. }
             | Saw::Disk { .. }

@@ -36,6 +36,7 @@ impl Observer for Tell {
     }
     fn appended(&self, _entries: &[LogMark]) {}
     fn synced(&self, _index: u64) {}
+    fn compacted(&self, _revision: u64) {}
     fn membership(&self, _index: u64, _voters: &[Vec<u64>], _learners: &[u64]) {}
     fn truncated(&self, _after: Option<u64>) {}
     fn purged(&self, _index: u64, _term: u64) {}

@@ -132,6 +132,7 @@ impl Raft {
             Saw::Refused { .. }
             | Saw::Panicked { .. }
             | Saw::Members { .. }
+            | Saw::Compacted { .. }
             | Saw::ClockBound { .. }
             | Saw::Failpoint { .. }
             | Saw::Final { .. } => Ok(()),

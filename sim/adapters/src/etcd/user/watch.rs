@@ -76,6 +76,7 @@ pub(super) async fn watch<E: Env>(
         range_end,
         start_revision: from.map_or(0, |from| from as i64),
         prev_kv: true,
+        progress_notify: progress,
         ..Default::default()
     };
     let say = |union| WatchRequest { request_union: Some(union) };
