@@ -11,16 +11,20 @@
 //!   renewal was *asked for*; unless somebody asked for its end.
 //! * **nothing revives**: after somebody was told that it is gone, nobody finds it there.
 //! * **at once**: its keys go in one revision (where a watch tells of them).
+//! * **its keys**: whoever asks is told every key that was hung on it before, and none that was not.
 //! * **at last**: when nobody can have renewed it any more, and one leader stays, it is gone after its time
 //!   to live and a little.
 //!
-//! It goes by true time: where clocks run slow leases end late, which is legal, and where one runs fast, by up to a
+//! It goes by true time, which is more than what a holder whose clock is off by a bound may count on: where clocks run slow leases end late, which is legal, and where one runs fast, by up to a
 //! tenth, it must not matter. Where a monotonic clock leapt forward, a lease may have ended so much earlier. What it cannot see: a lease that nobody asks about at the end; renewals in the background of
 //! leases that are kept (those count as granted once, and may live longer).
 
 use crate::{Checker, Verdict, Witness};
-use squall_history::{CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What};
-use std::{collections::BTreeMap, time::Duration};
+use squall_history::{CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "lease",
@@ -121,6 +125,41 @@ fn lives(view: &View<'_>, ops: &[CompletedOp]) -> BTreeMap<LeaseId, Life> {
     lives
 }
 
+/// What is told of a lease's keys. (Each key is hung on one lease, once.)
+fn told_keys(ops: &[CompletedOp]) -> Option<Witness> {
+    let mut hung: BTreeMap<LeaseId, Vec<(&str, &CompletedOp)>> = BTreeMap::new();
+    // A place in line hangs on a lease, too.
+    let mut in_line: BTreeSet<LeaseId> = BTreeSet::new();
+    for op in ops.iter().filter(|op| !matches!(op.end, OpEnd::Fail(_))) {
+        match &op.ask {
+            Op::Lease(LeaseOp::Attach { lease, key, .. }) => hung.entry(*lease).or_default().push((key, op)),
+            Op::Line(LineOp::Acquire { lease, .. }) => _ = in_line.insert(*lease),
+            _ => {}
+        }
+    }
+    for op in ops {
+        let (Op::Lease(LeaseOp::TimeLeft { lease }), OpEnd::Ok(at, Output::Lease(LeaseOutput::Left { ttl: 0.., keys }))) =
+            (&op.ask, &op.end)
+        else {
+            continue;
+        };
+        let hung = hung.get(lease).map_or(&[][..], Vec::as_slice);
+        let before = |(_, other): &&(&str, &CompletedOp)| other.ended_at < op.invoked_at;
+        let missing = hung.iter().filter(before).find(|(key, _)| !keys.iter().any(|k| k == key));
+        let strange =
+            keys.iter().find(|key| !in_line.contains(lease) && !hung.iter().any(|(k, other)| k == key && other.invoked_at < op.ended_at));
+        let (text, ops) = match (missing, strange) {
+            (Some((key, by)), _) => {
+                (format!("{} was not told {key}, which {} had hung on lease {lease}", op.id, by.id), vec![by.id, op.id])
+            }
+            (None, Some(key)) => (format!("{} was told {key}, which nobody hung on lease {lease}", op.id), vec![op.id]),
+            (None, None) => continue,
+        };
+        return Some(Witness { kind: "wrong-keys", summary: text, details: vec![], at: *at, ops });
+    }
+    None
+}
+
 /// What reads and watches tell of keys that hang on a lease. Each such key is written once, so that its
 /// going is the lease's end.
 fn keys(view: &View<'_>, ops: &[CompletedOp], owners: &BTreeMap<&str, (LeaseId, usize)>, lives: &mut BTreeMap<LeaseId, Life>) {
@@ -161,7 +200,7 @@ fn check(view: &View<'_>) -> Verdict {
             return Verdict::Invalid(Box::new(witness));
         }
     }
-    Verdict::Valid
+    told_keys(ops).map_or(Verdict::Valid, |witness| Verdict::Invalid(Box::new(witness)))
 }
 
 /// When the faults were over and the last leader began, and when the clients were ended that keep leases.
@@ -242,6 +281,10 @@ mod tests {
                 [op, "renewed"] => ok(op, Output::Lease(LeaseOutput::Renewed { ttl: 2 })),
                 [op, "gone"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: -1, keys: vec![] })),
                 [op, "there"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: 1, keys: vec![] })),
+                [op, "lists", ref keys @ ..] => {
+                    let keys = keys.iter().map(ToString::to_string).collect();
+                    ok(op, Output::Lease(LeaseOutput::Left { ttl: 1, keys }))
+                }
                 [op, "revoked"] => ok(op, Output::Lease(LeaseOutput::Revoked)),
                 [op, "attached"] => ok(op, Output::Lease(LeaseOutput::Attached)),
                 [op, "missing"] => ok(op, Output::Got { value: None }),
@@ -293,6 +336,11 @@ mod tests {
             ("100 ask 2 attach k; 110 2 attached; 900 went 9 k 5", "early"),
             ("100 ask 2 attach k; 110 2 attached; 120 ask 3 attach l; 130 3 attached; 2100 went 9 k 5; 2100 went 9 l 5", "valid"),
             ("100 ask 2 attach k; 110 2 attached; 120 ask 3 attach l; 130 3 attached; 2100 went 9 k 5; 2200 went 9 l 6", "not-at-once"),
+            ("100 ask 2 attach k; 110 2 attached; 120 ask 3 left; 130 3 lists k", "valid"),
+            ("100 ask 2 attach k; 110 2 attached; 120 ask 3 left; 130 3 lists", "wrong-keys"),
+            ("100 ask 2 attach k; 120 ask 3 left; 130 3 lists", "valid"),
+            ("100 ask 2 attach k; 120 ask 3 left; 130 3 lists k", "valid"),
+            ("120 ask 3 left; 130 3 lists k; 140 ask 2 attach k; 150 2 attached", "wrong-keys"),
             ("100 leader; 900 healed; 1000 finals; 7000 ask 3 left; 7010 3 there", "never-ends"),
             ("100 leader; 900 healed; 1000 finals; 6000 ask 3 left; 6010 3 there", "valid"),
             ("100 leader; 900 healed; 1000 finals; 3000 leader; 7000 ask 3 left; 7010 3 there", "valid"),

@@ -108,6 +108,36 @@ mod tests {
         }
     }
 
+    /// Of two clients, what the second one asked after the heal and was told: (asked, answered, whether it happened).
+    #[test]
+    fn every_client_must_be_served_not_only_one() {
+        let line = |t, what| Entry { t: SimTime(t), what };
+        for (second, expect) in [
+            (Some((20, 60, true)), "valid"),
+            (Some((20, 60, false)), "invalid"),
+            (Some((20, 111, true)), "invalid"),
+            (Some((112, 113, true)), "unknown"),
+            (None, "unknown"),
+        ] {
+            let ask = |client, op| What::Invoke { client: ClientId(client), op: OpId(op), ask: Op::Get { key: "k".into() } };
+            let got = |op| What::Ok { op: OpId(op), output: Output::Got { value: None }, revision: None };
+            let mut history = vec![
+                line(1, ask(2, 1)),
+                line(2, got(1)),
+                line(10, What::Healed { within: 100, nodes: vec![NodeId(1)] }),
+                line(20, ask(1, 2)),
+                line(30, got(2)),
+                line(150, What::Node { node: NodeId(1), saw: Saw::Final { applied: 5, hash: 0 } }),
+            ];
+            if let Some((asked, answered, happened)) = second {
+                let end = if happened { got(3) } else { What::Info { op: OpId(3), why: String::new() } };
+                history.extend([line(asked, ask(2, 3)), line(answered, end)]);
+                history.sort_by_key(|e| e.t);
+            }
+            assert_eq!(check(&View::new(&history)).word(), expect, "{second:?}");
+        }
+    }
+
     #[test]
     fn legal_and_illegal_ends() {
         assert_eq!(verdict(50, 20, [Some(5), Some(5)]), "valid");

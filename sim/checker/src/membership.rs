@@ -1,5 +1,5 @@
 //! `membership`: lists of members are linearizable: who was added is there until somebody removes it,
-//! and who was removed never comes back.
+//! and who was removed never comes back. Who votes does so until it is removed: a voter is no learner afterwards.
 //!
 //! What it cannot see: nodes of the run that no client added (faults take them in and let them go), and whether a change was made
 //! through joint consensus (that is for `raft`).
@@ -67,8 +67,32 @@ fn check(view: &View<'_>) -> Verdict {
             }
         }
     }
+    // For each member, the first answer that showed it to vote.
+    let mut votes: BTreeMap<MemberId, (usize, OpId)> = BTreeMap::new();
+    for op in ops {
+        let mut promoted = Vec::new();
+        match (&op.ask, op.output()) {
+            (Op::Member(MemberOp::Promote { member }), Some(_)) => promoted.push(*member),
+            (_, Some(Output::Member(MemberOutput::Members { members }))) => {
+                promoted.extend(members.iter().filter(|m| !m.learner).map(|m| m.member))
+            }
+            _ => {}
+        }
+        for member in promoted {
+            let first = votes.entry(member).or_insert((op.ended_at, op.id));
+            *first = (*first).min((op.ended_at, op.id));
+        }
+    }
     for op in ops {
         let OpEnd::Ok(at, Output::Member(MemberOutput::Members { members })) = &op.end else { continue };
+        // Who was seen to vote does not only learn later.
+        for seen in members.iter().filter(|m| m.learner) {
+            if let Some((_, by)) = votes.get(&seen.member).filter(|(end, _)| *end < op.invoked_at) {
+                let text = format!("in {} by {} member {} only learns, and {by} saw it vote", op.id, op.client, seen.member);
+                let witness = Witness { kind: "demoted", summary: text, details: vec![], at: *at, ops: vec![*by, op.id] };
+                return Verdict::Invalid(Box::new(witness));
+            }
+        }
         for (member, life) in &lives {
             let listed = members.iter().any(|m| m.member == *member);
             if let Some(witness) = judge(op, *at, *member, life, listed) {
@@ -105,7 +129,8 @@ mod tests {
     use super::*;
     use squall_history::{ClientId, Entry, MemberSeen, What};
 
-    /// Members from 7 on are clients' own. Lines: `add 1 7` (asked and answered), `remove 2 7`, `ok 2`, `list 3`, `listed 3 7` or `listed 3`.
+    /// Members from 7 on are clients' own. Lines: `add 1 7` (asked and answered), `remove 2 7`, `ok 2`, `list 3`, `listed 3 7` or `listed 3`;
+    /// with a `+` it votes.
     fn verdict(script: &str) -> &'static str {
         let mut history = Vec::new();
         for line in script.split("; ") {
@@ -121,9 +146,11 @@ mod tests {
                 ["remove", _, m] => vec![invoke(MemberOp::Remove { member: member(m) })],
                 ["ok", _] => vec![done(MemberOutput::Removed)],
                 ["no", _] => vec![What::Fail { op, why: String::new() }],
+                ["promote", _, m] => vec![invoke(MemberOp::Promote { member: member(m) }), done(MemberOutput::Promoted)],
                 ["list", _] => vec![invoke(MemberOp::List)],
                 ["listed", _, ref all @ ..] => {
-                    let members = all.iter().map(|m| MemberSeen { member: member(m), learner: true }).collect();
+                    let members =
+                        all.iter().map(|m| MemberSeen { member: member(m.trim_end_matches('+')), learner: !m.ends_with('+') }).collect();
                     vec![done(MemberOutput::Members { members })]
                 }
                 _ => panic!("{line}"),
@@ -152,6 +179,11 @@ mod tests {
             ("list 2; listed 2 7; remove 4 7; list 3; listed 3", "valid"),
             ("list 2; listed 2 7; remove 4 7; no 4; list 3; listed 3", "lost"),
             ("list 2; listed 2 7; remove 4 7; list 3; listed 3; list 5; listed 5 7", "came-back"),
+            ("add 1 7; promote 2 7; list 3; listed 3 7+", "valid"),
+            ("add 1 7; promote 2 7; list 3; listed 3 7", "demoted"),
+            ("list 2; listed 2 7+; list 3; listed 3 7", "demoted"),
+            ("list 2; list 3; listed 3 7+; listed 2 7", "valid"),
+            ("list 2; listed 2 7; list 3; listed 3 7+", "valid"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }

@@ -20,10 +20,16 @@
 //!   is not seen to lead again; a resignation that was answered is none that is lost; nobody works, or says something, after
 //!   somebody else was seen to lead with a higher token; whoever asks who leads, or observes, is never shown an earlier leader than before.
 //!
+//! * **nothing that was done is undone**: what is read at the end of what they worked on is the last work that was acknowledged, or
+//!   one that may have come after it.
+//! * **no place is lost**: fenced work is not refused to somebody whose lease still lives, and who has not given the place up.
+//!
 //! To proclaim is work: it is fenced by its place, too. What it cannot see: two who believe that they hold, of whom one never works.
 
 use crate::{Checker, Verdict, Witness};
-use squall_history::{CompletedOp, Heard, Led, LineOp, LineOutput, Op, OpEnd, OpId, Output, SimTime, View};
+use squall_history::{
+    CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, Led, LineOp, LineOutput, Op, OpEnd, OpId, Output, SimTime, View, What, work_key,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -97,7 +103,8 @@ fn check(view: &View<'_>) -> Verdict {
             lines.entry(name).or_default().leaders.push(shown);
         }
     }
-    let found = lines.iter().find_map(|(name, line)| line.judge(name)).or_else(|| in_order(ops, &observing, &observed));
+    let found = lines.iter().find_map(|(name, line)| line.judge(name));
+    let found = found.or_else(|| in_order(ops, &observing, &observed)).or_else(|| lost_work(view, ops)).or_else(|| lost_place(ops));
     found.map_or(Verdict::Valid, |witness| Verdict::Invalid(Box::new(witness)))
 }
 
@@ -212,6 +219,72 @@ impl Line {
     }
 }
 
+/// What is read at the end of what somebody worked on.
+fn lost_work(view: &View<'_>, ops: &[CompletedOp]) -> Option<Witness> {
+    let (finals_at, _) = view.entries().find(|(_, e)| e.what == What::FinalReads)?;
+    let mut works: BTreeMap<String, Vec<(&CompletedOp, &str)>> = BTreeMap::new();
+    for op in ops {
+        let Op::Line(LineOp::Work { name, value, .. }) = &op.ask else { continue };
+        if !matches!(op.end, OpEnd::Fail(_) | OpEnd::Ok(_, Output::Line(LineOutput::Worked { yes: false }))) {
+            works.entry(work_key(name)).or_default().push((op, value));
+        }
+    }
+    for read in ops.iter().filter(|op| op.invoked_at > finals_at) {
+        let (Op::Get { key }, OpEnd::Ok(at, Output::Got { value })) = (&read.ask, &read.end) else { continue };
+        let Some(works) = works.get(key) else { continue };
+        let Some((last, what)) = works.iter().filter(|(op, _)| op.revision.is_some()).max_by_key(|(op, _)| op.revision) else { continue };
+        let may_be_later = |(op, written): &(&CompletedOp, &str)| {
+            Some(*written) == value.as_deref() && op.revision.is_none_or(|r| Some(r) >= last.revision)
+        };
+        if !works.iter().any(may_be_later) {
+            let holds = value.as_deref().unwrap_or("nothing");
+            let revision = last.revision.unwrap_or(0);
+            let text = format!(
+                "{} left {what} in {key} at revision {revision}, the last that was acknowledged; at the end there is {holds}",
+                last.id
+            );
+            return broken("lost-work", *at, &[last.id, read.id], text);
+        }
+    }
+    None
+}
+
+/// Somebody was refused because their place was gone, whose lease lives on, and who did nothing to give it up.
+fn lost_place(ops: &[CompletedOp]) -> Option<Witness> {
+    let mut alive: BTreeMap<LeaseId, &CompletedOp> = BTreeMap::new();
+    // Places that somebody gave up, or stood for without being told how that ended: then the server may have given them up.
+    let mut doubtful: BTreeSet<(&str, LeaseId)> = BTreeSet::new();
+    for op in ops {
+        match (&op.ask, op.output()) {
+            (Op::Lease(LeaseOp::KeepAlive { lease }), Some(Output::Lease(LeaseOutput::Renewed { ttl }))) if *ttl > 0 => {
+                _ = alive.insert(*lease, op)
+            }
+            (Op::Lease(LeaseOp::TimeLeft { lease }), Some(Output::Lease(LeaseOutput::Left { ttl, .. }))) if *ttl >= 0 => {
+                _ = alive.insert(*lease, op)
+            }
+            (Op::Line(LineOp::Release { name, place, .. }), _) => _ = doubtful.insert((name, place.lease)),
+            (Op::Line(LineOp::Acquire { name, lease, .. }), None) => _ = doubtful.insert((name, *lease)),
+            _ => {}
+        }
+    }
+    ops.iter().find_map(|op| {
+        let (Op::Line(LineOp::Work { name, place, fenced: true, .. }), OpEnd::Ok(at, Output::Line(LineOutput::Worked { yes: false }))) =
+            (&op.ask, &op.end)
+        else {
+            return None;
+        };
+        let later = alive.get(&place.lease).filter(|later| later.invoked_at > op.ended_at)?;
+        if place.token == 0 || doubtful.contains(&(name.as_str(), place.lease)) {
+            return None;
+        }
+        let text = format!(
+            "{} was refused: its place {} of {name} was gone; nobody gave it up, and {} found its lease alive after that",
+            op.id, place.key, later.id
+        );
+        broken("lost-place", *at, &[op.id, later.id], text)
+    })
+}
+
 /// What each observer was shown, one after another.
 fn in_order(ops: &[CompletedOp], observing: &BTreeMap<OpId, &str>, observed: &BTreeMap<OpId, Vec<(SimTime, &Led)>>) -> Option<Witness> {
     for (op, shown) in observed {
@@ -242,7 +315,7 @@ fn in_order(ops: &[CompletedOp], observing: &BTreeMap<OpId, &str>, observed: &BT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{ClientId, Entry, LeaseId, LineKind, Place, What};
+    use squall_history::{ClientId, Entry, LineKind, Place};
 
     /// Words: `hold 5@7` (told at revision 7 to hold with token 5), `work 5@9`, `give 5`, `lead 5`, each
     /// asked and answered at once; `watch 1`, `see 1 5@6`.
@@ -289,6 +362,27 @@ mod tests {
                     let (token, revision) = split(w);
                     let ask = LineOp::Work { name, place: place(token), value: "v".into(), fenced: false };
                     whole(ask, LineOutput::Worked { yes: true }, revision)
+                }
+                ["work", w, value] => {
+                    let (token, revision) = split(w);
+                    let ask = LineOp::Work { name, place: place(token), value: value.into(), fenced: true };
+                    whole(ask, LineOutput::Worked { yes: true }, revision)
+                }
+                ["try", w, value] => {
+                    let ask = LineOp::Work { name, place: place(split(w).0), value: value.into(), fenced: true };
+                    whole(ask, LineOutput::Observed, 0)[..1].to_vec()
+                }
+                ["finals"] => vec![What::FinalReads],
+                ["read", value] => {
+                    let output = Output::Got { value: Some(value.to_string()).filter(|v| v != "-") };
+                    let ask = Op::Get { key: work_key("l") };
+                    vec![What::Invoke { client: ClientId(1), op: OpId(next), ask }, What::Ok { op: OpId(next), output, revision: None }]
+                }
+                // Whether the lease of this token is there.
+                ["lease", w] => {
+                    let ask = Op::Lease(LeaseOp::TimeLeft { lease: LeaseId(split(w).0 as i64) });
+                    let output = Output::Lease(LeaseOutput::Left { ttl: 1, keys: vec![] });
+                    vec![What::Invoke { client: ClientId(1), op: OpId(next), ask }, What::Ok { op: OpId(next), output, revision: None }]
                 }
                 ["give", w] => whole(LineOp::Release { kind, name, place: place(split(w).0) }, LineOutput::Released, 0),
                 ["lead", w] => {
@@ -351,6 +445,16 @@ mod tests {
             ("hold 5@5; lead 5; work 5@9; lead 7", "valid"),
             ("hold 5@5; unfenced 5@6; hold 7@8; work 7@9", "valid"),
             ("hold 5@5; hold 7@8; work 7@9; unfenced 5@10", "stale-work"),
+            ("hold 5@5; work 5@6 a; work 5@7 b; finals; read b", "valid"),
+            ("hold 5@5; work 5@6 a; work 5@7 b; finals; read a", "lost-work"),
+            ("hold 5@5; work 5@6 a; work 5@7 b; finals; read -", "lost-work"),
+            ("hold 5@5; work 5@6 a; try 5 c; finals; read c", "valid"),
+            ("hold 5@5; work 5@6 a; try 5 c; finals; read a", "valid"),
+            ("hold 5@5; work 5@6 a; work 5@7 b; finals; read z", "lost-work"),
+            ("hold 5@5; refused 5@6; lease 5", "lost-place"),
+            ("hold 5@5; lease 5; refused 5@6", "valid"),
+            ("hold 5@5; give 5; refused 5@6; lease 5", "valid"),
+            ("hold 5@5; refused 5@6; lease 7", "valid"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }

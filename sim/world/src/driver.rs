@@ -7,7 +7,7 @@ use crate::{
     system::{Client, ClientContext, CurrentOp, System},
 };
 use squall_env::{Env, LocalInstant};
-use squall_history::{Answer, ClientId, LeaseId, LeaseOp, LeaseOutput, NodeId, Op, OpId, Outcome, Output, SimTime, What};
+use squall_history::{Answer, ClientId, LeaseId, LeaseOp, LeaseOutput, LineOp, NodeId, Op, OpId, Outcome, Output, SimTime, What, work_key};
 use squall_scenario::{Scenario, workloads::Pace};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -274,6 +274,10 @@ impl Session {
                 if !progress.keys.contains(key) {
                     progress.keys.insert(key.to_string());
                 }
+            }
+            // What whoever holds a lock, or leads, has done is to be there at the end.
+            if let Op::Line(LineOp::Work { name, .. }) = op {
+                progress.keys.insert(work_key(name));
             }
             OpId(progress.next_op)
         };
