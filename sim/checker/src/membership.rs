@@ -1,5 +1,5 @@
 //! `membership`: lists of members are linearizable: who was added is there until somebody removes it,
-//! and who was removed never comes back. Who votes does so until it is removed: a voter is no learner afterwards.
+//! and who was removed never comes back. Who votes does so until somebody asks for its removal: it is no learner afterwards.
 //!
 //! What it cannot see: nodes of the run that no client added (faults take them in and let them go), and whether a change was made
 //! through joint consensus (that is for `raft`).
@@ -85,8 +85,12 @@ fn check(view: &View<'_>) -> Verdict {
     }
     for op in ops {
         let OpEnd::Ok(at, Output::Member(MemberOutput::Members { members })) = &op.end else { continue };
-        // Who was seen to vote does not only learn later.
-        for seen in members.iter().filter(|m| m.learner) {
+        // Who was seen to vote does not only learn later, unless it is on its way out.
+        let stays = |member: MemberId| {
+            let asked = lives.get(&member).and_then(|life| life.removal_asked);
+            member.0 > u64::from(u32::MAX) && asked.is_none_or(|asked| asked > op.ended_at)
+        };
+        for seen in members.iter().filter(|m| m.learner && stays(m.member)) {
             if let Some((_, by)) = votes.get(&seen.member).filter(|(end, _)| *end < op.invoked_at) {
                 let text = format!("in {} by {} member {} only learns, and {by} saw it vote", op.id, op.client, seen.member);
                 let witness = Witness { kind: "demoted", summary: text, details: vec![], at: *at, ops: vec![*by, op.id] };
@@ -183,6 +187,8 @@ mod tests {
             ("add 1 7; promote 2 7; list 3; listed 3 7", "demoted"),
             ("list 2; listed 2 7+; list 3; listed 3 7", "demoted"),
             ("list 2; list 3; listed 3 7+; listed 2 7", "valid"),
+            ("list 2; listed 2 7+; remove 4 7; list 3; listed 3 7", "valid"),
+            ("list 2; listed 2 7+; remove 4 7; no 4; list 3; listed 3 7", "demoted"),
             ("list 2; listed 2 7; list 3; listed 3 7+", "valid"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
