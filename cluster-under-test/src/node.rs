@@ -183,8 +183,10 @@ async fn open<E: Env>(
     observer: &Arc<dyn Observer>,
 ) -> Result<(LogStore<E>, StateMachine<E>), StartError> {
     identity::claim::<E>(disk, config.cluster_id, config.id).await?;
-    let log = LogStore::<E>::open(config.id, disk.clone(), config.segment_bytes, observer.clone()).await?;
     let machine = StateMachine::<E>::open(disk.clone(), observer.clone()).await.map_err(StartError::Snapshot)?;
+    let snapshot = machine.durable_snapshot();
+    let log = LogStore::<E>::open(config.id, disk.clone(), config.segment_bytes, observer.clone(), snapshot).await?;
+    machine.tell_restored();
     Ok((log, machine))
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct LogStore<E: Env> {
     wal: Wal<E>,
     cache: Arc<Mutex<Cache<E>>>,
     committed: Option<LogId<E>>,
+    /// Everything after this index was removed, and the disk does not know it yet: that goes with what is written next.
+    removed_after: Option<Option<u64>>,
     observer: Arc<dyn Observer>,
     /// Tells which snapshot is durable.
     machine: Option<StateMachine<E>>,
@@ -76,18 +78,33 @@ fn tell_memberships<'e, E: Env>(observer: &dyn Observer, entries: impl IntoItera
 }
 
 impl<E: Env> LogStore<E> {
-    /// Opens the log of node `id`.
-    pub(crate) async fn open(id: u64, disk: E::Disk, segment_len_max: u64, observer: Arc<dyn Observer>) -> Result<Self, WalError> {
-        let (wal, recovered) = Wal::<E>::open(disk, segment_len_max).await?;
+    /// Opens the log of node `id`, whose durable snapshot ends there.
+    pub(crate) async fn open(
+        id: u64,
+        disk: E::Disk,
+        segment_len_max: u64,
+        observer: Arc<dyn Observer>,
+        snapshot: Option<LogId<E>>,
+    ) -> Result<Self, WalError> {
+        let (mut wal, recovered) = Wal::<E>::open(disk, segment_len_max).await?;
         let mut entries = BTreeMap::new();
         for (index, entry) in recovered.entries {
             let entry =
                 entry_from::<E>(entry).map_err(|status| io::Error::new(io::ErrorKind::InvalidData, status.message().to_string()))?;
             entries.insert(index, entry);
         }
+        let mut purged = recovered.purged.as_ref().map(log_id_from::<E>);
+        // A snapshot that was installed over a log which conflicts with it replaces all of it (Raft, figure 13, rule 7): the
+        // process before did not come to write that down.
+        let differs = |id: &LogId<E>| entries.get(&id.index).is_some_and(|entry: &Entry<E>| entry.log_id != *id);
+        if let Some(id) = snapshot.filter(differs) {
+            wal.write(&[Record::Truncate { after: id.index.checked_sub(1) }, Record::Purge(log_id_to::<E>(&id))]).await?;
+            wal.synced().await?;
+            entries.clear();
+            purged = Some(id);
+        }
         let marks: Vec<_> = entries.values().map(mark::<E>).collect();
-        let cache =
-            Cache { entries, vote: recovered.vote.as_ref().map(vote_from::<E>), purged: recovered.purged.as_ref().map(log_id_from::<E>) };
+        let cache = Cache { entries, vote: recovered.vote.as_ref().map(vote_from::<E>), purged };
         if let Some(vote) = &cache.vote {
             observer.vote(vote.leader_id.term, vote.leader_id.voted_for, vote.committed);
             observer.role(vote.leader_id.term, RaftRole::Follower, None);
@@ -100,12 +117,13 @@ impl<E: Env> LogStore<E> {
             tell_memberships::<E>(&*observer, cache.entries.values());
             observer.synced(last.index);
         }
-        // Never more than the log holds: openraft applies up to here at start.
-        let committed = recovered.committed.as_ref().map(log_id_from::<E>).min(cache.last());
+        // Never more than the log holds, nor anything else than it holds: openraft applies up to here at start.
+        let conflicts = |id: &LogId<E>| cache.entries.get(&id.index).is_some_and(|entry| entry.log_id != *id);
+        let committed = recovered.committed.as_ref().map(log_id_from::<E>).filter(|id| !conflicts(id)).min(cache.last());
         if let Some(id) = &committed {
             observer.committed(id.index, id.leader_id.term);
         }
-        Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, observer, machine: None })
+        Ok(LogStore { id, wal, cache: Arc::new(Mutex::new(cache)), committed, removed_after: None, observer, machine: None })
     }
 
     /// From now on, what is put behind the log's end waits for the snapshot that covers what is between.
@@ -259,7 +277,8 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
         if let Some(first) = entries.first() {
             self.close_the_gap(first.log_id.index).await?;
         }
-        let records: Vec<Record> = entries.iter().map(|e| Record::Entry(entry_to::<E>(e))).collect();
+        let removed = self.removed_after.take().map(|after| Record::Truncate { after });
+        let records: Vec<Record> = removed.into_iter().chain(entries.iter().map(|e| Record::Entry(entry_to::<E>(e)))).collect();
         self.wal.write(&records).await?;
         let marks: Vec<_> = entries.iter().map(mark::<E>).collect();
         self.observer.appended(&marks);
@@ -298,16 +317,24 @@ impl<E: Env> RaftLogStorage<Types<E>> for LogStore<E> {
         if nothing_there {
             return Ok(());
         }
-        self.wal.write(&[Record::Truncate { after }]).await?;
-        // Durable at once: a snapshot that is published next must not be older than what it replaced.
-        self.wal.synced().await?;
+        if E::bug(Bug::TruncateEagerly) {
+            self.wal.write(&[Record::Truncate { after }]).await?;
+            self.wal.synced().await?;
+        } else {
+            // Not before what takes its place is written, too. openraft makes room for a snapshot first, from behind what it
+            // knows to be committed on, and what this node has acknowledged may be among that: it must be here still if the
+            // snapshot does not come about.
+            self.removed_after = Some(self.removed_after.map_or(after, |before| before.min(after)));
+        }
         drop(locked(&self.cache).entries.split_off(&from));
         self.observer.truncated(after);
         Ok(())
     }
 
     async fn purge(&mut self, upto: LogId<E>) -> Result<(), io::Error> {
-        self.wal.write(&[Record::Purge(log_id_to::<E>(&upto))]).await?;
+        let removed = self.removed_after.take().map(|after| Record::Truncate { after });
+        let records: Vec<Record> = removed.into_iter().chain([Record::Purge(log_id_to::<E>(&upto))]).collect();
+        self.wal.write(&records).await?;
         {
             let mut cache = locked(&self.cache);
             cache.entries = cache.entries.split_off(&(upto.index + 1));

@@ -173,10 +173,6 @@ impl<E: Env> StateMachine<E> {
             let bytes = Bytes::from(file.read_at(0, file.len().await? as usize).await?);
             let (meta, store) =
                 opened::<E>(&bytes).map_err(|e| bad_data(format!("{DIR}/{name}: {e}; restore the file, or replace the node")))?;
-            if let Some(id) = &meta.last_log_id {
-                observer.restored(id.index, id.leader_id.term, store.chain());
-            }
-            tell_members::<E>(&*observer, &meta.last_membership);
             applying = Applying::at(store, meta.last_log_id, meta.last_membership.clone());
             current = Some(CurrentSnapshot { meta, bytes });
         }
@@ -191,6 +187,15 @@ impl<E: Env> StateMachine<E> {
             observer,
         };
         Ok(StateMachine { shared: Arc::new(shared) })
+    }
+
+    /// Tells what state was found on the disk.
+    pub(crate) fn tell_restored(&self) {
+        let applying = self.applying();
+        if let Some(id) = &applying.last_applied {
+            self.shared.observer.restored(id.index, id.leader_id.term, applying.store.chain());
+            tell_members::<E>(&*self.shared.observer, &applying.membership);
+        }
     }
 
     /// The state, as applied so far.

@@ -49,6 +49,8 @@ bugs! {
     TxnNotAtomic = "txn-not-atomic",
     /// Truncating a conflicting suffix eats one entry that does not conflict (willemt/raft #37).
     TruncateOneTooMany = "truncate-one-too-many",
+    /// A log is cut off before the snapshot is there that takes its place (openraft 0.10, see reports/findings).
+    TruncateEagerly = "truncate-eagerly",
     /// A candidate claims a longer log than it has (Raft 5.4.1: the up-to-date check is missing).
     CandidateLies = "candidate-lies",
     /// A snapshot's applied index is read after its data was (etcd #13766, #14370).

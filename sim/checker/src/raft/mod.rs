@@ -19,7 +19,7 @@
 mod node;
 
 use crate::{Checker, Verdict};
-use node::{Log, NodeState};
+use node::{Log, NodeState, Removed};
 use squall_history::{BootData, DiskHealth, LogMark, NodeId, Role, Saw, SimTime, View};
 use std::collections::BTreeMap;
 
@@ -102,8 +102,8 @@ impl Raft {
                 if let Some(LogMark(index, term, _)) = gone {
                     let by = self.committed[&index].1;
                     // A leader's snapshot may follow, which has it: openraft makes room for that first.
-                    node.removed =
-                        Some((index, format!("{id} removed its entry of term {term} at index {index}, which {by} had committed")));
+                    let text = format!("{id} removed its entry of term {term} at index {index}, which {by} had committed");
+                    node.removed = Some(Removed { index, term, durable: node.durable >= Some(index), text });
                 }
                 node.truncate(id, *after)
             }
@@ -115,6 +115,11 @@ impl Raft {
             Saw::Commit { index, term } => self.commit(id, *index, *term),
             Saw::Apply { first, state } => node.apply(id, *first, state.len() as u64),
             Saw::SnapshotInstalled { index, term, .. } | Saw::Restored { index, term, .. } => {
+                if matches!(saw, Saw::SnapshotInstalled { .. })
+                    && let Some(missing) = node.missing.take()
+                {
+                    return Err(("committed-lost", format!("{}; it started anew without it", missing.text)));
+                }
                 node.jump(id, *index)?;
                 let committed = |at: &(u64, u64)| self.committed.get(&at.0).is_some_and(|(term, _)| *term == at.1);
                 let known = self.memberships.range(..=(*index, u64::MAX)).rev().find(|(at, _)| committed(at));
@@ -159,8 +164,16 @@ impl Raft {
     }
 
     fn append(&mut self, id: NodeId, entries: &[LogMark]) -> Result<(), Broken> {
-        if let Some((_, text)) = self.nodes.entry(id).or_default().removed.take() {
-            return Err(("committed-truncated", text));
+        let node = self.nodes.entry(id).or_default();
+        if let Some(removed) = node.removed.take() {
+            return Err(("committed-truncated", removed.text));
+        }
+        if let Some(missing) = node.missing.take_if(|missing| entries.iter().any(|mark| (mark.0, mark.1) == (missing.index, missing.term)))
+        {
+            // What it finds at its start is told first, from the beginning.
+            if node.log.last().is_some_and(|last| last + 1 == entries[0].0) && node.log.at(entries[0].0 - 1).is_some() {
+                return Err(("committed-lost", format!("{}; it started anew without it, and was sent it again", missing.text)));
+            }
         }
         let log = &mut self.nodes.entry(id).or_default().log;
         for mark in entries {

@@ -53,6 +53,15 @@ struct TermVote {
     leader: Option<NodeId>,
 }
 
+/// A committed entry that went from a log: where, of which term, whether it was durable there; and what is to be said if no snapshot
+/// follows that covers it.
+pub(super) struct Removed {
+    pub(super) index: u64,
+    pub(super) term: u64,
+    pub(super) durable: bool,
+    pub(super) text: String,
+}
+
 /// What a power loss leaves.
 #[derive(Default)]
 struct Durable {
@@ -85,8 +94,10 @@ pub(super) struct NodeState {
     snapshot: Option<u64>,
     /// It leads, as far as it knows.
     pub(super) leads: bool,
-    /// A committed entry went from its log: its index, and what is to be said if no snapshot follows that covers it.
-    pub(super) removed: Option<(u64, String)>,
+    /// A committed entry went from its log.
+    pub(super) removed: Option<Removed>,
+    /// One that had gone, and was durable, when the process ended: it is to be found again, or a snapshot that covers it.
+    pub(super) missing: Option<Removed>,
     /// What was durable when its process started, until it tells what it found.
     earlier: Option<Box<Durable>>,
     /// The memberships of its log, and the last one before its head.
@@ -103,7 +114,8 @@ impl NodeState {
         }
         // What of them is still there is told again.
         self.memberships.clear();
-        self.removed = None;
+        let removed = self.removed.take().filter(|removed| removed.durable && !self.damaged);
+        self.missing = removed.or(self.missing.take());
         self.committed = None;
         self.applied = None;
         self.leads = false;
@@ -155,8 +167,14 @@ impl NodeState {
     }
 
     pub(super) fn purge(&mut self, upto: u64, term: u64) {
-        self.removed = self.removed.take().filter(|(index, _)| *index > upto);
+        self.covered(upto);
         self.log.purge(upto, term);
+    }
+
+    /// A snapshot has everything up to here.
+    fn covered(&mut self, upto: u64) {
+        self.removed = self.removed.take().filter(|removed| removed.index > upto);
+        self.missing = self.missing.take().filter(|missing| missing.index > upto);
     }
 
     pub(super) fn snapshot_built(&mut self, id: NodeId, index: u64) -> Result<(), Broken> {
@@ -247,7 +265,7 @@ impl NodeState {
         if let Some(applied) = self.applied.filter(|applied| *applied > index) {
             return Err(("monotonic-applied", format!("{id} went back from index {applied} to a snapshot that ends at index {index}")));
         }
-        self.removed = self.removed.take().filter(|(removed, _)| *removed > index);
+        self.covered(index);
         self.applied = Some(index);
         self.committed = self.committed.max(Some(index));
         self.snapshot = self.snapshot.max(Some(index));

@@ -33,6 +33,7 @@ fn verdict(story: &str) -> String {
                 let set = |text: &str| text.split(',').map(|n| n.parse().unwrap()).collect();
                 Saw::Membership { index: index.parse().unwrap(), voters: sets.split('+').map(set).collect(), learners: vec![] }
             }
+            ["restored", at] => Saw::Restored { index: pair(at).0, term: pair(at).1, state: 0 },
             ["built", at] => Saw::SnapshotBuilt { index: pair(at).0, term: pair(at).1 },
             ["follow", term] => Saw::Role { term: term.parse().unwrap(), role: Role::Follower, leader: None },
             ["purge", at] => Saw::Purge { upto: pair(at).0, term: pair(at).1 },
@@ -117,6 +118,19 @@ fn legal_and_illegal_stories() {
         ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2+2,3; n1 cut 0; n1 append 1:2; n1 member 1 1,2", "valid"),
         // What is committed stays.
         ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 append 1:2", "committed-truncated"),
+        // What was cut off and durable must be found again at the start, or be in a snapshot.
+        (
+            "n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 sync 1; n2 cut 0; n2 boot; n2 append 0:1; n2 append 1:1",
+            "committed-lost",
+        ),
+        (
+            "n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 sync 1; n2 cut 0; n2 boot; n2 append 0:1; n2 restored 0:1; n2 install 5:1",
+            "committed-lost",
+        ),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 sync 1; n2 cut 0; n2 boot; n2 append 0:1 1:1; n2 install 5:1", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 sync 1; n2 cut 0; n2 install 5:1; n2 boot; n2 append 6:1", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 sync 0; n2 cut 0; n2 boot; n2 append 0:1; n2 append 1:1", "valid"),
+        ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 sync 1; n2 cut 0; n2 boot; n2 purge 1:1; n2 install 5:1", "valid"),
         ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 install 1:1; n2 purge 1:1; n2 append 2:2", "valid"),
         ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 boot; n2 append 0:1", "valid"),
         (
