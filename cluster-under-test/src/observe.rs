@@ -43,7 +43,7 @@ pub trait Observer: Send + Sync + 'static {
     fn committed(&self, index: u64, term: u64);
     /// These entries were applied; `state[i]` is the running state hash after `first + i`.
     fn applied(&self, first: u64, state: &[u32]);
-    /// A compaction was applied: what was written over before this revision is forgotten.
+    /// What was written over before this revision is forgotten: said at the start, and when a compaction was applied.
     fn compacted(&self, revision: u64);
     /// A snapshot up to here was written.
     fn snapshot_built(&self, index: u64, term: u64);

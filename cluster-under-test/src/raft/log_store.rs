@@ -94,11 +94,11 @@ impl<E: Env> LogStore<E> {
             entries.insert(index, entry);
         }
         let mut purged = recovered.purged.as_ref().map(log_id_from::<E>);
-        // A snapshot that was installed over a log which conflicts with it replaces all of it (Raft, figure 13, rule 7): the
-        // process before did not come to write that down.
-        let differs = |id: &LogId<E>| entries.get(&id.index).is_some_and(|entry: &Entry<E>| entry.log_id != *id);
-        if let Some(id) = snapshot.filter(differs) {
-            wal.write(&[Record::Truncate { after: id.index.checked_sub(1) }, Record::Purge(log_id_to::<E>(&id))]).await?;
+        // A snapshot whose last entry is not in the log replaces all of it (Raft, figure 13, rule 7): the process before did not come to
+        // write that down, or the power took the end of the log that the snapshot was made of.
+        let has = |id: &LogId<E>| entries.get(&id.index).is_some_and(|entry: &Entry<E>| entry.log_id == *id);
+        if let Some(id) = snapshot.filter(|id| purged.is_none_or(|purged| purged.index < id.index) && !has(id)) {
+            wal.write(&[Record::Truncate { after: None }, Record::Purge(log_id_to::<E>(&id))]).await?;
             wal.synced().await?;
             entries.clear();
             purged = Some(id);
@@ -117,9 +117,10 @@ impl<E: Env> LogStore<E> {
             tell_memberships::<E>(&*observer, cache.entries.values());
             observer.synced(last.index);
         }
-        // Never more than the log holds, nor anything else than it holds: openraft applies up to here at start.
-        let conflicts = |id: &LogId<E>| cache.entries.get(&id.index).is_some_and(|entry| entry.log_id != *id);
-        let committed = recovered.committed.as_ref().map(log_id_from::<E>).filter(|id| !conflicts(id)).min(cache.last());
+        // Nothing but what the log holds: openraft applies up to here at start.
+        let has = |id: &LogId<E>| cache.entries.get(&id.index).is_some_and(|entry| entry.log_id == *id);
+        let saved = recovered.committed.as_ref().map(log_id_from::<E>);
+        let committed = saved.and_then(|id| if has(&id) { Some(id) } else { cache.purged });
         if let Some(id) = &committed {
             observer.committed(id.index, id.leader_id.term);
         }

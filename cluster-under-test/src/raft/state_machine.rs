@@ -192,6 +192,7 @@ impl<E: Env> StateMachine<E> {
     /// Tells what state was found on the disk.
     pub(crate) fn tell_restored(&self) {
         let applying = self.applying();
+        self.shared.observer.compacted(applying.store.compacted().max(0).unsigned_abs());
         if let Some(id) = &applying.last_applied {
             self.shared.observer.restored(id.index, id.leader_id.term, applying.store.chain());
             tell_members::<E>(&*self.shared.observer, &applying.membership);

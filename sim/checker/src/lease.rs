@@ -12,6 +12,7 @@
 //! * **nothing revives**: after somebody was told that it is gone, nobody finds it there.
 //! * **at once**: its keys go in one revision (where a watch tells of them).
 //! * **its keys**: whoever asks is told every key that was hung on it before, and none that was not.
+//!   (A real etcd answers that from its leader's memory, which a put that was acknowledged elsewhere may not have reached.)
 //! * **at last**: when nobody can have renewed it any more, and one leader stays, it is gone after its time
 //!   to live and a little.
 //!

@@ -72,11 +72,13 @@ pub fn violations_so_far(view: &View<'_>, only: &[String]) -> Vec<(&'static str,
 }
 
 /// The verdicts of every checker that applies, or of those among them that are named here. A history
-/// that was cut off is `unknown`, where it is not `invalid`.
+/// that was cut off is `unknown`, where what there is of it is not `invalid` whatever may come.
 pub fn check_all(view: &View<'_>, only: &[String]) -> Vec<(&'static str, Verdict)> {
     let ended = view.ended();
     let judge = |checker: &Checker| match (checker.check)(view) {
         Verdict::Valid if !ended => Verdict::Unknown("the history does not come to its end".to_string()),
+        // What only the end tells is not told by its absence.
+        Verdict::Invalid(_) if !ended && !checker.prefix => Verdict::Unknown("the history does not come to its end".to_string()),
         verdict => verdict,
     };
     let wanted = |checker: &&Checker| match only {
@@ -84,4 +86,26 @@ pub fn check_all(view: &View<'_>, only: &[String]) -> Vec<(&'static str, Verdict
         only => only.iter().any(|name| name == checker.name),
     };
     REGISTRY.iter().filter(wanted).map(|checker| (checker.name, judge(checker))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_history::{ClientId, Entry, NodeId, Op, OpId, Output, SimTime, What};
+
+    #[test]
+    fn what_only_the_end_tells_is_unknown_without_it() {
+        let ask = |client, op| What::Invoke { client: ClientId(client), op: OpId(op), ask: Op::Get { key: "k".into() } };
+        let whats = [
+            What::Healed { within: 100, nodes: vec![NodeId(1)] },
+            ask(1, 1),
+            ask(2, 2),
+            What::Ok { op: OpId(1), output: Output::Got { value: None }, revision: None },
+        ];
+        let mut history: Vec<Entry> = whats.into_iter().map(|what| Entry { t: SimTime(1), what }).collect();
+        let word = |history: &[Entry]| check_all(&View::new(history), &["liveness".to_string()])[0].1.word();
+        assert_eq!(word(&history), "unknown", "cut off while one is not served yet");
+        history.push(Entry { t: SimTime(200), what: What::End });
+        assert_eq!(word(&history), "invalid");
+    }
 }

@@ -24,6 +24,8 @@
 //!   one that may have come after it.
 //! * **no place is lost**: fenced work is not refused to somebody whose lease still lives, and who has not given the place up.
 //!
+//! (Of a real etcd, a member that led before may say that a lease lives which is gone, without being asked to confirm it.)
+//!
 //! To proclaim is work: it is fenced by its place, too. What it cannot see: two who believe that they hold, of whom one never works.
 
 use crate::{Checker, Verdict, Witness};
@@ -88,7 +90,9 @@ fn check(view: &View<'_>) -> Verdict {
             (LineOp::Work { place, fenced: true, .. }, LineOutput::Worked { yes: false }) => {
                 line.refused.entry(place.token).or_insert_with(|| shown(place.token));
             }
-            (LineOp::Release { place, .. }, LineOutput::Released) => _ = line.released.insert(place.token, shown(place.token)),
+            (LineOp::Release { place, .. }, LineOutput::Released) => {
+                line.released.entry(place.token).or_insert_with(|| shown(place.token));
+            }
             (_, LineOutput::Led { leader: Some(led) }) => line.leaders.push(shown(led.token)),
             _ => {}
         }
@@ -253,7 +257,7 @@ fn lost_work(view: &View<'_>, ops: &[CompletedOp]) -> Option<Witness> {
 fn lost_place(ops: &[CompletedOp]) -> Option<Witness> {
     let mut alive: BTreeMap<LeaseId, &CompletedOp> = BTreeMap::new();
     // Places that somebody gave up, or stood for without being told how that ended: then the server may have given them up.
-    let mut doubtful: BTreeSet<(&str, LeaseId)> = BTreeSet::new();
+    let mut doubtful: BTreeMap<(&str, LeaseId), usize> = BTreeMap::new();
     for op in ops {
         match (&op.ask, op.output()) {
             (Op::Lease(LeaseOp::KeepAlive { lease }), Some(Output::Lease(LeaseOutput::Renewed { ttl }))) if *ttl > 0 => {
@@ -262,8 +266,8 @@ fn lost_place(ops: &[CompletedOp]) -> Option<Witness> {
             (Op::Lease(LeaseOp::TimeLeft { lease }), Some(Output::Lease(LeaseOutput::Left { ttl, .. }))) if *ttl >= 0 => {
                 _ = alive.insert(*lease, op)
             }
-            (Op::Line(LineOp::Release { name, place, .. }), _) => _ = doubtful.insert((name, place.lease)),
-            (Op::Line(LineOp::Acquire { name, lease, .. }), None) => _ = doubtful.insert((name, *lease)),
+            (Op::Line(LineOp::Release { name, place, .. }), _) => _ = doubtful.entry((name, place.lease)).or_insert(op.invoked_at),
+            (Op::Line(LineOp::Acquire { name, lease, .. }), None) => _ = doubtful.entry((name, *lease)).or_insert(op.invoked_at),
             _ => {}
         }
     }
@@ -274,7 +278,7 @@ fn lost_place(ops: &[CompletedOp]) -> Option<Witness> {
             return None;
         };
         let later = alive.get(&place.lease).filter(|later| later.invoked_at > op.ended_at)?;
-        if place.token == 0 || doubtful.contains(&(name.as_str(), place.lease)) {
+        if place.token == 0 || doubtful.get(&(name.as_str(), place.lease)).is_some_and(|since| *since < op.ended_at) {
             return None;
         }
         let text = format!(
@@ -455,6 +459,7 @@ mod tests {
             ("hold 5@5; lease 5; refused 5@6", "valid"),
             ("hold 5@5; give 5; refused 5@6; lease 5", "valid"),
             ("hold 5@5; refused 5@6; lease 7", "valid"),
+            ("hold 5@5; refused 5@6; give 5; lease 5", "lost-place"),
         ] {
             assert_eq!(verdict(script), expect, "{script}");
         }

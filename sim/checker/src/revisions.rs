@@ -62,7 +62,6 @@ fn kept(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
     for (_, entry) in view.entries() {
         match &entry.what {
             What::Node { saw: Saw::Compacted { revision }, .. } => floor = floor.max(Some(*revision)),
-            What::Node { .. } => _ = floor.get_or_insert(0),
             What::Fail { op, why } if why.contains("has been compacted") => {
                 if let (Some(at), Some(floor)) = (asked.get(op), floor)
                     && *at >= floor

@@ -79,7 +79,8 @@ struct Watches<'h> {
     known: BTreeMap<(u64, &'h str), Known<'h>>,
     /// When the last thing was heard.
     last: SimTime,
-    /// The highest revision that a node was seen to compact its store up to; `None` where nodes tell nothing.
+    /// The highest revision that a node told that its store is compacted up to (at its start, and whenever it changes); `None` where
+    /// nodes tell nothing.
     floor: Option<u64>,
 }
 
@@ -103,8 +104,6 @@ impl<'h> Watches<'h> {
                     watches.sessions.insert(*op, session);
                 }
                 What::Node { saw: Saw::Compacted { revision }, .. } => watches.floor = watches.floor.max(Some(*revision)),
-                // A snapshot may bring a floor that nobody tells of any more; whoever applied it did, before that.
-                What::Node { .. } => _ = watches.floor.get_or_insert(0),
                 What::Heard { op, heard } => {
                     watches.last = entry.t;
                     watches.hear(entry.t, *op, heard)?;

@@ -83,7 +83,7 @@ pub enum Saw {
     /// Entries from `first` on were applied; `state[i]` is the running hash of the replicated state
     /// after `first + i`.
     Apply { first: u64, state: Vec<u32> },
-    /// A compaction was applied: what was written over before this revision of the store is forgotten.
+    /// What was written over before this revision of the store is forgotten: told at the start, and when a compaction is applied.
     Compacted { revision: u64 },
     /// A snapshot that ends at `index` was written by this node.
     SnapshotBuilt { index: u64, term: u64 },

@@ -36,7 +36,7 @@ fn tell(saw: &Saw) -> String {
             (Some(first), Some(last)) => format!("appends {}..={} (terms {}..={})", first.0, last.0, first.1, last.1),
             _ => "appends nothing".to_string(),
         },
-        Saw::Compacted { revision } => format!("compacts its store up to revision {revision}"),
+        Saw::Compacted { revision } => format!("has its store compacted up to revision {revision}"),
         Saw::Synced { index } => format!("has its log durable up to {index}"),
         Saw::Membership { index, voters, learners } => {
             let set = |ids: &Vec<u64>| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");

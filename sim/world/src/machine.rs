@@ -363,6 +363,9 @@ impl Machine {
             if state.stopped { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        // Whoever looked on need not wait for the machine to go.
+        let gone = self.lock().1.onlooker.take();
+        drop(gone);
     }
 
     /// What went wrong in the harness itself, if anything did.

@@ -150,16 +150,10 @@ pub(super) fn judge(ops: &[CompletedOp], foreign: &Foreign, go_on: Watchdog<'_>)
         Err(Missed::Stopped(revision)) => Err(stopped(revision)),
         Err(Missed::Impossible { row, key, value, revision, since }) => {
             // The search tells more, where it comes to an end soon.
-            let told = search(ops, foreign, true, go_on);
-            Err(
-                if let Err(told) = told
-                    && !matches!(*told, Verdict::Unknown(_))
-                {
-                    told
-                } else {
-                    impossible(ops, &log, (row, key, value), revision, since)
-                },
-            )
+            match search(ops, foreign, true, go_on) {
+                Err(told) if matches!(*told, Verdict::Unknown(_)) => Err(impossible(ops, &log, (row, key, value), revision, since)),
+                told => told,
+            }
         }
     }
 }

@@ -87,7 +87,10 @@ impl Raft {
                 node.membership(id, *index, voters)
             }
             Saw::Disk { disk } => {
-                node.damaged |= *disk == DiskHealth::Damaged;
+                if *disk == DiskHealth::Damaged {
+                    node.damaged = true;
+                    node.missing = None;
+                }
                 Ok(())
             }
             Saw::Vote { term, voted_for, granted } => node.vote(id, *term, *voted_for, *granted),

@@ -24,10 +24,10 @@ pub(crate) struct Args {
     /// The plan, or the report directory that holds it
     plan: PathBuf,
     /// Stop there, and show each node's state and the open operations: 12.3s
-    #[arg(long, value_parser = moment, conflicts_with_all = ["diff", "json", "history", "recheck", "keep"])]
+    #[arg(long, value_parser = moment, conflicts_with_all = ["diff", "json", "history", "recheck", "keep", "fail_fast"])]
     until: Option<Duration>,
     /// Another run (a report directory, a history, or a plan): show the first entry at which the two part
-    #[arg(long, conflicts_with_all = ["json", "history", "recheck", "keep"])]
+    #[arg(long, conflicts_with_all = ["json", "history", "recheck", "keep", "fail_fast"])]
     diff: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
@@ -64,8 +64,10 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         });
     }
     let (exit, run) = finish_one(&plan, None, systems, &args.output, Some(format!("squall replay {}", path.display())))?;
-    let kept = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten();
-    if let Some(digest) = kept.filter(|kept| !is_run_of(&run, kept)).map(|(digest, _)| digest) {
+    if let Some(kept) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten()
+        && !is_run_of(&run, &kept, &args.plan)?
+    {
+        let digest = kept.0;
         let text = format!("this is not the run of {}: its digest was {digest}", args.plan.display());
         match other_code {
             Some(_) => eprintln!("warning: {text}"),
@@ -76,21 +78,27 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 }
 
 /// Whether a run is the one that was kept, as far as both of them go.
-fn is_run_of(run: &Run, (digest, entries): &(String, Option<usize>)) -> bool {
-    match entries {
+fn is_run_of(run: &Run, (digest, entries): &(String, Option<usize>), dir: &Path) -> Result<bool, Failure> {
+    Ok(match entries {
         // The kept one was stopped: it is the beginning of this one.
         Some(entries) if run.history.len() >= *entries => squall_history::digest_of(&run.history[..*entries]) == *digest,
-        Some(_) => run.stopped,
-        None => run.stopped || run.digest == *digest,
-    }
+        // This one was: the other way round.
+        _ if run.stopped => kept_history(&dir.join("history.jsonl"))?.starts_with(&run.history),
+        Some(_) => false,
+        None => run.digest == *digest,
+    })
+}
+
+fn kept_history(path: &Path) -> Result<History, Failure> {
+    let file = fs::File::open(path).map_err(Failure::io(path))?;
+    read_jsonl(BufReader::new(file)).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))
 }
 
 /// A history: of a report directory, of a file of JSON lines, or of a plan that is run for it.
 fn history_of(path: &Path, systems: &Systems) -> Result<History, Failure> {
     let kept = if path.is_dir() { path.join("history.jsonl") } else { path.to_path_buf() };
     if kept.extension().is_some_and(|e| e == "jsonl") && kept.exists() {
-        let file = fs::File::open(&kept).map_err(Failure::io(&kept))?;
-        return read_jsonl(BufReader::new(file)).map_err(|e| Failure::Usage(format!("{}: {e}", kept.display())));
+        return kept_history(&kept);
     }
     Ok(run_once(&load_plan(&plan_path(path), systems)?, systems)?.run.history)
 }
