@@ -10,7 +10,7 @@
 //! the bound on the search). Delta debugging: Zeller and Hildebrandt 2002.
 
 use crate::{
-    frontier::{Decision, Stuck, decide, unlimited, where_stuck},
+    frontier::{Decision, Progress, Stuck, Watchdog, decide, unlimited, where_stuck},
     model::{Call, CallId, CallOf, Model, NEVER, Nature},
     raw::Value,
 };
@@ -31,8 +31,10 @@ pub struct Counterexample {
     pub open: Vec<CallId>,
     /// From each of these states, why none of the open calls leads on.
     pub why: Vec<String>,
-    /// A part of the history that has no order either, and nothing of which can be spared.
+    /// A part of the history that has no order either.
     pub minimal: Vec<CallId>,
+    /// Whether each call of that part was tried in vain to be spared. Else the effort, or the watchdog, ended that.
+    pub one_minimal: bool,
     /// Calls that may have happened or not, with any answer: it makes no difference.
     pub relaxed: usize,
 }
@@ -46,22 +48,42 @@ const OPEN_MAX: usize = 12;
 /// How many configurations the search for a small counterexample may try in all.
 const VISITS_MAX: u64 = 400_000;
 
-/// Explains where a search got stuck; with `small`, by a small part of the history, too.
-pub fn explain<M: Model>(model: &M, key: Option<Value>, calls: &[CallOf<M>], stuck: &Stuck<M::State>, small: bool) -> Counterexample {
-    let plain = where_stuck(model, calls, &mut |progress| progress.visits < VISITS_MAX);
+impl Counterexample {
+    /// Where a search got stuck, without a small part of the history.
+    pub fn of<M: Model>(model: &M, key: Option<Value>, calls: &[CallOf<M>], stuck: &Stuck<M::State>) -> Counterexample {
+        Counterexample {
+            key,
+            call: stuck.call,
+            states: stuck.states.iter().take(STATES_MAX).map(|s| model.show_state(s)).collect(),
+            states_in_all: stuck.states.len(),
+            open: stuck.open.clone(),
+            why: why(model, calls, stuck),
+            minimal: vec![],
+            one_minimal: false,
+            relaxed: 0,
+        }
+    }
+}
+
+/// Explains where a search got stuck; with `small`, by a small part of the history, too. It takes a bounded effort, and no longer
+/// than the watchdog lets it: what it has by then is right, and not yet small.
+pub fn explain<M: Model>(
+    model: &M,
+    key: Option<Value>,
+    calls: &[CallOf<M>],
+    stuck: &Stuck<M::State>,
+    small: bool,
+    watchdog: Watchdog<'_>,
+) -> Counterexample {
+    let plain = where_stuck(model, calls, &mut |progress| progress.visits < VISITS_MAX && watchdog(progress));
     let stuck = plain.as_ref().unwrap_or(stuck);
     let end = plain.as_ref().and_then(|stuck| calls.iter().find(|c| c.id == stuck.call)).map_or(NEVER, |c| c.returned);
-    let (minimal, relaxed) = if small { part(model, calls, end) } else { (vec![], 0) };
-    Counterexample {
-        key,
-        call: stuck.call,
-        states: stuck.states.iter().take(STATES_MAX).map(|s| model.show_state(s)).collect(),
-        states_in_all: stuck.states.len(),
-        open: stuck.open.clone(),
-        why: why(model, calls, stuck),
-        minimal,
-        relaxed,
+    let told = Counterexample::of(model, key, calls, stuck);
+    if !small {
+        return told;
     }
+    let Small { calls: minimal, one_minimal, relaxed } = part(model, calls, end, watchdog);
+    Counterexample { minimal, one_minimal, relaxed, ..told }
 }
 
 /// From each state that was possible, what each open call would have done.
@@ -102,16 +124,25 @@ pub fn why<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) ->
 pub fn minimal<M: Model>(model: &M, calls: &[CallOf<M>]) -> (Vec<CallId>, usize) {
     let plain = where_stuck(model, calls, &mut |progress| progress.visits < VISITS_MAX);
     let end = plain.and_then(|stuck| calls.iter().find(|c| c.id == stuck.call)).map_or(NEVER, |c| c.returned);
-    part(model, calls, end)
+    let small = part(model, calls, end, &mut unlimited);
+    (small.calls, small.relaxed)
 }
 
-fn part<M: Model>(model: &M, calls: &[CallOf<M>], end: usize) -> (Vec<CallId>, usize) {
+/// A part of a history that has no order either.
+struct Small {
+    calls: Vec<CallId>,
+    one_minimal: bool,
+    relaxed: usize,
+}
+
+fn part<M: Model>(model: &M, calls: &[CallOf<M>], end: usize, watchdog: Watchdog<'_>) -> Small {
     // What came later does not matter; what was open then may as well never have returned.
     let cut = |call: &CallOf<M>| {
         let output = if call.returned > end { None } else { call.output.clone() };
         Call { returned: if call.returned > end { NEVER } else { call.returned }, output, ..call.clone() }
     };
-    let mut search = Search { model, calls: calls.iter().filter(|c| c.invoked < end).map(cut).collect(), visits_left: VISITS_MAX };
+    let calls = calls.iter().filter(|c| c.invoked < end).map(cut).collect();
+    let mut search = Search { model, calls, visits_left: VISITS_MAX, watchdog };
     let all: Vec<usize> = (0..search.calls.len()).collect();
     let (kept, relaxed): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|i| search.calls[*i].returned != NEVER);
     let mut part = Part { kept, relaxed };
@@ -126,7 +157,11 @@ fn part<M: Model>(model: &M, calls: &[CallOf<M>], end: usize) -> (Vec<CallId>, u
             _ => chunk /= 2,
         }
     }
-    (part.kept.iter().map(|i| search.calls[*i].id).collect(), part.relaxed.len())
+    Small {
+        calls: part.kept.iter().map(|i| search.calls[*i].id).collect(),
+        one_minimal: search.visits_left > 0,
+        relaxed: part.relaxed.len(),
+    }
 }
 
 /// Calls that count as they were, and calls that may have happened or not.
@@ -136,26 +171,33 @@ struct Part {
     relaxed: Vec<usize>,
 }
 
-struct Search<'m, M: Model> {
+struct Search<'m, 'w, M: Model> {
     model: &'m M,
     calls: Vec<CallOf<M>>,
+    /// 0 when the watchdog has said no.
     visits_left: u64,
+    watchdog: Watchdog<'w>,
 }
 
-impl<M: Model> Search<'_, M> {
+impl<M: Model> Search<'_, '_, M> {
     fn has_no_order(&mut self, part: &Part) -> bool {
         let kept = part.kept.iter().map(|i| self.calls[*i].clone());
         let relaxed = part.relaxed.iter().map(|i| Call { output: None, returned: NEVER, ..self.calls[*i].clone() });
         let mut some: Vec<CallOf<M>> = kept.chain(relaxed).collect();
         some.sort_by_key(|c| c.invoked);
         let allowed = self.visits_left.min(VISITS_MAX / 20);
-        let mut spent = 0;
-        let mut watchdog = |progress: crate::frontier::Progress| {
+        let (mut spent, mut over) = (0, false);
+        let mut watchdog = |progress: Progress| {
             spent = progress.visits;
-            progress.visits <= allowed
+            over |= !(self.watchdog)(progress);
+            !over && progress.visits <= allowed
         };
+        if !watchdog(Progress { visits: 0, bytes: 0, events: 0 }) {
+            self.visits_left = 0;
+            return false;
+        }
         let decision = decide(self.model, &some, false, &mut watchdog);
-        self.visits_left -= spent.max(1).min(self.visits_left);
+        self.visits_left = if over { 0 } else { self.visits_left.saturating_sub(spent.max(1)) };
         matches!(decision, Decision::Stuck(_))
     }
 

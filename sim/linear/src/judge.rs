@@ -19,6 +19,8 @@ pub struct Options<'w> {
     pub explain: bool,
     /// Asked now and then whether the search may go on.
     pub watchdog: &'w mut dyn FnMut(Progress) -> bool,
+    /// Told of a violation as soon as it is known: before it is made small, which may take longer than finding it.
+    pub found: &'w mut dyn FnMut(&Found),
 }
 
 /// What was found.
@@ -60,11 +62,11 @@ pub fn judge<M: Model>(
 ) -> Result<Judged, crate::Unreadable> {
     let mut keys: BTreeMap<Option<Value>, Vec<CallOf<M>>> = BTreeMap::new();
     let mut calls = 0;
-    for (i, raw) in history.calls.iter().enumerate() {
+    for raw in &history.calls {
         let Some((input, output)) = parse(raw, options.reads)? else { continue };
         let returned = raw.returned;
         let output = if returned == NEVER { None } else { output };
-        let call = Call { id: CallId(i as u64 + 1), input, output, invoked: raw.invoked, returned };
+        let call = Call { id: raw.id, input, output, invoked: raw.invoked, returned };
         calls += 1;
         keys.entry(if keyed { raw.key.clone() } else { None }).or_default().push(call);
     }
@@ -78,7 +80,8 @@ pub fn judge<M: Model>(
                 orders.push((key, order));
             }
             Decision::Stuck(stuck) => {
-                let counterexample = explain(model, key, &calls, &stuck, options.explain);
+                (options.found)(&Found::Not(Box::new(Counterexample::of(model, key.clone(), &calls, &stuck))));
+                let counterexample = explain(model, key, &calls, &stuck, options.explain, options.watchdog);
                 return Ok(judged(Found::Not(Box::new(counterexample))));
             }
             Decision::Unknown { at, events } => {

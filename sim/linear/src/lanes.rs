@@ -7,8 +7,9 @@ use crate::{
 use std::{collections::BTreeSet, fmt::Write};
 
 /// The calls of a history with these names, each in a line, from its invocation to its return: only their order is to scale.
+/// Names that no call has are left out.
 pub fn lanes(history: &RawHistory, ids: &[CallId], said: impl Fn(&RawCall) -> String) -> String {
-    let calls: Vec<(CallId, &RawCall)> = ids.iter().map(|id| (*id, &history.calls[id.0 as usize - 1])).collect();
+    let calls: Vec<(CallId, &RawCall)> = ids.iter().filter_map(|id| Some((*id, history.call(*id)?))).collect();
     let places: BTreeSet<usize> = calls.iter().flat_map(|(_, c)| [c.invoked, c.returned]).filter(|place| *place != NEVER).collect();
     let step = (72 / places.len().max(1)).clamp(2, 6);
     let column = |place: usize| places.range(..place).count() * step;

@@ -1,6 +1,6 @@
 //! A history as it is before a model reads it: who did what, from where to where.
 
-use crate::model::NEVER;
+use crate::model::{CallId, NEVER};
 use std::{fmt, sync::Arc};
 
 /// A value of an input or an output.
@@ -60,6 +60,8 @@ pub enum RawEnd {
 /// One call, as a file tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawCall {
+    /// Its name: no two calls of a history have the same.
+    pub id: CallId,
     /// Who: a thread, a client, a process.
     pub process: i64,
     /// What: `read`, `write`, `cas`, `append`, `enqueue`, ...
@@ -81,8 +83,16 @@ pub struct RawCall {
 /// A whole history, in order of invocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawHistory {
-    /// Its calls. The place in this list, counted from 1, is their name.
+    /// Its calls. Where a file gives them no names, the place in this list, counted from 1, is the name.
     pub calls: Vec<RawCall>,
+}
+
+impl RawHistory {
+    /// The call of this name.
+    pub fn call(&self, id: CallId) -> Option<&RawCall> {
+        let named = |call: &&RawCall| call.id == id;
+        usize::try_from(id.0).ok().and_then(|n| self.calls.get(n.wrapping_sub(1))).filter(named).or_else(|| self.calls.iter().find(named))
+    }
 }
 
 /// Puts calls together from lines in time order.
@@ -104,7 +114,8 @@ impl Builder {
             Some(call) => call.kind.clone(),
             None => kind.into(),
         };
-        self.calls.push(RawCall { process, kind, key, input, end: RawEnd::Unknown, invoked: at, returned: NEVER, times: (time, u64::MAX) });
+        let id = CallId(self.calls.len() as u64 + 1);
+        self.calls.push(RawCall { id, process, kind, key, input, end: RawEnd::Unknown, invoked: at, returned: NEVER, times: (time, u64::MAX) });
     }
 
     /// The call that a process has open.

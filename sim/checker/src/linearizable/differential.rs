@@ -3,7 +3,7 @@
 use super::{
     Store, calls,
     log::Log,
-    minimal::{Effort, minimal},
+    minimal::{Effort, Small, minimal},
     quick::{Missed, witness},
     revision::{judge, order, search},
     store::{State, modified},
@@ -127,7 +127,7 @@ fn proved(ops: &[CompletedOp], none: &Foreign) -> Result<(), String> {
         Ok(fills) => replay(&Store, &calls_of(ops), &order(ops, &fills).iter().map(|id| CallId(id.0)).collect::<Vec<_>>())
             .map_err(|why| format!("the order does not replay: {why}")),
         Err(Verdict::Invalid(witness)) => {
-            let (part, relaxed) = minimal(ops, none, &witness.ops, Effort::MUCH);
+            let Small { calls: part, relaxed, one_minimal } = minimal(ops, none, &witness.ops, Effort::MUCH, &mut unlimited);
             let relax = |op: &CompletedOp, kept: &[OpId]| match op.end {
                 OpEnd::Ok(..) if kept.contains(&op.id) => Some(op.clone()),
                 OpEnd::Ok(..) if !op.ask.may_write() => None,
@@ -139,7 +139,7 @@ fn proved(ops: &[CompletedOp], none: &Foreign) -> Result<(), String> {
             };
             let spared = |id: &OpId| part.iter().copied().filter(|other| other != id).collect::<Vec<_>>();
             match part.iter().find(|id| !has_order(&spared(id))) {
-                _ if part.is_empty() => Err("no minimal part was found".to_string()),
+                _ if part.is_empty() || !one_minimal => Err("no minimal part was found".to_string()),
                 _ if has_order(&part) => Err(format!("the part {part:?} has an order (with {relaxed} others)")),
                 Some(id) => Err(format!("{id} can be spared in {part:?}")),
                 None => Ok(()),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Verdict, foreign::Foreign};
 use squall_history::{CompletedOp, OpEnd, OpId};
-use squall_linear::{Progress, unlimited};
+use squall_linear::{Progress, frontier::Watchdog};
 use std::collections::BTreeSet;
 
 /// How much may be done for it.
@@ -36,17 +36,27 @@ impl Effort {
 /// In one part no more revisions are replayed.
 const VISITS_A_PART: u64 = 20_000;
 
-/// The calls of a small part, in order of invocation; and how many others may have happened or not. Empty when none was found
-/// within bounds. `clash`: those that are known to clash.
-pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], effort: Effort) -> (Vec<OpId>, usize) {
-    let mut parts = Parts { ops, foreign, left: effort };
+/// A part of a history that has no order either.
+#[derive(Default)]
+pub(super) struct Small {
+    /// Its calls, in order of invocation. Empty when none was found within bounds.
+    pub(super) calls: Vec<OpId>,
+    /// How many others may have happened or not.
+    pub(super) relaxed: usize,
+    /// Whether each call was tried in vain to be spared.
+    pub(super) one_minimal: bool,
+}
+
+/// Looks for a small part, within bounds and as long as it may. `clash`: those that are known to clash.
+pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], effort: Effort, go_on: Watchdog<'_>) -> Small {
+    let mut parts = Parts { ops, foreign, left: effort, go_on };
     let clash: BTreeSet<OpId> = clash.iter().copied().collect();
     let answered = |i: &usize| matches!(ops[*i].end, OpEnd::Ok(..));
     let all: Vec<usize> = (0..ops.len()).filter(answered).collect();
     let mut kept: Vec<usize> = all.iter().copied().filter(|i| clash.contains(&ops[*i].id)).collect();
     if !parts.has_no_order(&kept) {
         if !effort.thorough || !parts.has_no_order(&all) {
-            return (vec![], 0);
+            return Small::default();
         }
         kept = all;
     }
@@ -68,16 +78,18 @@ pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], ef
         }
     }
     let relaxed = parts.relaxed(&kept).len() - kept.len();
-    (kept.iter().map(|i| ops[*i].id).collect(), relaxed)
+    Small { calls: kept.iter().map(|i| ops[*i].id).collect(), relaxed, one_minimal: parts.left.operations > 0 && parts.left.visits > 0 }
 }
 
-struct Parts<'o> {
+struct Parts<'o, 'w> {
     ops: &'o [CompletedOp],
     foreign: &'o Foreign,
+    /// Nothing, once something would have gone beyond it.
     left: Effort,
+    go_on: Watchdog<'w>,
 }
 
-impl Parts<'_> {
+impl Parts<'_, '_> {
     /// These operations, and what may have happened beside them. What was invoked after all of them had returned makes no
     /// difference.
     fn relaxed(&self, kept: &[usize]) -> Vec<CompletedOp> {
@@ -94,19 +106,25 @@ impl Parts<'_> {
     }
 
     fn has_no_order(&mut self, kept: &[usize]) -> bool {
-        let left = self.left.operations.checked_sub(self.ops.len()).filter(|_| !kept.is_empty() && self.left.visits > 0);
-        let Some(left) = left else { return false };
-        self.left.operations = left;
+        if kept.is_empty() {
+            return false;
+        }
+        let may = self.left.visits > 0 && (self.go_on)(Progress { visits: 0, bytes: 0, events: 0 });
+        self.left.operations = self.left.operations.saturating_sub(self.ops.len()) * usize::from(may);
+        if self.left.operations == 0 {
+            return false;
+        }
         let ops = self.relaxed(kept);
         let log = Log::of(&ops);
-        match log.map_or(Err(Missed::Unsure), |log| witness(&log, self.foreign, foreign_floor(&ops, self.foreign), &mut unlimited)) {
+        match log.map_or(Err(Missed::Unsure), |log| witness(&log, self.foreign, foreign_floor(&ops, self.foreign), self.go_on)) {
             Ok(_) => false,
             Err(Missed::Impossible { .. }) => true,
-            Err(Missed::Unsure | Missed::Stopped(_)) => {
+            Err(Missed::Stopped(_)) => false,
+            Err(Missed::Unsure) => {
                 let (allowed, mut spent) = (self.left.visits.min(VISITS_A_PART), 0);
-                let mut bounded = |_: Progress| {
+                let mut bounded = |progress: Progress| {
                     spent += ASKED_EVERY;
-                    spent < allowed
+                    spent < allowed && (self.go_on)(progress)
                 };
                 let found = search(&ops, self.foreign, !self.left.thorough, &mut bounded);
                 self.left.visits = self.left.visits.saturating_sub(spent);

@@ -21,7 +21,7 @@ pub use read::{Columns, OneGo, read_columns};
 pub use store::{State as StoreState, Store};
 
 use crate::{Checker, Verdict, Witness, foreign::Foreign};
-use minimal::{Effort, minimal};
+use minimal::{Effort, Small, minimal};
 use squall_history::{Answer, CompletedOp, Op, OpEnd, OpId, Output, View};
 use squall_linear::{
     Call, CallId, CallOf, Counterexample, Decision, Found, Model, Progress, RawCall, RawEnd, RawHistory, Register, RegisterAnswer,
@@ -78,24 +78,31 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut squall_linear::Options<'_>) -
     if with_revisions {
         let found = match revision::judge(&own, &foreign, options.watchdog).map_err(|verdict| *verdict) {
             Ok(fills) if options.order => {
+                (options.found)(&Found::Linearizable(vec![]));
                 let order = revision::order(&own, &fills).iter().map(|id| CallId(id.0)).collect();
                 Found::Linearizable(vec![(None, order)])
             }
             Ok(_) | Err(Verdict::Valid) => Found::Linearizable(vec![]),
             Err(Verdict::Unknown(why)) => Found::Unknown(why),
             Err(Verdict::Invalid(witness)) => {
-                let (minimal, relaxed) = if options.explain { minimal(&own, &foreign, &witness.ops, Effort::MUCH) } else { (vec![], 0) };
                 let call_id = |id: &OpId| CallId(id.0);
-                Found::Not(Box::new(Counterexample {
+                let mut why = Box::new(Counterexample {
                     key: None,
                     call: witness.ops.last().map_or(CallId(0), call_id),
                     states: vec![],
                     states_in_all: 0,
                     open: vec![],
                     why: [witness.summary].into_iter().chain(witness.details).collect(),
-                    minimal: minimal.iter().map(call_id).collect(),
-                    relaxed,
-                }))
+                    minimal: vec![],
+                    one_minimal: false,
+                    relaxed: 0,
+                });
+                if options.explain {
+                    (options.found)(&Found::Not(why.clone()));
+                    let Small { calls, relaxed, one_minimal } = minimal(&own, &foreign, &witness.ops, Effort::MUCH, options.watchdog);
+                    (why.minimal, why.relaxed, why.one_minimal) = (calls.iter().map(call_id).collect(), relaxed, one_minimal);
+                }
+                Found::Not(why)
             }
         };
         return judged(found);
@@ -104,7 +111,10 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut squall_linear::Options<'_>) -
     let calls = calls(&own, |op| (op.ask.clone(), answer(op)));
     judged(match decide(&Store, &calls, options.order, options.watchdog) {
         Decision::Linearizable(order) => Found::Linearizable(vec![(None, order)]),
-        Decision::Stuck(stuck) => Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain))),
+        Decision::Stuck(stuck) => {
+            (options.found)(&Found::Not(Box::new(Counterexample::of(&Store, None, &calls, &stuck))));
+            Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain, options.watchdog)))
+        }
         Decision::Unknown { at, events } => {
             Found::Unknown(format!("everything before the return of call {at} has an order ({events} events)"))
         }
@@ -113,7 +123,7 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut squall_linear::Options<'_>) -
 
 /// The operations that show it are a part that has no order either, and nothing of which can be spared.
 fn with_minimal(mut witness: Box<Witness>, ops: &[CompletedOp], foreign: &Foreign) -> Box<Witness> {
-    let (part, relaxed) = minimal(ops, foreign, &witness.ops, Effort::LITTLE);
+    let Small { calls: part, relaxed, .. } = minimal(ops, foreign, &witness.ops, Effort::LITTLE, &mut unlimited);
     if !part.is_empty() {
         let others = if relaxed > 0 { format!(", whatever became of {relaxed} other writes") } else { String::new() };
         let list: Vec<String> = part.iter().map(OpId::to_string).collect();
@@ -147,6 +157,7 @@ pub fn raw(ops: &[CompletedOp]) -> RawHistory {
             OpEnd::Open => u64::MAX,
         };
         RawCall {
+            id: CallId(op.id.0),
             process: i64::from(op.client.0),
             kind: kind.into(),
             key: key.map(|key| Value::text(key)),
@@ -240,7 +251,7 @@ fn calls<I, O>(ops: &[CompletedOp], asked: impl Fn(&CompletedOp) -> (I, Option<O
 }
 
 fn counterexample<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) -> Counterexample {
-    explain(model, None, calls, stuck, true)
+    explain(model, None, calls, stuck, true, &mut unlimited)
 }
 
 fn witness(key: &str, ops: &[CompletedOp], why: &Counterexample) -> Witness {

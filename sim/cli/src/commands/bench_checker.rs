@@ -276,7 +276,7 @@ fn decide(history: &RawHistory, model: &str, engine: &str) -> Result<&'static st
         "squall" | "squall-explain" => {
             let named = MODELS.iter().find(|m| m.name == model).ok_or("no such model")?;
             let explain = engine == "squall-explain";
-            let mut options = Options { reads: Reads::NilIsSeen, order: false, explain, watchdog: &mut unlimited };
+            let mut options = Options { reads: Reads::NilIsSeen, order: false, explain, watchdog: &mut unlimited, found: &mut |_| {} };
             Ok(match (named.judge)(history, &mut options).map_err(|e| e.to_string())?.verdict {
                 Found::Linearizable(_) => "valid",
                 Found::Not(_) => "invalid",

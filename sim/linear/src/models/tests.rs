@@ -34,7 +34,7 @@ fn table(rows: &[&str]) -> String {
 fn check(name: &str, cases: &[(&str, bool, &[&str])]) {
     for (case, legal, rows) in cases {
         let (_, history) = formats::read(&table(rows), Default::default()).unwrap_or_else(|e| panic!("{name}, {case}: {e}"));
-        let mut options = Options { reads: Reads::NilIsSeen, order: true, explain: true, watchdog: &mut unlimited };
+        let mut options = Options { reads: Reads::NilIsSeen, order: true, explain: true, watchdog: &mut unlimited, found: &mut |_| {} };
         let judged = (model(name).judge)(&history, &mut options).unwrap_or_else(|e| panic!("{name}, {case}: {e}"));
         match judged.verdict {
             Found::Linearizable(_) => assert!(*legal, "{name}, {case}: is taken for legal"),

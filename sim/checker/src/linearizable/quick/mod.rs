@@ -170,6 +170,8 @@ pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: W
     if log.last > 4 * log.rows.len() as u64 + 1_000_000 || log.last > u64::from(u32::MAX - 1) || log.rows.len() >= NONE as usize {
         return Err(Missed::Unsure);
     }
+    let mut ready = || if go_on(Progress { visits: 0, bytes: 0, events: 0 }) { Ok(()) } else { Err(Missed::Stopped(1)) };
+    ready()?;
     // Who claims each revision; and, in order of revision, who saw it.
     let mut claims = vec![NONE; last + 2];
     let mut first = vec![0u32; last + 3];
@@ -219,6 +221,7 @@ pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: W
     }
     past_ranges.iter().for_each(|(revision, i)| file(*revision as usize, *i));
     drop(next);
+    ready()?;
     lost.retain(|i| matches!(log.rows[*i as usize].kind, Kind::Put | Kind::Swap | Kind::Delete | Kind::Txn));
     lost.sort_by_key(|i| log.rows[*i as usize].floor);
 
@@ -275,7 +278,12 @@ fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watc
         // What was repaired is a guess until it is replayed.
         let mut again = Replay::new(log, lost, foreign.unclaimed);
         again.given = Some(fills);
-        (1..=log.last).try_for_each(|revision| again.revision(order, revision, false)).map_err(|_| Missed::Unsure)?;
+        for revision in 1..=log.last {
+            if revision % ASKED_EVERY == 0 && !go_on(Progress { visits: 0, bytes: 0, events: revision as usize }) {
+                return Err(Missed::Stopped(revision));
+            }
+            again.revision(order, revision, false).map_err(|_| Missed::Unsure)?;
+        }
     }
     Ok(filled)
 }

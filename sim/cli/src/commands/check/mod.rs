@@ -1,0 +1,323 @@
+//! `squall check`: judges a history that somebody recorded, ours or another tool's.
+
+mod limits;
+mod tell;
+
+use crate::{Exit, failure::Failure, once::rss_mb};
+use limits::{Guard, Limits, cpu};
+use squall_checker::{
+    Verdict, check_each,
+    linearizable::{OneGo, judge_kv, raw, read_columns},
+};
+use squall_history::{History, View, read_jsonl};
+use squall_linear::{
+    Found, Judged, MODELS, Options, Progress, RawHistory, Reads,
+    formats::{self, Format, ReadOptions},
+};
+use std::{
+    fs::{self, File},
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tell::{Took, tell, tell_all};
+
+#[derive(Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The history: ours (JSON lines), porcupine's or Jepsen's logs, EDN, or opaque JSON lines
+    file: PathBuf,
+    /// What it is to be linearizable as (`squall list models`); without it every checker judges a history of ours
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Print JSON: one object
+    #[arg(long)]
+    json: bool,
+    /// Print an order of the calls that explains every answer, where there is one
+    #[arg(long, requires = "model")]
+    witness: bool,
+    /// Stop when the process has taken so much CPU time, reading and all: `10s`, `500ms`
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    time_limit: Option<Duration>,
+    /// Stop when the process holds so much memory: `256MB`, `2GB`
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory_limit: Option<u64>,
+    /// Values of an EDN history are `[key value]`, as of jepsen.independent
+    #[arg(long)]
+    independent: bool,
+    /// A read of nil saw that nothing is there. (In EDN it says that nobody knows what there was, as in Knossos' models.)
+    #[arg(long)]
+    nil_is_seen: bool,
+    /// Print the history in another format, and do not judge it
+    #[arg(long, value_name = "FORMAT", value_parser = ["edn"])]
+    format: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is no time: expected `10s` or `500ms`");
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_alphabetic()).ok_or_else(bad)?);
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" | "min" => Ok(Duration::from_secs(60 * number)),
+        _ => Err(bad()),
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is no size: expected `256MB` or `2GB`");
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_alphabetic()).ok_or_else(bad)?);
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    match unit {
+        "KB" => Ok(number << 10),
+        "MB" => Ok(number << 20),
+        "GB" => Ok(number << 30),
+        _ => Err(bad()),
+    }
+}
+
+/// A history, as it was found in a file.
+enum Source {
+    Ours(History),
+    Other(Format, RawHistory),
+}
+
+/// What is decided by now: for the last words, where a limit ends it before anybody asked.
+enum SoFar {
+    Reading,
+    /// Nothing is found yet, or this is, and is being explained.
+    Judging { format: &'static str, read: Duration, events: usize, found: Option<Found> },
+    Checkers(Vec<(&'static str, Verdict)>),
+}
+
+type Shared = Arc<Mutex<SoFar>>;
+
+fn lock(so_far: &Shared) -> MutexGuard<'_, SoFar> {
+    so_far.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    if let Some(model) = &args.model
+        && model != "kv"
+        && !MODELS.iter().any(|m| m.name == model)
+    {
+        let names: Vec<&str> = MODELS.iter().map(|m| m.name).chain(["kv"]).collect();
+        return Err(Failure::Usage(format!("there is no model `{model}`; there are {}", names.join(", "))));
+    }
+    // Nothing is accepted and then ignored.
+    if is_ours(&args.file)? && (args.independent || args.nil_is_seen) {
+        let why = "they are for EDN; this is a history of ours, which says both by itself";
+        return Err(Failure::Usage(format!("--independent and --nil-is-seen: {why}")));
+    }
+    if args.memory_limit.is_some() && rss_mb() == 0.0 {
+        return Err(Failure::Usage("--memory-limit: this system does not tell how much memory a process holds".into()));
+    }
+    let so_far: Shared = Arc::new(Mutex::new(SoFar::Reading));
+    let (last, of) = (Arc::clone(&so_far), args.clone());
+    let limits = Limits { time: args.time_limit, memory: args.memory_limit };
+    let guard = Guard::start(limits, move || last_words(&of, &lock(&last)));
+    // Long histories of keys and values need not be kept whole, if they are as they should be.
+    if args.model.as_deref() == Some("kv")
+        && !args.witness
+        && args.format.is_none()
+        && is_ours(&args.file)?
+        && let Some(exit) = in_one_go(args, &guard, &so_far)?
+    {
+        return Ok(exit);
+    }
+    let source = read(args)?;
+    let took = cpu();
+    let exit = match (&source, &args.model, &args.format) {
+        (_, _, Some(_)) => {
+            guard.take_the_word();
+            match &source {
+                Source::Ours(history) => print!("{}", formats::write_edn(&raw(View::new(history).ops()))),
+                Source::Other(_, history) => print!("{}", formats::write_edn(history)),
+            }
+            Exit::Ok
+        }
+        (Source::Ours(history), None, _) => every_checker(args, history, &guard, &so_far),
+        (Source::Other(format, _), None, _) => {
+            guard.take_the_word();
+            return Err(Failure::Usage(format!(
+                "{}: --model says what this {} is to be linearizable as: `squall list models`",
+                args.file.display(),
+                format_name(*format)
+            )));
+        }
+        (Source::Ours(history), Some(model), _) => {
+            let view = View::new(history);
+            *lock(&so_far) = SoFar::Judging { format: "squall", read: took, events: 0, found: None };
+            let (judged, calls) = if model == "kv" {
+                let judged = judge(args, Reads::NilIsSeen, &guard, &so_far, |options| Ok(judge_kv(view.ops(), options)))?;
+                // What its calls are is wanted only where some are told of.
+                let tells = match &judged.verdict {
+                    Found::Not(_) => true,
+                    Found::Linearizable(orders) => !args.json && !orders.is_empty(),
+                    Found::Unknown(_) => false,
+                };
+                (judged, tells.then(|| raw(view.ops())))
+            } else {
+                let calls = raw(view.ops());
+                (judge(args, Reads::NilIsSeen, &guard, &so_far, |options| by_model(args, model, &calls, options))?, Some(calls))
+            };
+            let took = Took { read: took, check: cpu() - took };
+            let cut = if view.ended() { "" } else { CUT };
+            tell(args, "squall", &judged, calls.as_ref(), took, cut)
+        }
+        (Source::Other(format, calls), Some(model), _) => {
+            *lock(&so_far) = SoFar::Judging { format: format_name(*format), read: took, events: 0, found: None };
+            let knossos = *format == Format::Edn && calls.calls.iter().all(|c| c.key.is_none());
+            let reads = if knossos && !args.nil_is_seen { Reads::NilIsUnknown } else { Reads::NilIsSeen };
+            let judged = judge(args, reads, &guard, &so_far, |options| by_model(args, model, calls, options))?;
+            tell(args, format_name(*format), &judged, Some(calls), Took { read: took, check: cpu() - took }, "")
+        }
+    };
+    // The process is about to end: giving back what a long history took, call by call, takes as long as judging it.
+    std::mem::forget(source);
+    Ok(exit)
+}
+
+/// A history of ours in columns, if a witness is found. `None`: somebody else is to judge.
+fn in_one_go(args: &Args, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>, Failure> {
+    let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
+    let Some(columns) = read_columns(file).map_err(Failure::io(&args.file))? else { return Ok(None) };
+    let read = cpu();
+    *lock(so_far) = SoFar::Judging { format: "squall", read, events: 0, found: None };
+    let (calls, verdict, ended) = match columns.decide(&mut |progress| asked(guard, so_far, progress)) {
+        OneGo::Valid { ops, ended } => (ops, Found::Linearizable(vec![]), ended),
+        OneGo::Stopped { ops, revision } => {
+            (ops, Found::Unknown(format!("it was stopped at revision {revision}: every answer before that has an order")), true)
+        }
+        OneGo::Undecided => {
+            *lock(so_far) = SoFar::Reading;
+            return Ok(None);
+        }
+    };
+    guard.take_the_word();
+    let judged = Judged { calls, keys: 1, verdict };
+    let exit = tell(args, "squall", &judged, None, Took { read, check: cpu() - read }, if ended { "" } else { CUT });
+    std::mem::forget(columns);
+    Ok(Some(exit))
+}
+
+/// What is said of a history without an end.
+const CUT: &str = "; the history does not come to its end";
+
+/// Whether the search may go on; and how far it came.
+fn asked(guard: &Guard, so_far: &Shared, progress: Progress) -> bool {
+    if let SoFar::Judging { events, .. } = &mut *lock(so_far) {
+        *events = progress.events;
+    }
+    guard.may_go_on()
+}
+
+/// Judges within the limits; afterwards, it is ours to speak.
+fn judge(
+    args: &Args,
+    reads: Reads,
+    guard: &Guard,
+    so_far: &Shared,
+    by: impl FnOnce(&mut Options<'_>) -> Result<Judged, Failure>,
+) -> Result<Judged, Failure> {
+    let mut watchdog = |progress: Progress| asked(guard, so_far, progress);
+    let mut known = |verdict: &Found| {
+        if let SoFar::Judging { found, .. } = &mut *lock(so_far) {
+            *found = Some(verdict.clone());
+        }
+    };
+    let mut options = Options { reads, order: args.witness, explain: true, watchdog: &mut watchdog, found: &mut known };
+    let judged = by(&mut options);
+    guard.take_the_word();
+    judged
+}
+
+fn by_model(args: &Args, model: &str, history: &RawHistory, options: &mut Options<'_>) -> Result<Judged, Failure> {
+    let named = MODELS.iter().find(|m| m.name == model).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{}: the model kv is for histories of ours, whose answers carry revisions; register and append-kv are for others",
+            args.file.display()
+        ))
+    })?;
+    (named.judge)(history, options).map_err(|e| Failure::Usage(format!("{}: model {model}: {e}", args.file.display())))
+}
+
+fn is_ours(path: &Path) -> Result<bool, Failure> {
+    let mut head = [0; 17];
+    let mut file = File::open(path).map_err(Failure::io(path))?;
+    let got = file.read(&mut head).map_err(Failure::io(path))?;
+    Ok(head[..got] == *b"{\"squall_history\"")
+}
+
+fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::JepsenLog => "jepsen-log",
+        Format::Edn => "edn",
+        Format::JsonLines => "json-lines",
+    }
+}
+
+fn read(args: &Args) -> Result<Source, Failure> {
+    let bad = |what: String| Failure::Usage(format!("{}: {what}", args.file.display()));
+    if is_ours(&args.file)? {
+        let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
+        return Ok(Source::Ours(read_jsonl(BufReader::new(file)).map_err(|e| bad(e.to_string()))?));
+    }
+    let bytes = fs::read(&args.file).map_err(Failure::io(&args.file))?;
+    let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8".into()))?;
+    let (format, history) = formats::read(&text, ReadOptions { independent: args.independent }).map_err(|e| bad(e.to_string()))?;
+    if format != Format::Edn && (args.independent || args.nil_is_seen) {
+        return Err(Failure::Usage(format!("--independent and --nil-is-seen: they are for EDN; this is {}", format_name(format))));
+    }
+    Ok(Source::Other(format, history))
+}
+
+/// Where a limit has ended it: what is decided by then.
+fn last_words(args: &Args, so_far: &SoFar) -> Exit {
+    let limits = [
+        args.time_limit.map(|limit| format!("--time-limit {}ms", limit.as_millis())),
+        args.memory_limit.map(|limit| format!("--memory-limit {}MB", limit >> 20)),
+    ];
+    let stopped = format!("{} ended it", limits.into_iter().flatten().collect::<Vec<_>>().join(" or "));
+    let (format, read, check, judged) = match so_far {
+        SoFar::Checkers(verdicts) => return tell_all(args, verdicts, Some(&stopped)),
+        SoFar::Reading if args.model.is_none() => {
+            return tell_all(args, &[], Some(&format!("{stopped} while it was read: nothing is decided")));
+        }
+        SoFar::Reading => {
+            let why = format!("{stopped} while it was read: nothing is decided");
+            ("", cpu(), Duration::ZERO, Judged { calls: 0, keys: 0, verdict: Found::Unknown(why) })
+        }
+        SoFar::Judging { format, read, events, found } => {
+            let verdict = found.clone().unwrap_or_else(|| {
+                Found::Unknown(match events {
+                    0 => format!("{stopped} before the first answer was decided"),
+                    _ if args.model.as_deref() == Some("kv") => {
+                        format!("{stopped} at revision {events}: every answer before that has an order")
+                    }
+                    _ => format!("{stopped} when {events} events of the key at hand were decided"),
+                })
+            });
+            (*format, *read, cpu() - *read, Judged { calls: 0, keys: 0, verdict })
+        }
+    };
+    tell(args, format, &judged, None, Took { read, check }, "")
+}
+
+/// Every checker that applies judges a history of ours.
+fn every_checker(args: &Args, history: &History, guard: &Guard, so_far: &Shared) -> Exit {
+    *lock(so_far) = SoFar::Checkers(vec![]);
+    for (name, verdict) in check_each(&View::new(history), &[]) {
+        if let SoFar::Checkers(verdicts) = &mut *lock(so_far) {
+            verdicts.push((name, verdict));
+        }
+        if !guard.may_go_on() {
+            guard.take_the_word();
+            return last_words(args, &lock(so_far));
+        }
+    }
+    guard.take_the_word();
+    let SoFar::Checkers(verdicts) = &*lock(so_far) else { unreachable!("it was put there") };
+    tell_all(args, verdicts, None)
+}

@@ -1,0 +1,161 @@
+//! What `squall check` says.
+
+use super::Args;
+use crate::{Exit, once::peak_rss_mb};
+use serde_json::{Value as Json, json};
+use squall_checker::{Verdict, merge};
+use squall_linear::{Counterexample, Found, Judged, RawCall, RawEnd, RawHistory, Value, lanes};
+use std::time::Duration;
+
+/// The CPU time that reading took, and what came after it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Took {
+    pub(super) read: Duration,
+    pub(super) check: Duration,
+}
+
+/// Says what was found, and how the process ends.
+///
+/// `history`: what the calls of an order or of a counterexample are; without it they are told by number. `cut`: what is to be
+/// added where the history does not come to its end.
+pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&RawHistory>, took: Took, cut: &str) -> Exit {
+    let verdict = match &judged.verdict {
+        Found::Linearizable(_) if cut.is_empty() => "valid",
+        Found::Linearizable(_) | Found::Unknown(_) => "unknown",
+        Found::Not(_) => "invalid",
+    };
+    let exit = match verdict {
+        "valid" => Exit::Ok,
+        "invalid" => Exit::Violation,
+        _ => Exit::Inconclusive,
+    };
+    let model = args.model.as_deref().unwrap_or("kv");
+    let ms = |d: Duration| (d.as_secs_f64() * 1e6).round() / 1e3;
+    if args.json {
+        let mut object = json!({
+            "squall_check": 1, "file": args.file.display().to_string(), "format": format, "model": model, "verdict": verdict,
+            "calls": judged.calls, "keys": judged.keys, "read_cpu_ms": ms(took.read), "check_cpu_ms": ms(took.check), "peak_mb": peak_rss_mb().round(),
+        });
+        match &judged.verdict {
+            Found::Linearizable(orders) if args.witness => {
+                let orders = orders.iter().map(|(key, order)| {
+                    json!({ "key": key.as_ref().map(ToString::to_string), "order": order.iter().map(|id| id.0).collect::<Vec<_>>() })
+                });
+                object["orders"] = orders.collect();
+            }
+            Found::Linearizable(_) => {}
+            Found::Not(why) => object["counterexample"] = counterexample(why),
+            Found::Unknown(why) => object["why"] = Json::String(why.clone()),
+        }
+        println!("{object}");
+        return exit;
+    }
+    // It may be ended before they are counted.
+    let counted = match judged.keys {
+        0 => String::new(),
+        1 => format!(": {} calls, 1 key", judged.calls),
+        keys => format!(": {} calls, {keys} keys", judged.calls),
+    };
+    println!("{}  {} as {model}{counted}", verdict.to_uppercase(), args.file.display());
+    println!("{:.1} ms to read, {:.1} ms to check (CPU){cut}", ms(took.read), ms(took.check));
+    match (&judged.verdict, history) {
+        (Found::Linearizable(orders), _) if args.witness && orders.is_empty() => println!("\nNo time was left for its order."),
+        (Found::Linearizable(orders), Some(history)) => {
+            for (key, order) in orders {
+                println!("\n{}", key.as_ref().map_or("in this order:".to_string(), |key| format!("key {key}, in this order:")));
+                for (id, call) in order.iter().filter_map(|id| Some((id, history.call(*id)?))) {
+                    println!("{:>8}  {} by {}", id.0, said(call), call.process);
+                }
+            }
+        }
+        (Found::Not(why), history) => print_counterexample(why, history),
+        (Found::Unknown(why), _) => println!("\n{why}"),
+        _ => {}
+    }
+    exit
+}
+
+fn said(call: &RawCall) -> String {
+    let input = if call.input == Value::Nil { String::new() } else { format!(" {}", call.input) };
+    let output = match &call.end {
+        RawEnd::Ok(Some(output)) => format!(": {output}"),
+        RawEnd::Failed(_) => ": refused".into(),
+        RawEnd::Ok(None) => String::new(),
+        RawEnd::Unknown => " (outcome unknown)".into(),
+    };
+    format!("{}{input}{output}", call.kind)
+}
+
+fn counterexample(why: &Counterexample) -> Json {
+    json!({
+        "key": why.key.as_ref().map(ToString::to_string), "call": why.call.0, "states": why.states, "states_in_all": why.states_in_all,
+        "open": why.open.iter().map(|id| id.0).collect::<Vec<_>>(), "why": why.why,
+        "minimal": why.minimal.iter().map(|id| id.0).collect::<Vec<_>>(), "one_minimal": why.one_minimal, "whatever_became_of": why.relaxed,
+    })
+}
+
+fn print_counterexample(why: &Counterexample, history: Option<&RawHistory>) {
+    let call = history.and_then(|history| history.call(why.call));
+    let what = call.map_or(String::new(), |call| format!(", `{}` by {},", said(call), call.process));
+    let of = why.key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
+    println!("\nNo order{of} is left when call {}{what} returns.", why.call.0);
+    if !why.states.is_empty() {
+        println!("It could hold then: {}", why.states.join(", "));
+    }
+    if why.states_in_all > why.states.len() {
+        println!("and {} more states", why.states_in_all - why.states.len());
+    }
+    for line in &why.why {
+        println!("  {line}");
+    }
+    if let Some(history) = history.filter(|_| !why.minimal.is_empty()) {
+        let whatever = if why.relaxed > 0 { format!(", whatever became of {} others", why.relaxed) } else { String::new() };
+        let more = if why.one_minimal { "" } else { " (perhaps not all of them are needed: looking for less was ended)" };
+        println!("\nThese {} calls alone have no order{whatever}{more}:\n", why.minimal.len());
+        print!("{}", lanes(history, &why.minimal, said));
+    }
+}
+
+/// Says what the checkers found; and, where it was stopped before all of them had, why.
+pub(super) fn tell_all(args: &Args, verdicts: &[(&'static str, Verdict)], stopped: Option<&str>) -> Exit {
+    let rest = stopped.map(|why| Verdict::Unknown(why.to_string()));
+    let word = merge(verdicts.iter().map(|(_, verdict)| verdict).chain(&rest));
+    let told = |verdict: &Verdict| match verdict {
+        Verdict::Valid => json!({ "verdict": "valid" }),
+        Verdict::Unknown(why) => json!({ "verdict": "unknown", "why": why }),
+        Verdict::Invalid(witness) => json!({
+            "verdict": "invalid", "kind": witness.kind, "at": witness.at.as_secs_f64(), "summary": witness.summary,
+            "details": witness.details, "ops": witness.ops.iter().map(|op| op.0).collect::<Vec<_>>(),
+        }),
+    };
+    if args.json {
+        let checkers: serde_json::Map<String, Json> = verdicts.iter().map(|(name, v)| (name.to_string(), told(v))).collect();
+        let mut object =
+            json!({ "squall_check": 1, "file": args.file.display().to_string(), "format": "squall", "verdict": word, "checkers": checkers });
+        if let Some(why) = stopped {
+            object["why"] = Json::String(why.to_string());
+        }
+        println!("{object}");
+    } else {
+        println!("{}  {}", word.to_uppercase(), args.file.display());
+        for (name, verdict) in verdicts {
+            println!(" {name:<16} {}", verdict.word());
+            match verdict {
+                Verdict::Valid => {}
+                Verdict::Unknown(why) => println!("   {why}"),
+                Verdict::Invalid(witness) => {
+                    println!("   at {}: {}", witness.at, witness.summary);
+                    witness.details.iter().for_each(|line| println!("   {line}"));
+                }
+            }
+        }
+    }
+    if let Some(why) = stopped {
+        println!("\n{why}: the other checkers have not judged");
+    }
+    match word {
+        "valid" => Exit::Ok,
+        "invalid" => Exit::Violation,
+        _ => Exit::Inconclusive,
+    }
+}
