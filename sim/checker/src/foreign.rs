@@ -13,7 +13,7 @@ use std::{
 };
 
 /// What belongs to leases and lines.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Foreign {
     keys: BTreeSet<String>,
     prefixes: BTreeSet<String>,

@@ -115,7 +115,17 @@ impl Builder {
             None => kind.into(),
         };
         let id = CallId(self.calls.len() as u64 + 1);
-        self.calls.push(RawCall { id, process, kind, key, input, end: RawEnd::Unknown, invoked: at, returned: NEVER, times: (time, u64::MAX) });
+        self.calls.push(RawCall {
+            id,
+            process,
+            kind,
+            key,
+            input,
+            end: RawEnd::Unknown,
+            invoked: at,
+            returned: NEVER,
+            times: (time, u64::MAX),
+        });
     }
 
     /// The call that a process has open.

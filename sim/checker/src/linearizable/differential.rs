@@ -5,10 +5,10 @@ use super::{
     log::Log,
     minimal::{Effort, Small, minimal},
     quick::{Missed, witness},
-    revision::{judge, order, search},
+    revision::{Refused, judge, order, search},
     store::{State, modified},
 };
-use crate::{Verdict, foreign::Foreign};
+use crate::foreign::Foreign;
 use squall_history::{Act, Answer, ClientId, Compare, CompletedOp, Op, OpEnd, OpId, Output, SeededStream, SimTime};
 use squall_linear::{CallId, CallOf, Decision, decide, replay, unlimited};
 
@@ -123,11 +123,11 @@ fn calls_of(ops: &[CompletedOp]) -> Vec<CallOf<Store>> {
 
 /// The proof either way is one: an order that replays, or a part that has none either and nothing of which can be spared.
 fn proved(ops: &[CompletedOp], none: &Foreign) -> Result<(), String> {
-    match judge(ops, none, &mut unlimited).map_err(|verdict| *verdict) {
+    match judge(ops, none, &mut unlimited) {
         Ok(fills) => replay(&Store, &calls_of(ops), &order(ops, &fills).iter().map(|id| CallId(id.0)).collect::<Vec<_>>())
             .map_err(|why| format!("the order does not replay: {why}")),
-        Err(Verdict::Invalid(witness)) => {
-            let Small { calls: part, relaxed, one_minimal } = minimal(ops, none, &witness.ops, Effort::MUCH, &mut unlimited);
+        Err(Refused::Invalid(clash)) => {
+            let Small { calls: part, relaxed, one_minimal } = minimal(ops, none, &clash.witness.ops, Effort::MUCH, &mut unlimited);
             let relax = |op: &CompletedOp, kept: &[OpId]| match op.end {
                 OpEnd::Ok(..) if kept.contains(&op.id) => Some(op.clone()),
                 OpEnd::Ok(..) if !op.ask.may_write() => None,
@@ -162,7 +162,7 @@ pub fn differential(draws: &mut SeededStream) -> Result<Round, String> {
     let legal = generic.is_linearizable();
     let fits = match (&found, &quickly) {
         (Ok(_), Ok(_) | Err(Missed::Unsure)) => legal,
-        (Err(verdict), Err(_)) if matches!(**verdict, Verdict::Invalid(_)) => !legal,
+        (Err(Refused::Invalid(_)), Err(_)) => !legal,
         _ => false,
     };
     let proved = proved(&ops, &none);

@@ -8,10 +8,10 @@
 use super::{
     log::Log,
     quick::{Missed, witness},
-    revision::{ASKED_EVERY, foreign_floor, search},
+    revision::{ASKED_EVERY, Refused, foreign_floor, search},
 };
-use crate::{Verdict, foreign::Foreign};
-use squall_history::{CompletedOp, OpEnd, OpId};
+use crate::foreign::Foreign;
+use squall_history::{CompletedOp, Op, OpEnd, OpId, Output};
 use squall_linear::{Progress, frontier::Watchdog};
 use std::collections::BTreeSet;
 
@@ -49,6 +49,13 @@ pub(super) struct Small {
 
 /// Looks for a small part, within bounds and as long as it may. `clash`: those that are known to clash.
 pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], effort: Effort, go_on: Watchdog<'_>) -> Small {
+    if ops.len() > PROJECTED_FROM
+        && let Some(projected) = Projected::of(ops, foreign, clash)
+    {
+        let mut small = minimal(&projected.ops, &projected.foreign, clash, effort, go_on);
+        small.relaxed += projected.left_out;
+        return small;
+    }
     let mut parts = Parts { ops, foreign, left: effort, go_on };
     let clash: BTreeSet<OpId> = clash.iter().copied().collect();
     let answered = |i: &usize| matches!(ops[*i].end, OpEnd::Ok(..));
@@ -79,6 +86,68 @@ pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], ef
     }
     let relaxed = parts.relaxed(&kept).len() - kept.len();
     Small { calls: kept.iter().map(|i| ops[*i].id).collect(), relaxed, one_minimal: parts.left.operations > 0 && parts.left.visits > 0 }
+}
+
+/// Of a history of more operations than this only those that are about the keys in question are looked at.
+const PROJECTED_FROM: usize = 20_000;
+
+/// What a history tells of some keys. Whatever changed others may have taken any revision that none of these claims, at any
+/// time: that leaves an order where there was one.
+struct Projected {
+    ops: Vec<CompletedOp>,
+    foreign: Foreign,
+    /// How many operations that may have changed something are not in it.
+    left_out: usize,
+}
+
+impl Projected {
+    /// `None` where these operations are about too much of it.
+    fn of(ops: &[CompletedOp], foreign: &Foreign, about: &[OpId]) -> Option<Projected> {
+        let about: BTreeSet<OpId> = about.iter().copied().collect();
+        let mut keys: BTreeSet<&str> = BTreeSet::new();
+        for op in ops.iter().filter(|op| about.contains(&op.id)) {
+            match &op.ask {
+                Op::Range { prefix, .. } => {
+                    let changed = ops.iter().flat_map(CompletedOp::changes).map(|c| c.key);
+                    keys.extend(changed.filter(|key| key.starts_with(prefix.as_str())));
+                }
+                ask => keys.extend(ask.keys()),
+            }
+        }
+        // A transaction is about all of its keys, or none.
+        loop {
+            let before = keys.len();
+            for op in ops.iter().filter(|op| matches!(op.ask, Op::Txn { .. })) {
+                let own = op.ask.keys();
+                if own.iter().any(|key| keys.contains(key)) {
+                    keys.extend(own);
+                }
+            }
+            if keys.len() == before {
+                break;
+            }
+        }
+        let mut projected = Projected { ops: vec![], foreign: foreign.clone(), left_out: 0 };
+        for op in ops.iter().filter(|op| !matches!(op.end, OpEnd::Fail(_))) {
+            let mut op = match &op.ask {
+                Op::Range { prefix, .. } if keys.iter().any(|key| key.starts_with(prefix.as_str())) => op.clone(),
+                Op::Range { .. } => continue,
+                ask if ask.keys().iter().any(|key| keys.contains(key)) => op.clone(),
+                ask if ask.may_write() => {
+                    projected.left_out += 1;
+                    projected.foreign.unclaimed += 1;
+                    projected.foreign.from = projected.foreign.from.min(op.invoked_at);
+                    continue;
+                }
+                _ => continue,
+            };
+            if let OpEnd::Ok(_, Output::Ranged { kvs }) = &mut op.end {
+                kvs.retain(|kv| keys.contains(kv.key.as_str()));
+            }
+            projected.ops.push(op);
+        }
+        (projected.ops.len() < ops.len()).then_some(projected)
+    }
 }
 
 struct Parts<'o, 'w> {
@@ -118,7 +187,7 @@ impl Parts<'_, '_> {
         let log = Log::of(&ops);
         match log.map_or(Err(Missed::Unsure), |log| witness(&log, self.foreign, foreign_floor(&ops, self.foreign), self.go_on)) {
             Ok(_) => false,
-            Err(Missed::Impossible { .. }) => true,
+            Err(Missed::Impossible(_)) => true,
             Err(Missed::Stopped(_)) => false,
             Err(Missed::Unsure) => {
                 let (allowed, mut spent) = (self.left.visits.min(VISITS_A_PART), 0);
@@ -128,7 +197,7 @@ impl Parts<'_, '_> {
                 };
                 let found = search(&ops, self.foreign, !self.left.thorough, &mut bounded);
                 self.left.visits = self.left.visits.saturating_sub(spent);
-                matches!(found, Err(verdict) if matches!(*verdict, Verdict::Invalid(_)))
+                matches!(found, Err(Refused::Invalid(_)))
             }
         }
     }

@@ -9,6 +9,7 @@
 
 mod differential;
 mod foresight;
+mod kv;
 mod log;
 mod minimal;
 mod quick;
@@ -17,15 +18,17 @@ mod revision;
 mod store;
 
 pub use differential::{Round, differential};
+pub use kv::judge_kv;
 pub use read::{Columns, OneGo, read_columns};
 pub use store::{State as StoreState, Store};
 
 use crate::{Checker, Verdict, Witness, foreign::Foreign};
 use minimal::{Effort, Small, minimal};
+use revision::{Clash, Refused};
 use squall_history::{Answer, CompletedOp, Op, OpEnd, OpId, Output, View};
 use squall_linear::{
-    Call, CallId, CallOf, Counterexample, Decision, Found, Model, Progress, RawCall, RawEnd, RawHistory, Register, RegisterAnswer,
-    RegisterAsk, Stuck, Value, decide, explain, unlimited,
+    Call, CallId, CallOf, Counterexample, Decision, Model, Progress, RawCall, RawEnd, RawHistory, Register, RegisterAnswer, RegisterAsk,
+    Stuck, Value, decide, explain, unlimited,
 };
 use std::collections::BTreeMap;
 
@@ -62,67 +65,22 @@ fn check(view: &View<'_>) -> Verdict {
     match ops.iter().any(spans_keys) {
         false => check_keys(ops.into_owned()),
         true if ops.iter().all(|op| op.output().is_none() || op.revision.is_some()) => {
-            let told = revision::judge(&ops, &foreign, &mut unlimited).map_or_else(|verdict| *verdict, |_| Verdict::Valid);
-            if let Verdict::Invalid(witness) = told { Verdict::Invalid(with_minimal(witness, &ops, &foreign)) } else { told }
+            match revision::judge(&ops, &foreign, &mut unlimited) {
+                Ok(_) => Verdict::Valid,
+                Err(Refused::Unknown(why)) => Verdict::Unknown(why),
+                Err(Refused::Invalid(clash)) => Verdict::Invalid(told(*clash, &ops, &foreign)),
+            }
         }
         true => check_store(&ops),
     }
 }
 
-/// Judges operations on keys and values as one store, with its revisions where its answers carry them.
-pub fn judge_kv(ops: &[CompletedOp], options: &mut squall_linear::Options<'_>) -> squall_linear::Judged {
-    let foreign = Foreign::of(ops);
-    let own = foreign.without(ops);
-    let judged = |verdict| squall_linear::Judged { calls: own.len(), keys: 1, verdict };
-    let with_revisions = own.iter().all(|op| op.output().is_none() || op.revision.is_some());
-    if with_revisions {
-        let found = match revision::judge(&own, &foreign, options.watchdog).map_err(|verdict| *verdict) {
-            Ok(fills) if options.order => {
-                (options.found)(&Found::Linearizable(vec![]));
-                let order = revision::order(&own, &fills).iter().map(|id| CallId(id.0)).collect();
-                Found::Linearizable(vec![(None, order)])
-            }
-            Ok(_) | Err(Verdict::Valid) => Found::Linearizable(vec![]),
-            Err(Verdict::Unknown(why)) => Found::Unknown(why),
-            Err(Verdict::Invalid(witness)) => {
-                let call_id = |id: &OpId| CallId(id.0);
-                let mut why = Box::new(Counterexample {
-                    key: None,
-                    call: witness.ops.last().map_or(CallId(0), call_id),
-                    states: vec![],
-                    states_in_all: 0,
-                    open: vec![],
-                    why: [witness.summary].into_iter().chain(witness.details).collect(),
-                    minimal: vec![],
-                    one_minimal: false,
-                    relaxed: 0,
-                });
-                if options.explain {
-                    (options.found)(&Found::Not(why.clone()));
-                    let Small { calls, relaxed, one_minimal } = minimal(&own, &foreign, &witness.ops, Effort::MUCH, options.watchdog);
-                    (why.minimal, why.relaxed, why.one_minimal) = (calls.iter().map(call_id).collect(), relaxed, one_minimal);
-                }
-                Found::Not(why)
-            }
-        };
-        return judged(found);
-    }
-    let answer = |op: &CompletedOp| op.output().map(|output| Answer { output: output.clone(), revision: op.revision });
-    let calls = calls(&own, |op| (op.ask.clone(), answer(op)));
-    judged(match decide(&Store, &calls, options.order, options.watchdog) {
-        Decision::Linearizable(order) => Found::Linearizable(vec![(None, order)]),
-        Decision::Stuck(stuck) => {
-            (options.found)(&Found::Not(Box::new(Counterexample::of(&Store, None, &calls, &stuck))));
-            Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain, options.watchdog)))
-        }
-        Decision::Unknown { at, events } => {
-            Found::Unknown(format!("everything before the return of call {at} has an order ({events} events)"))
-        }
-    })
-}
-
-/// The operations that show it are a part that has no order either, and nothing of which can be spared.
-fn with_minimal(mut witness: Box<Witness>, ops: &[CompletedOp], foreign: &Foreign) -> Box<Witness> {
+/// What there is where no order is left; and as the operations that show it a part that has no order either, and nothing of
+/// which can be spared.
+fn told(clash: Clash, ops: &[CompletedOp], foreign: &Foreign) -> Box<Witness> {
+    let scene = revision::scene(ops, foreign, &clash);
+    let mut witness = Box::new(clash.witness);
+    witness.details.extend(scene.why);
     let Small { calls: part, relaxed, .. } = minimal(ops, foreign, &witness.ops, Effort::LITTLE, &mut unlimited);
     if !part.is_empty() {
         let others = if relaxed > 0 { format!(", whatever became of {relaxed} other writes") } else { String::new() };

@@ -111,10 +111,13 @@ impl Replay<'_> {
             return Some(());
         }
         let urgent = self.required.peek().is_some_and(|Reverse((by, _))| *by <= revision.saturating_add(self.slack));
+        // Where what is foreign may have taken every gap that is left, nothing of the others need have happened but what is required.
+        let gaps_left = self.gaps.len() - self.gaps.partition_point(|gap| *gap < revision);
+        let foreign = foreign_floor < revision && self.foreign_left >= gaps_left;
         if (unseen_first || !urgent)
-            && let Some(op) = self.take_unseen(revision)
+            && let Some(op) = if foreign { self.take_foreign() } else { self.take_unseen(revision) }
         {
-            self.fills.push(fill(op, 0));
+            self.fills.push(fill(op, if foreign { u64::MAX } else { 0 }));
             return Some(());
         }
         let journal = self.journal.len();
@@ -160,6 +163,10 @@ impl Replay<'_> {
         if taken.is_some() {
             return Some(());
         }
+        if foreign && let Some(op) = self.take_foreign() {
+            self.fills.push(fill(op, u64::MAX));
+            return Some(());
+        }
         if let Some(op) = self.take_unseen(revision) {
             self.fills.push(fill(op, 0));
             return Some(());
@@ -171,13 +178,20 @@ impl Replay<'_> {
             self.fills.push(fill(op, if unseen { 0 } else { u64::MAX }));
             return Some(());
         }
-        if self.foreign_left > 0 && foreign_floor < revision {
-            self.foreign_left -= 1;
-            self.journal.push(Undo::Foreign);
-            self.fills.push(fill(NONE, u64::MAX));
+        if foreign_floor < revision
+            && let Some(op) = self.take_foreign()
+        {
+            self.fills.push(fill(op, u64::MAX));
             return Some(());
         }
         self.exchange(revision)
+    }
+
+    /// Something that is foreign.
+    fn take_foreign(&mut self) -> Option<u32> {
+        self.foreign_left = self.foreign_left.checked_sub(1)?;
+        self.journal.push(Undo::Foreign);
+        Some(NONE)
     }
 
     /// One whose value nobody saw, of a key that may be written.

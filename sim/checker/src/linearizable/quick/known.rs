@@ -2,7 +2,7 @@
 
 use super::{
     super::log::{Kind, NONE, Row},
-    FxMap, Known, Missed, Replay,
+    FxMap, Impossible, Known, Missed, Replay,
 };
 use crate::foreign::Foreign;
 use std::cmp::Reverse;
@@ -197,7 +197,7 @@ impl Replay<'_> {
         }
         let impossible = told.into_iter().find_map(|(key, value, written)| {
             let since = self.cannot_hold(key, value, written, revision, claims, foreign)?;
-            Some(Missed::Impossible { row: i, key, value, revision, since })
+            Some(Missed::Impossible(Box::new(Impossible { row: i, key, value, revision, since, filled: vec![] })))
         });
         impossible.unwrap_or(Missed::Unsure)
     }
@@ -300,12 +300,13 @@ impl Replay<'_> {
     pub(super) fn comes_anyhow(&self, key: u32, value: u32, revision: u64, by: u64) -> bool {
         let gaps = self.gaps.partition_point(|gap| *gap <= revision)..self.gaps.partition_point(|gap| *gap <= by);
         let Some(last) = self.gaps[gaps.start.min(gaps.end)..gaps.end].last() else { return false };
-        let puts = |i: &u32| {
-            let row = &self.log.rows[*i as usize];
-            // What is put before it can be deleted by it.
-            !self.used[*i as usize] && matches!(row.kind, Kind::Put | Kind::Delete) && row.floor < *last
-        };
-        self.writers.get(&(key, value)).is_some_and(|writers| writers.iter().any(puts))
+        // What is put before it can be deleted by it.
+        let puts = |i: &u32| !self.used[*i as usize] && matches!(self.log.rows[*i as usize].kind, Kind::Put | Kind::Delete);
+        // They are in order of their floors, and those that are used are mostly at the beginning.
+        self.writers.get(&(key, value)).is_some_and(|writers| {
+            let in_time = writers.partition_point(|i| self.log.rows[*i as usize].floor < *last);
+            writers[..in_time].iter().rev().any(puts)
+        })
     }
 
     /// Whether a key may come to hold this at a revision that nobody claims.

@@ -131,19 +131,22 @@ pub(super) enum Missed {
     Unsure,
     /// It was told to stop, at this revision.
     Stopped(u64),
-    /// There is none: this row tells of a key what nobody can have written.
-    Impossible {
-        /// The row.
-        row: u32,
-        /// The key, what it is told to hold, and at which revision.
-        key: u32,
-        /// [`NONE`]: absent.
-        value: u32,
-        /// At which revision.
-        revision: u64,
-        /// The last revision at which it certainly was otherwise, 1 if it was absent from the beginning.
-        since: u64,
-    },
+    /// There is none.
+    Impossible(Box<Impossible>),
+}
+
+/// A row tells of a key what nobody can have written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Impossible {
+    pub(super) row: u32,
+    /// The key, what it is told to hold ([`NONE`]: absent), and at which revision.
+    pub(super) key: u32,
+    pub(super) value: u32,
+    pub(super) revision: u64,
+    /// The last revision at which it certainly was otherwise, 1 if it was absent from the beginning.
+    pub(super) since: u64,
+    /// One way to that revision.
+    pub(super) filled: Filled,
 }
 
 /// No more repairs are tried for one revision.
@@ -264,7 +267,11 @@ fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watc
         }
         match replay.revision(order, revision, std::mem::take(&mut unseen_first)) {
             Ok(()) => revision += 1,
-            Err(missed @ (Missed::Impossible { .. } | Missed::Stopped(_))) => return Err(missed),
+            Err(Missed::Impossible(mut why)) => {
+                why.filled = replay.fills.iter().map(|fill| (fill.revision, fill.op)).collect();
+                return Err(Missed::Impossible(why));
+            }
+            Err(stopped @ Missed::Stopped(_)) => return Err(stopped),
             Err(Missed::Unsure) => {
                 let back = replay.turn_back(revision).ok_or(Missed::Unsure)?;
                 steps_left = steps_left.checked_sub(revision - back).ok_or(Missed::Unsure)?;

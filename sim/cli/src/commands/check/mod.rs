@@ -87,7 +87,12 @@ enum Source {
 enum SoFar {
     Reading,
     /// Nothing is found yet, or this is, and is being explained.
-    Judging { format: &'static str, read: Duration, events: usize, found: Option<Found> },
+    Judging {
+        format: &'static str,
+        read: Duration,
+        events: usize,
+        found: Option<Found>,
+    },
     Checkers(Vec<(&'static str, Verdict)>),
 }
 

@@ -111,7 +111,10 @@ fn print_counterexample(why: &Counterexample, history: Option<&RawHistory>) {
     if let Some(history) = history.filter(|_| !why.minimal.is_empty()) {
         let whatever = if why.relaxed > 0 { format!(", whatever became of {} others", why.relaxed) } else { String::new() };
         let more = if why.one_minimal { "" } else { " (perhaps not all of them are needed: looking for less was ended)" };
-        println!("\nThese {} calls alone have no order{whatever}{more}:\n", why.minimal.len());
+        match why.minimal.len() {
+            1 => println!("\nThis call alone has no order{whatever}:\n"),
+            n => println!("\nThese {n} calls alone have no order{whatever}{more}:\n"),
+        }
         print!("{}", lanes(history, &why.minimal, said));
     }
 }
@@ -130,8 +133,7 @@ pub(super) fn tell_all(args: &Args, verdicts: &[(&'static str, Verdict)], stoppe
     };
     if args.json {
         let checkers: serde_json::Map<String, Json> = verdicts.iter().map(|(name, v)| (name.to_string(), told(v))).collect();
-        let mut object =
-            json!({ "squall_check": 1, "file": args.file.display().to_string(), "format": "squall", "verdict": word, "checkers": checkers });
+        let mut object = json!({ "squall_check": 1, "file": args.file.display().to_string(), "format": "squall", "verdict": word, "checkers": checkers });
         if let Some(why) = stopped {
             object["why"] = Json::String(why.to_string());
         }

@@ -1,10 +1,13 @@
 //! The revision engine against the generic one, on random histories of a real store, honest and spoilt.
 
 use super::{
-    super::differential::{differential, value},
+    super::{
+        differential::{differential, value},
+        store::State,
+    },
     *,
 };
-use squall_history::{Act, ClientId, Compare, SeededStream, stream};
+use squall_history::{Act, ClientId, Compare, KeyValue, SeededStream, stream};
 use squall_linear::unlimited;
 
 #[test]
@@ -27,7 +30,7 @@ fn every_way_agrees_on_50_000_random_histories() {
 }
 
 fn judge(ops: &[CompletedOp], foreign: &Foreign) -> Verdict {
-    super::judge(ops, foreign, &mut unlimited).map_or_else(|verdict| *verdict, |_| Verdict::Valid)
+    super::judge(ops, foreign, &mut unlimited).map_or_else(Verdict::from, |_| Verdict::Valid)
 }
 
 fn answered(id: u64, ask: Op, output: Output, revision: u64, (from, to): (usize, usize)) -> CompletedOp {
@@ -159,5 +162,77 @@ fn what_was_asked_during_a_stall_is_decided() {
     for seed in 0..200 {
         let ops = stall(&mut stream(seed, "stalls"));
         assert_eq!(judge(&ops, &Foreign::default()), Verdict::Valid, "seed {seed}");
+    }
+}
+
+#[test]
+fn where_it_ends_is_told_with_the_store_and_every_call_that_was_open() {
+    let put = |k: &str, v: &str| Op::Put { key: k.into(), value: v.into() };
+    let get = |k: &str| Op::Get { key: k.into() };
+    let got = |v: &str| Output::Got { value: Some(v.into()) };
+    let lost = |id, ask, at| CompletedOp {
+        end: OpEnd::Open,
+        ended_at: usize::MAX,
+        revision: None,
+        ..answered(id, ask, Output::Done, 1, (at, at))
+    };
+    let first = || answered(1, put("a", "1"), Output::Done, 2, (0, 1));
+    let cases: Vec<(Vec<CompletedOp>, OpId, &str, &[&str])> = vec![
+        (
+            // A value that nobody left there, among calls that do not help.
+            vec![
+                first(),
+                answered(2, put("b", "x"), Output::Done, 3, (2, 9)),
+                lost(3, put("a", "3"), 3),
+                answered(4, put("a", "4"), Output::Done, 4, (4, 9)),
+                answered(5, get("a"), got("9"), 3, (5, 8)),
+            ],
+            OpId(5),
+            "revision 3: a = 1 (of revision 2)",
+            &[
+                "`get a: 9 at revision 3` cannot happen",
+                "op3 `put a = 3`? cannot be revision 4, which is of op4",
+                "op4 `put a = 4` tells of revision 4",
+                "another one that was open does not change a",
+            ],
+        ),
+        (
+            // Nobody is left for revision 3.
+            vec![
+                first(),
+                lost(2, put("a", "2"), 6),
+                answered(3, put("b", "x"), Output::Done, 4, (2, 3)),
+                lost(4, Op::Delete { key: "c".into() }, 2),
+            ],
+            OpId(3),
+            "revision 2: no b",
+            &["is told of, and nobody leads there", "op4 `delete c`? changes nothing"],
+        ),
+        (
+            // It would have to be seen.
+            vec![first(), lost(2, put("a", "2"), 2), answered(3, get("a"), got("1"), 3, (3, 4))],
+            OpId(3),
+            "revision 2: a = 1 (of revision 2)",
+            &["op2 `put a = 2`? would be seen in what is read of its keys later"],
+        ),
+        (
+            // Two answers exclude each other.
+            vec![first(), answered(2, put("a", "2"), Output::Done, 3, (2, 3)), answered(3, get("a"), got("1"), 2, (4, 5))],
+            OpId(3),
+            "revision 3 or later",
+            &[],
+        ),
+    ];
+    for (n, (ops, culprit, state, whys)) in cases.into_iter().enumerate() {
+        let none = Foreign::default();
+        let Err(Refused::Invalid(clash)) = super::judge(&ops, &none, &mut unlimited) else { panic!("case {n}") };
+        let scene = scene(&ops, &none, &clash);
+        assert_eq!(
+            (ops[clash.culprit].id, &scene.states, scene.states_in_all),
+            (culprit, &vec![state.to_string()], 1),
+            "case {n}: {clash:#?}"
+        );
+        let why = scene.why.join("\n");
+        whys.iter().for_each(|w| assert!(why.contains(w), "case {n}: {w}: {why}"));
     }
 }
