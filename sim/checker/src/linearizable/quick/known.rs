@@ -2,7 +2,7 @@
 
 use super::{
     super::log::{Kind, NONE, Row},
-    FxMap, Impossible, Known, Missed, Replay,
+    FxMap, Impossible, InOrder, Known, Missed, Replay,
 };
 use crate::foreign::Foreign;
 use std::cmp::Reverse;
@@ -176,30 +176,58 @@ impl Replay<'_> {
 
     /// What a row that does not fit tells: whether that is impossible, whoever filled the gaps.
     pub(super) fn missed(&self, i: u32, revision: u64, claims: &[u32], foreign: &Foreign) -> Missed {
+        let mut told: Vec<(u32, u32, u64)> = Vec::new();
+        self.tells(i, |key, value, written| told.push((key, value, written)));
+        let impossible = told.into_iter().find_map(|(key, value, written)| {
+            let since = self.cannot_hold(key, value, written, revision, claims, foreign)?;
+            Some(Missed::Impossible(Box::new(Impossible { row: i, key, value, revision, since, filled: None })))
+        });
+        impossible.unwrap_or(Missed::Unsure)
+    }
+
+    /// The first answer that tells of a key what nobody can have left there, whoever filled the gaps.
+    pub(super) fn nobody_wrote(&self, order: &InOrder<'_>) -> Option<Impossible> {
+        let log = self.log;
+        let mut first: Option<Impossible> = None;
+        for (i, row) in log.rows.iter().enumerate().filter(|(_, row)| row.revision > 0) {
+            let past = if row.kind == Kind::Range { log.ranges[row.extra as usize].at } else { None };
+            let revision = past.unwrap_or(row.revision).max(1) - u64::from(row.changed);
+            if first.as_ref().is_some_and(|first| first.revision <= revision) {
+                continue;
+            }
+            self.tells(i as u32, |key, value, written| {
+                // Of other keys it depends on what was there.
+                if self.known.contains_key(&key)
+                    && first.as_ref().is_none_or(|first| first.revision > revision)
+                    && let Some(since) = self.cannot_hold(key, value, written, revision, &order.claims, order.foreign)
+                {
+                    first = Some(Impossible { row: i as u32, key, value, revision, since, filled: None });
+                }
+            });
+        }
+        first
+    }
+
+    /// What an answer tells for certain: key by key what it holds, and when that was written (0: it does not tell).
+    fn tells(&self, i: u32, mut each: impl FnMut(u32, u32, u64)) {
         let log = self.log;
         let row = &log.rows[i as usize];
-        let mut told: Vec<(u32, u32, u64)> = Vec::new();
         match row.kind {
-            Kind::Get => told.push((row.key, row.value, 0)),
-            Kind::Swap if row.yes => told.push((row.key, row.extra, 0)),
-            Kind::Delete if !row.yes => told.push((row.key, NONE, 0)),
+            Kind::Get => each(row.key, row.value, 0),
+            Kind::Swap if row.yes => each(row.key, row.extra, 0),
+            Kind::Delete if !row.yes => each(row.key, NONE, 0),
             Kind::Range => {
                 let range = &log.ranges[row.extra as usize];
                 let shown = &log.shown[range.shown.start as usize..range.shown.end as usize];
-                told.extend(shown.iter().map(|kv| (kv.key, kv.value, kv.written)));
+                shown.iter().for_each(|kv| each(kv.key, kv.value, kv.written));
                 let is_shown = |key: u32| shown.iter().any(|kv| kv.key == key);
                 let missing =
                     (0..self.cells.len() as u32).filter(|key| self.prefixes_of[*key as usize].contains(&row.key) && !is_shown(*key));
-                told.extend(missing.map(|key| (key, NONE, 0)));
+                missing.for_each(|key| each(key, NONE, 0));
             }
-            Kind::Txn if row.yes => told.extend(log.txns[row.extra as usize].compare.iter().map(|(key, holds)| (*key, *holds, 0))),
+            Kind::Txn if row.yes => log.txns[row.extra as usize].compare.iter().for_each(|(key, holds)| each(*key, *holds, 0)),
             _ => {}
         }
-        let impossible = told.into_iter().find_map(|(key, value, written)| {
-            let since = self.cannot_hold(key, value, written, revision, claims, foreign)?;
-            Some(Missed::Impossible(Box::new(Impossible { row: i, key, value, revision, since, filled: vec![] })))
-        });
-        impossible.unwrap_or(Missed::Unsure)
     }
 
     /// Whether nobody can have left this in a key by a revision; since when it was certainly otherwise.

@@ -145,8 +145,8 @@ pub(super) struct Impossible {
     pub(super) revision: u64,
     /// The last revision at which it certainly was otherwise, 1 if it was absent from the beginning.
     pub(super) since: u64,
-    /// One way to that revision.
-    pub(super) filled: Filled,
+    /// One way to that revision, where one was gone.
+    pub(super) filled: Option<Filled>,
 }
 
 /// No more repairs are tried for one revision.
@@ -229,6 +229,14 @@ pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: W
     lost.sort_by_key(|i| log.rows[*i as usize].floor);
 
     let order = InOrder { claims, first, readers, foreign, foreign_floor, has_lost: !lost.is_empty() };
+    // Where little was answered, what nobody can have written is found sooner than a way.
+    let answered = log.rows.len() - lost.len();
+    if order.has_lost
+        && answered <= lost.len()
+        && let Some(why) = Replay::new(log, &lost, foreign.unclaimed).nobody_wrote(&order)
+    {
+        return Err(Missed::Impossible(Box::new(why)));
+    }
     let attempts = if order.has_lost { SLACK } else { &SLACK[..1] };
     let mut missed = Missed::Unsure;
     for slack in attempts {
@@ -268,7 +276,7 @@ fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watc
         match replay.revision(order, revision, std::mem::take(&mut unseen_first)) {
             Ok(()) => revision += 1,
             Err(Missed::Impossible(mut why)) => {
-                why.filled = replay.fills.iter().map(|fill| (fill.revision, fill.op)).collect();
+                why.filled = Some(replay.fills.iter().map(|fill| (fill.revision, fill.op)).collect());
                 return Err(Missed::Impossible(why));
             }
             Err(stopped @ Missed::Stopped(_)) => return Err(stopped),

@@ -138,8 +138,8 @@ fn impossible(ops: &[CompletedOp], log: &Log, why: &Impossible) -> Refused {
     let ids = last.map(|o| o.id).into_iter().chain([op.id]).collect();
     let kind = if matches!(op.ask, Op::Range { at: Some(_), .. }) { "wrong-past" } else { "wrong-answer" };
     let step = |(revision, row): &(u64, u32)| Step { revision: *revision, op: (*row != NONE).then(|| place(*row)), asked: 0 };
-    let ways = vec![why.filled.iter().map(step).collect()];
-    Refused::Invalid(Box::new(Clash { ways_in_all: 1, ways, ..clash(ops, culprit, kind, summary, (details, ids), revision) }))
+    let ways: Vec<Vec<Step>> = why.filled.iter().map(|filled| filled.iter().map(step).collect()).collect();
+    Refused::Invalid(Box::new(Clash { ways_in_all: ways.len(), ways, ..clash(ops, culprit, kind, summary, (details, ids), revision) }))
 }
 
 /// The highest revision that anybody had been told before the first of what is foreign was asked for.
