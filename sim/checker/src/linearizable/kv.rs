@@ -67,3 +67,57 @@ fn explained(ops: &[CompletedOp], foreign: &Foreign, clash: Clash, options: &mut
     }
     why
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{Spec, generate};
+    use squall_history::{Entry, OpEnd, Output, View};
+    use squall_linear::Reads;
+
+    #[test]
+    fn wherever_it_is_stopped_what_is_known_by_then_is_told() {
+        let spec = Spec { ops: 40_000, clients: 10, keys: 10, unknown_per_mille: 50, ranges_per_mille: 10, seed: 0 };
+        let history: Vec<Entry> = generate(spec).collect();
+        let good = View::new(&history).ops().to_vec();
+        let mut bad = good.clone();
+        let spoilt = bad.iter_mut().rev().find_map(|op| match &mut op.end {
+            OpEnd::Ok(_, Output::Got { value: Some(value) }) => Some(value),
+            _ => None,
+        });
+        spoilt.unwrap().push_str("-nobody");
+        // Told to stop when it is asked for the nth time.
+        let judge = |ops: &[CompletedOp], n: u32| {
+            let (mut asked, mut told) = (0, None);
+            let mut watchdog = |_| {
+                asked += 1;
+                asked < n
+            };
+            let mut found = |verdict: &Found| told = Some(matches!(verdict, Found::Not(_)));
+            let mut options = Options { reads: Reads::NilIsSeen, order: true, explain: true, watchdog: &mut watchdog, found: &mut found };
+            let verdict = judge_kv(ops, &mut options).verdict;
+            (verdict, told, asked)
+        };
+        assert!(matches!(judge(&good, u32::MAX).0, Found::Linearizable(orders) if !orders[0].1.is_empty()));
+        let (mut unknown, mut early) = (0, 0);
+        for n in 1..40 {
+            let (verdict, told, asked) = judge(&good, n);
+            match verdict {
+                Found::Unknown(why) => {
+                    assert!(told.is_none() && why.contains("every answer before that has an order"), "{n}: {why}");
+                    unknown += 1;
+                }
+                other => assert!(matches!(other, Found::Linearizable(_)) && told == Some(false), "{n}, {asked}: {other:?}"),
+            }
+            match judge(&bad, n) {
+                (Found::Unknown(_), told, _) => assert_eq!(told, None, "{n}"),
+                (Found::Not(why), told, _) => {
+                    assert!(told == Some(true) && !why.why.is_empty() && !why.states.is_empty(), "{n}: {why:?}");
+                    early += u32::from(!why.one_minimal);
+                }
+                (other, ..) => panic!("{n}: {other:?}"),
+            }
+        }
+        assert!(unknown > 1 && early > 0, "{unknown} were stopped, {early} were not made small");
+    }
+}

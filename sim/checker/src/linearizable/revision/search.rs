@@ -111,7 +111,8 @@ impl Tally {
     /// A step more: whether that is one too many.
     fn is_spent(&mut self, at: u64, go_on: Watchdog<'_>) -> bool {
         self.steps += 1;
-        self.stopped = self.steps % ASKED_EVERY == 0 && !go_on(Progress { visits: self.steps, bytes: self.bytes, events: at as usize });
+        self.stopped =
+            self.steps.is_multiple_of(ASKED_EVERY) && !go_on(Progress { visits: self.steps, bytes: self.bytes, events: at as usize });
         let bounds = [
             self.steps > STEPS_MAX,
             self.candidates > CANDIDATES_MAX,
@@ -398,6 +399,8 @@ impl<'o> Engine<'o> {
 
     fn wrong(&self, kind: &'static str, culprit: usize, revision: u64, expected: &Output, until: u64) -> Clash {
         let op = &self.ops[culprit];
+        // Values that nobody ever saw are one to the search.
+        let expected = expected.to_string().replace(UNSEEN, "another value");
         let summary = format!("{}, and the store at revision {revision} answers `{expected}`", told(op));
         let mut details = Vec::new();
         // Who last wrote what it is about, as far as that is known.

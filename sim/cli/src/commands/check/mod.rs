@@ -286,7 +286,7 @@ fn last_words(args: &Args, so_far: &SoFar) -> Exit {
     ];
     let stopped = format!("{} ended it", limits.into_iter().flatten().collect::<Vec<_>>().join(" or "));
     let (format, read, check, judged) = match so_far {
-        SoFar::Checkers(verdicts) => return tell_all(args, verdicts, Some(&stopped)),
+        SoFar::Checkers(verdicts) => return tell_all(args, verdicts, Some(&format!("{stopped}: the others have not judged"))),
         SoFar::Reading if args.model.is_none() => {
             return tell_all(args, &[], Some(&format!("{stopped} while it was read: nothing is decided")));
         }

@@ -151,9 +151,9 @@ pub(super) fn tell_all(args: &Args, verdicts: &[(&'static str, Verdict)], stoppe
                 }
             }
         }
-    }
-    if let Some(why) = stopped {
-        println!("\n{why}: the other checkers have not judged");
+        if let Some(why) = stopped {
+            println!("\n{why}");
+        }
     }
     match word {
         "valid" => Exit::Ok,
