@@ -74,11 +74,11 @@ pub fn violations_so_far(view: &View<'_>, only: &[String]) -> Vec<(&'static str,
 /// The verdicts of every checker that applies, or of those among them that are named here. A history
 /// that was cut off is `unknown`, where what there is of it is not `invalid` whatever may come.
 pub fn check_all(view: &View<'_>, only: &[String]) -> Vec<(&'static str, Verdict)> {
-    check_each(view, only).collect()
+    check_each(view, only).map(|(name, judge)| (name, judge())).collect()
 }
 
 /// The same, one by one: a checker judges when its verdict is asked for.
-pub fn check_each<'a>(view: &'a View<'_>, only: &'a [String]) -> impl Iterator<Item = (&'static str, Verdict)> + 'a {
+pub fn check_each<'a>(view: &'a View<'_>, only: &'a [String]) -> impl Iterator<Item = (&'static str, impl FnOnce() -> Verdict + 'a)> + 'a {
     let ended = view.ended();
     let judge = move |checker: &Checker| match (checker.check)(view) {
         Verdict::Valid if !ended => Verdict::Unknown("the history does not come to its end".to_string()),
@@ -90,7 +90,7 @@ pub fn check_each<'a>(view: &'a View<'_>, only: &'a [String]) -> impl Iterator<I
         [] => (checker.applies)(view),
         only => only.iter().any(|name| name == checker.name),
     };
-    REGISTRY.iter().filter(wanted).map(move |checker| (checker.name, judge(checker)))
+    REGISTRY.iter().filter(wanted).map(move |checker| (checker.name, move || judge(checker)))
 }
 
 #[cfg(test)]

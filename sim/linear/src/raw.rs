@@ -91,7 +91,10 @@ impl RawHistory {
     /// The call of this name.
     pub fn call(&self, id: CallId) -> Option<&RawCall> {
         let named = |call: &&RawCall| call.id == id;
-        usize::try_from(id.0).ok().and_then(|n| self.calls.get(n.wrapping_sub(1))).filter(named).or_else(|| self.calls.iter().find(named))
+        let by_place = usize::try_from(id.0).ok().and_then(|n| self.calls.get(n.wrapping_sub(1))).filter(named);
+        // Mostly they ascend.
+        let ascending = || self.calls.binary_search_by_key(&id.0, |call| call.id.0).ok().and_then(|n| self.calls.get(n));
+        by_place.or_else(ascending).or_else(|| self.calls.iter().find(named))
     }
 }
 

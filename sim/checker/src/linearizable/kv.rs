@@ -120,4 +120,34 @@ mod tests {
         }
         assert!(unknown > 1 && early > 0, "{unknown} were stopped, {early} were not made small");
     }
+
+    #[test]
+    fn a_long_history_is_made_small_by_the_keys_in_question() {
+        let spec = Spec { ops: 30_000, clients: 10, keys: 20, unknown_per_mille: 10, ranges_per_mille: 10, seed: 1 };
+        let history: Vec<Entry> = generate(spec).collect();
+        let good = View::new(&history).ops().to_vec();
+        let judge = |ops: &[CompletedOp]| {
+            let (mut watchdog, mut found) = (squall_linear::unlimited, |_: &Found| {});
+            let mut options = Options { reads: Reads::NilIsSeen, order: false, explain: true, watchdog: &mut watchdog, found: &mut found };
+            match judge_kv(ops, &mut options).verdict {
+                Found::Not(why) => why,
+                other => panic!("{other:?}"),
+            }
+        };
+        // A value that nobody wrote; and a range that shows a key that nobody wrote.
+        let mut bad = good.clone();
+        let at = bad.iter().rposition(|op| matches!(op.output(), Some(Output::Got { value: Some(_) }))).unwrap();
+        let OpEnd::Ok(_, Output::Got { value }) = &mut bad[at].end else { panic!() };
+        *value = Some("nobody".into());
+        let why = judge(&bad);
+        assert_eq!((why.call, &why.minimal, why.one_minimal), (CallId(bad[at].id.0), &vec![CallId(bad[at].id.0)], true), "{why:#?}");
+        let mut bad = good.clone();
+        let at = bad.iter().rposition(|op| matches!(op.output(), Some(Output::Ranged { .. }))).unwrap();
+        let OpEnd::Ok(_, Output::Ranged { kvs }) = &mut bad[at].end else { panic!() };
+        let mut never = kvs[0].clone();
+        never.key = "kz".into();
+        kvs.push(never);
+        let why = judge(&bad);
+        assert_eq!((why.call, &why.minimal), (CallId(bad[at].id.0), &vec![CallId(bad[at].id.0)]), "{why:#?}");
+    }
 }

@@ -54,7 +54,10 @@ pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], ef
     {
         let mut small = minimal(&projected.ops, &projected.foreign, clash, effort, go_on);
         small.relaxed += projected.left_out;
-        return small;
+        // It may take the other keys, too, that there is none.
+        if !small.calls.is_empty() || !effort.thorough {
+            return small;
+        }
     }
     let mut parts = Parts { ops, foreign, left: effort, go_on };
     let clash: BTreeSet<OpId> = clash.iter().copied().collect();
@@ -110,6 +113,9 @@ impl Projected {
                 Op::Range { prefix, .. } => {
                     let changed = ops.iter().flat_map(CompletedOp::changes).map(|c| c.key);
                     keys.extend(changed.filter(|key| key.starts_with(prefix.as_str())));
+                    if let Some(Output::Ranged { kvs }) = op.output() {
+                        keys.extend(kvs.iter().map(|kv| kv.key.as_str()));
+                    }
                 }
                 ask => keys.extend(ask.keys()),
             }
@@ -188,7 +194,10 @@ impl Parts<'_, '_> {
         match log.map_or(Err(Missed::Unsure), |log| witness(&log, self.foreign, foreign_floor(&ops, self.foreign), self.go_on)) {
             Ok(_) => false,
             Err(Missed::Impossible(_)) => true,
-            Err(Missed::Stopped(_)) => false,
+            Err(Missed::Stopped(_)) => {
+                self.left.operations = 0;
+                false
+            }
             Err(Missed::Unsure) => {
                 let (allowed, mut spent) = (self.left.visits.min(VISITS_A_PART), 0);
                 let mut bounded = |progress: Progress| {

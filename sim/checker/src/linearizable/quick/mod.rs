@@ -164,6 +164,9 @@ const TRIES: usize = 256;
 /// Who fills the revisions that nobody claims: the rows of lost writes, or [`NONE`] for what is foreign.
 pub(super) type Filled = Vec<(u64, u32)>;
 
+/// So few answers are held one by one against what nobody can have written.
+const LITTLE: usize = 256;
+
 /// Every so many revisions somebody is asked whether to go on.
 const ASKED_EVERY: u64 = 1 << 14;
 
@@ -232,7 +235,7 @@ pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: W
     // Where little was answered, what nobody can have written is found sooner than a way.
     let answered = log.rows.len() - lost.len();
     if order.has_lost
-        && answered <= lost.len()
+        && answered <= LITTLE
         && let Some(why) = Replay::new(log, &lost, foreign.unclaimed).nobody_wrote(&order)
     {
         return Err(Missed::Impossible(Box::new(why)));
@@ -276,7 +279,9 @@ fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watc
         match replay.revision(order, revision, std::mem::take(&mut unseen_first)) {
             Ok(()) => revision += 1,
             Err(Missed::Impossible(mut why)) => {
-                why.filled = Some(replay.fills.iter().map(|fill| (fill.revision, fill.op)).collect());
+                // What was repaired is a guess.
+                let filled = || replay.fills.iter().map(|fill| (fill.revision, fill.op)).collect();
+                why.filled = (!replay.repaired).then(filled);
                 return Err(Missed::Impossible(why));
             }
             Err(stopped @ Missed::Stopped(_)) => return Err(stopped),

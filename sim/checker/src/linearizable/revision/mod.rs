@@ -135,6 +135,9 @@ fn impossible(ops: &[CompletedOp], log: &Log, why: &Impossible) -> Refused {
     let last = ops.iter().find(wrote);
     let mut details: Vec<String> = last.map(|o| format!("revision {since}: {}", told(o))).into_iter().collect();
     details.push(format!("it was otherwise at revision {since}, and no write of unknown outcome fits between that and {revision}"));
+    if why.filled.as_ref().is_some_and(|filled| !filled.is_empty()) {
+        details.push("the store that is shown is of one way to fill what nobody claims".to_string());
+    }
     let ids = last.map(|o| o.id).into_iter().chain([op.id]).collect();
     let kind = if matches!(op.ask, Op::Range { at: Some(_), .. }) { "wrong-past" } else { "wrong-answer" };
     let step = |(revision, row): &(u64, u32)| Step { revision: *revision, op: (*row != NONE).then(|| place(*row)), asked: 0 };

@@ -54,9 +54,12 @@ pub(in super::super) fn scene(ops: &[CompletedOp], foreign: &Foreign, clash: &Cl
     for way in &clash.ways {
         let store = there.store(way);
         let shown = there.show(&store);
-        if scene.states.len() < STATES_MAX && told.insert(shown.clone()) {
+        if told.insert(shown.clone()) {
             scene.why.push(there.why(way, &store, &shown, &open));
             scene.states.push(shown);
+        }
+        if scene.states.len() == STATES_MAX {
+            break;
         }
     }
     // Where several ways lead to what looks the same from here, they are one.
@@ -122,13 +125,14 @@ impl There<'_> {
         let touches = |i: &&usize| any || self.ops[**i].changes().iter().any(|c| keys.contains(c.key));
         let relevant: Vec<usize> = open.iter().filter(touches).copied().collect();
         let others = open.len() - relevant.len();
-        let (happened, relevant): (Vec<usize>, Vec<usize>) = relevant.into_iter().partition(|i| way.iter().any(|step| step.op == Some(*i)));
+        let taken: BTreeMap<usize, u64> = way.iter().filter_map(|step| Some((step.op?, step.revision))).collect();
+        let (happened, relevant): (Vec<usize>, Vec<usize>) = relevant.into_iter().partition(|i| taken.contains_key(i));
         // Those that were asked for last are likelier to be what one looks for.
         let mut texts: Vec<String> = relevant.iter().rev().take(MAX).map(|i| self.cannot(*i, store)).collect();
         let more = relevant.len().saturating_sub(MAX);
         texts.extend((more > 0).then(|| format!("and {more} more")));
-        if let Some(last) = way.iter().rev().find(|step| step.op.is_some_and(|i| happened.contains(&i))) {
-            texts.push(format!("{} of unknown outcome happened, the last at revision {}", happened.len(), last.revision));
+        if let Some(last) = happened.iter().filter_map(|i| taken.get(i)).max() {
+            texts.push(format!("{} of unknown outcome happened, the last at revision {last}", happened.len()));
         }
         let keys = Vec::from_iter(keys).join(", ");
         texts.extend(match others {
@@ -167,6 +171,9 @@ impl There<'_> {
             return format!("{call} cannot be revision {next}, which is of {}", self.ops[*claim].id);
         }
         if let Some(engine) = &self.engine {
+            if engine.foreign.claims.contains_key(&next) {
+                return format!("{call} cannot be revision {next}, which is not one of these keys'");
+            }
             let first_seen = engine.seen_by.range(next..).next().map_or(usize::MAX, |(_, end)| *end);
             if op.invoked_at >= first_seen {
                 return format!("{call} was asked for when revision {next} had been told of");

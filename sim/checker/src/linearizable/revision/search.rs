@@ -77,6 +77,8 @@ struct Fork {
     before: Possible,
     /// Those that were not tried yet.
     choices: std::vec::IntoIter<Choice>,
+    /// About how many bytes that takes.
+    bytes: usize,
     /// Why the first of them that was wrong was.
     wrong: Option<End>,
     /// Whether none of them led to a store that was reached before.
@@ -96,27 +98,31 @@ const FOREIGN: usize = usize::MAX;
 /// What a search has taken.
 #[derive(Default)]
 struct Tally {
-    /// Revisions that were replayed, and choices that were looked at.
+    /// Revisions that were replayed.
     steps: u64,
+    /// These, and choices that were looked at.
+    visits: u64,
     /// Choices that led on.
     choices: usize,
     choices_max: usize,
     candidates: usize,
+    /// What is remembered, and what is kept for the way.
     bytes: usize,
+    held: usize,
     /// Whether somebody told it to stop.
     stopped: bool,
 }
 
 impl Tally {
-    /// A step more: whether that is one too many.
+    /// A visit more: whether that is one too many.
     fn is_spent(&mut self, at: u64, go_on: Watchdog<'_>) -> bool {
-        self.steps += 1;
-        self.stopped =
-            self.steps.is_multiple_of(ASKED_EVERY) && !go_on(Progress { visits: self.steps, bytes: self.bytes, events: at as usize });
+        self.visits += 1;
+        self.stopped = self.visits.is_multiple_of(ASKED_EVERY)
+            && !go_on(Progress { visits: self.visits, bytes: self.bytes + self.held, events: at as usize });
         let bounds = [
             self.steps > STEPS_MAX,
             self.candidates > CANDIDATES_MAX,
-            self.bytes > TRIED_BYTES_MAX,
+            self.bytes + self.held > TRIED_BYTES_MAX,
             self.choices > self.choices_max,
             self.stopped,
         ];
@@ -136,7 +142,7 @@ impl Tally {
 const WAYS_MAX: usize = 10;
 
 /// Why an attempt ends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum End {
     /// An answer is not that of the store.
     Wrong { kind: &'static str, culprit: usize, revision: u64, says: Output, until: u64 },
@@ -155,11 +161,12 @@ struct Furthest {
 fn remember(furthest: &mut Option<Furthest>, revision: u64, end: Option<End>, path: &[Step]) {
     let Some(end) = end else { return };
     if furthest.as_ref().is_none_or(|furthest| furthest.revision < revision) {
-        *furthest = Some(Furthest { revision, end, ways: vec![], ways_in_all: 0 });
+        *furthest = Some(Furthest { revision, end: end.clone(), ways: vec![], ways_in_all: 0 });
     }
     if let Some(furthest) = furthest.as_mut().filter(|furthest| furthest.revision == revision) {
         furthest.ways_in_all += 1;
-        if furthest.ways.len() < WAYS_MAX {
+        // What is told of one end is not true of another.
+        if furthest.ways.len() < WAYS_MAX && furthest.end == end {
             furthest.ways.push(path.to_vec());
         }
     }
@@ -216,6 +223,7 @@ impl<'o> Engine<'o> {
         let mut asked = 0;
         while store.state.revision < last {
             let at = store.state.revision;
+            tally.steps += 1;
             if tally.is_spent(at, go_on) {
                 return Err(tally.ended(at, furthest));
             }
@@ -237,8 +245,10 @@ impl<'o> Engine<'o> {
                         Order::LatestFirst => choices.sort_by_key(|choice| std::cmp::Reverse(choice.asked)),
                         Order::Shuffled(_) => draws.shuffle(&mut choices),
                     }
+                    let bytes = store.bytes() + choices.len() * size_of::<Choice>();
+                    tally.held += bytes;
                     let choices = choices.into_iter();
-                    forks.push(Fork { before: store.clone(), choices, wrong: None, dead: true, fruitful: false });
+                    forks.push(Fork { before: store.clone(), choices, bytes, wrong: None, dead: true, fruitful: false });
                     Ok(())
                 }
             };
@@ -259,6 +269,7 @@ impl<'o> Engine<'o> {
                 let Some(choice) = fork.choices.next() else {
                     let ended = forks.pop().expect("it is the last");
                     let wrong = ended.wrong.or_else(|| ended.dead.then_some(End::Unexplained(revision)));
+                    tally.held -= ended.bytes;
                     remember(&mut furthest, revision, wrong.filter(|_| !ended.fruitful), &path);
                     continue;
                 };
@@ -277,6 +288,10 @@ impl<'o> Engine<'o> {
                         path.push(Step { revision, op: choice.op, asked: choice.asked });
                         (store, asked) = (next, choice.asked);
                         break;
+                    }
+                    // The last store that there is, is the one before.
+                    Err(End::Wrong { kind, culprit, revision, says, .. }) => {
+                        _ = fork.wrong.get_or_insert(End::Wrong { kind, culprit, revision, says, until: revision - 1 });
                     }
                     Err(why) => _ = fork.wrong.get_or_insert(why),
                 }

@@ -216,6 +216,13 @@ fn where_it_ends_is_told_with_the_store_and_every_call_that_was_open() {
             &["op2 `put a = 2`? would be seen in what is read of its keys later"],
         ),
         (
+            // The one that may have made that revision left something else: it ends before.
+            vec![first(), lost(2, put("a", "2"), 2), answered(3, get("a"), got("9"), 3, (3, 4))],
+            OpId(3),
+            "revision 2: a = 1 (of revision 2)",
+            &["after op2 `put a = 2`?, op3 get a by c3 answered `9` at revision 3, and the store at revision 3 answers `2`"],
+        ),
+        (
             // Two answers exclude each other.
             vec![first(), answered(2, put("a", "2"), Output::Done, 3, (2, 3)), answered(3, get("a"), got("1"), 2, (4, 5))],
             OpId(3),
@@ -235,4 +242,32 @@ fn where_it_ends_is_told_with_the_store_and_every_call_that_was_open() {
         let why = scene.why.join("\n");
         whys.iter().for_each(|w| assert!(why.contains(w), "case {n}: {w}: {why}"));
     }
+}
+
+#[test]
+fn a_store_is_told_with_the_end_that_is_its_own() {
+    let put = |v: &str| Op::Put { key: "a".into(), value: v.into() };
+    let get = || Op::Get { key: "a".into() };
+    let got = |v: &str| Output::Got { value: Some(v.into()) };
+    let lost = |id, ask, at| CompletedOp {
+        end: OpEnd::Open,
+        ended_at: usize::MAX,
+        revision: None,
+        ..answered(id, ask, Output::Done, 1, (at, at))
+    };
+    // With x the one who saw y is wrong, with y the one who saw x.
+    let ops = [
+        answered(1, put("1"), Output::Done, 2, (0, 1)),
+        lost(2, put("x"), 2),
+        lost(3, put("y"), 3),
+        answered(4, Op::Put { key: "b".into(), value: "z".into() }, Output::Done, 4, (4, 7)),
+        answered(5, get(), got("x"), 4, (5, 8)),
+        answered(6, get(), got("y"), 4, (6, 9)),
+    ];
+    let none = Foreign::default();
+    let Err(Refused::Invalid(clash)) = super::judge(&ops, &none, &mut unlimited) else { panic!() };
+    let scene = scene(&ops, &none, &clash);
+    let saw = ops[clash.culprit].output().unwrap().to_string();
+    let held = if saw == "x" { "y" } else { "x" };
+    assert_eq!((&scene.states, scene.states_in_all), (&vec![format!("revision 4: a = {held} (of revision 3)")], 2), "{clash:#?}");
 }

@@ -60,7 +60,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "s" => Ok(Duration::from_secs(number)),
-        "m" | "min" => Ok(Duration::from_secs(60 * number)),
+        "m" | "min" => Ok(Duration::from_secs(number.saturating_mul(60))),
         _ => Err(bad()),
     }
 }
@@ -70,9 +70,9 @@ fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_alphabetic()).ok_or_else(bad)?);
     let number: u64 = number.parse().map_err(|_| bad())?;
     match unit {
-        "KB" => Ok(number << 10),
-        "MB" => Ok(number << 20),
-        "GB" => Ok(number << 30),
+        "KB" => Ok(number.saturating_mul(1 << 10)),
+        "MB" => Ok(number.saturating_mul(1 << 20)),
+        "GB" => Ok(number.saturating_mul(1 << 30)),
         _ => Err(bad()),
     }
 }
@@ -90,8 +90,11 @@ enum SoFar {
     Judging {
         format: &'static str,
         read: Duration,
+        /// Whether events are revisions.
+        revisions: bool,
         events: usize,
         found: Option<Found>,
+        cut: &'static str,
     },
     Checkers(Vec<(&'static str, Verdict)>),
 }
@@ -114,6 +117,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if is_ours(&args.file)? && (args.independent || args.nil_is_seen) {
         let why = "they are for EDN; this is a history of ours, which says both by itself";
         return Err(Failure::Usage(format!("--independent and --nil-is-seen: {why}")));
+    }
+    if args.format.is_some() && (args.time_limit.is_some() || args.memory_limit.is_some()) {
+        return Err(Failure::Usage("--time-limit and --memory-limit: they are for judging, and --format does not judge".into()));
     }
     if args.memory_limit.is_some() && rss_mb() == 0.0 {
         return Err(Failure::Usage("--memory-limit: this system does not tell how much memory a process holds".into()));
@@ -153,7 +159,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         (Source::Ours(history), Some(model), _) => {
             let view = View::new(history);
-            *lock(&so_far) = SoFar::Judging { format: "squall", read: took, events: 0, found: None };
+            let cut = if view.ended() { "" } else { CUT };
+            let revisions = model == "kv" && view.ops().iter().all(|op| op.output().is_none() || op.revision.is_some());
+            *lock(&so_far) = SoFar::Judging { format: "squall", read: took, revisions, events: 0, found: None, cut };
             let (judged, calls) = if model == "kv" {
                 let judged = judge(args, Reads::NilIsSeen, &guard, &so_far, |options| Ok(judge_kv(view.ops(), options)))?;
                 // What its calls are is wanted only where some are told of.
@@ -167,15 +175,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 let calls = raw(view.ops());
                 (judge(args, Reads::NilIsSeen, &guard, &so_far, |options| by_model(args, model, &calls, options))?, Some(calls))
             };
+            guard.take_the_word();
             let took = Took { read: took, check: cpu() - took };
-            let cut = if view.ended() { "" } else { CUT };
             tell(args, "squall", &judged, calls.as_ref(), took, cut)
         }
         (Source::Other(format, calls), Some(model), _) => {
-            *lock(&so_far) = SoFar::Judging { format: format_name(*format), read: took, events: 0, found: None };
+            *lock(&so_far) = SoFar::Judging { format: format_name(*format), read: took, revisions: false, events: 0, found: None, cut: "" };
             let knossos = *format == Format::Edn && calls.calls.iter().all(|c| c.key.is_none());
             let reads = if knossos && !args.nil_is_seen { Reads::NilIsUnknown } else { Reads::NilIsSeen };
             let judged = judge(args, reads, &guard, &so_far, |options| by_model(args, model, calls, options))?;
+            guard.take_the_word();
             tell(args, format_name(*format), &judged, Some(calls), Took { read: took, check: cpu() - took }, "")
         }
     };
@@ -189,7 +198,7 @@ fn in_one_go(args: &Args, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>
     let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
     let Some(columns) = read_columns(file).map_err(Failure::io(&args.file))? else { return Ok(None) };
     let read = cpu();
-    *lock(so_far) = SoFar::Judging { format: "squall", read, events: 0, found: None };
+    *lock(so_far) = SoFar::Judging { format: "squall", read, revisions: true, events: 0, found: None, cut: "" };
     let (calls, verdict, ended) = match columns.decide(&mut |progress| asked(guard, so_far, progress)) {
         OneGo::Valid { ops, ended } => (ops, Found::Linearizable(vec![]), ended),
         OneGo::Stopped { ops, revision } => {
@@ -218,7 +227,7 @@ fn asked(guard: &Guard, so_far: &Shared, progress: Progress) -> bool {
     guard.may_go_on()
 }
 
-/// Judges within the limits; afterwards, it is ours to speak.
+/// Judges within the limits.
 fn judge(
     args: &Args,
     reads: Reads,
@@ -233,9 +242,7 @@ fn judge(
         }
     };
     let mut options = Options { reads, order: args.witness, explain: true, watchdog: &mut watchdog, found: &mut known };
-    let judged = by(&mut options);
-    guard.take_the_word();
-    judged
+    by(&mut options)
 }
 
 fn by_model(args: &Args, model: &str, history: &RawHistory, options: &mut Options<'_>) -> Result<Judged, Failure> {
@@ -285,41 +292,42 @@ fn last_words(args: &Args, so_far: &SoFar) -> Exit {
         args.memory_limit.map(|limit| format!("--memory-limit {}MB", limit >> 20)),
     ];
     let stopped = format!("{} ended it", limits.into_iter().flatten().collect::<Vec<_>>().join(" or "));
-    let (format, read, check, judged) = match so_far {
+    let (format, read, check, judged, cut) = match so_far {
         SoFar::Checkers(verdicts) => return tell_all(args, verdicts, Some(&format!("{stopped}: the others have not judged"))),
         SoFar::Reading if args.model.is_none() => {
             return tell_all(args, &[], Some(&format!("{stopped} while it was read: nothing is decided")));
         }
         SoFar::Reading => {
             let why = format!("{stopped} while it was read: nothing is decided");
-            ("", cpu(), Duration::ZERO, Judged { calls: 0, keys: 0, verdict: Found::Unknown(why) })
+            ("", cpu(), Duration::ZERO, Judged { calls: 0, keys: 0, verdict: Found::Unknown(why) }, "")
         }
-        SoFar::Judging { format, read, events, found } => {
+        SoFar::Judging { format, read, revisions, events, found, cut } => {
             let verdict = found.clone().unwrap_or_else(|| {
                 Found::Unknown(match events {
                     0 => format!("{stopped} before the first answer was decided"),
-                    _ if args.model.as_deref() == Some("kv") => {
+                    _ if *revisions => {
                         format!("{stopped} at revision {events}: every answer before that has an order")
                     }
                     _ => format!("{stopped} when {events} events of the key at hand were decided"),
                 })
             });
-            (*format, *read, cpu() - *read, Judged { calls: 0, keys: 0, verdict })
+            (*format, *read, cpu() - *read, Judged { calls: 0, keys: 0, verdict }, *cut)
         }
     };
-    tell(args, format, &judged, None, Took { read, check }, "")
+    tell(args, format, &judged, None, Took { read, check }, cut)
 }
 
 /// Every checker that applies judges a history of ours.
 fn every_checker(args: &Args, history: &History, guard: &Guard, so_far: &Shared) -> Exit {
     *lock(so_far) = SoFar::Checkers(vec![]);
-    for (name, verdict) in check_each(&View::new(history), &[]) {
-        if let SoFar::Checkers(verdicts) = &mut *lock(so_far) {
-            verdicts.push((name, verdict));
-        }
+    for (name, judge) in check_each(&View::new(history), &[]) {
         if !guard.may_go_on() {
             guard.take_the_word();
             return last_words(args, &lock(so_far));
+        }
+        let verdict = judge();
+        if let SoFar::Checkers(verdicts) = &mut *lock(so_far) {
+            verdicts.push((name, verdict));
         }
     }
     guard.take_the_word();

@@ -34,8 +34,13 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
     if args.json {
         let mut object = json!({
             "squall_check": 1, "file": args.file.display().to_string(), "format": format, "model": model, "verdict": verdict,
-            "calls": judged.calls, "keys": judged.keys, "read_cpu_ms": ms(took.read), "check_cpu_ms": ms(took.check), "peak_mb": peak_rss_mb().round(),
+            "read_cpu_ms": ms(took.read), "check_cpu_ms": ms(took.check), "peak_mb": peak_rss_mb().round(),
         });
+        // It may be ended before they are counted.
+        if judged.keys > 0 {
+            object["calls"] = judged.calls.into();
+            object["keys"] = judged.keys.into();
+        }
         match &judged.verdict {
             Found::Linearizable(orders) if args.witness => {
                 let orders = orders.iter().map(|(key, order)| {
