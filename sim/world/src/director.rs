@@ -601,12 +601,13 @@ impl Director {
         self.plan.allow_data_loss || damaged.len() <= (voters.len().max(1) - 1) / 2
     }
 
-    /// Whether the cluster can do without this member, and still has a quorum whose disks are well.
+    /// Whether the cluster can do without this member, and still has a quorum whose disks are well. Who was asked to leave
+    /// before may have, or may be there yet: the damaged ones are taken to stay, and the others to go.
     fn may_shrink(&self, node: NodeId) -> bool {
-        let mut voters = self.staying_voters();
-        voters.remove(&node);
-        let damaged = self.destroyed.lock().expect("no panic under this lock").intersection(&voters).count();
-        self.plan.allow_data_loss || damaged == 0 || damaged <= (voters.len().max(1) - 1) / 2
+        let destroyed = self.destroyed.lock().expect("no panic under this lock").clone();
+        let damaged = self.voters().intersection(&destroyed).count();
+        let well = self.staying_voters().into_iter().filter(|id| *id != node && !destroyed.contains(id)).count();
+        self.plan.allow_data_loss || destroyed.contains(&node) || damaged == 0 || damaged < well
     }
 
     /// Those who vote, but for those who were asked to leave: that may be in the log already, and count.
