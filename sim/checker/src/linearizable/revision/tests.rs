@@ -165,17 +165,16 @@ fn what_was_asked_during_a_stall_is_decided() {
     }
 }
 
+/// Invoked at this place, and never answered.
+fn lost(id: u64, ask: Op, at: usize) -> CompletedOp {
+    CompletedOp { end: OpEnd::Open, ended_at: usize::MAX, revision: None, ..answered(id, ask, Output::Done, 1, (at, at)) }
+}
+
 #[test]
 fn where_it_ends_is_told_with_the_store_and_every_call_that_was_open() {
     let put = |k: &str, v: &str| Op::Put { key: k.into(), value: v.into() };
     let get = |k: &str| Op::Get { key: k.into() };
     let got = |v: &str| Output::Got { value: Some(v.into()) };
-    let lost = |id, ask, at| CompletedOp {
-        end: OpEnd::Open,
-        ended_at: usize::MAX,
-        revision: None,
-        ..answered(id, ask, Output::Done, 1, (at, at))
-    };
     let first = || answered(1, put("a", "1"), Output::Done, 2, (0, 1));
     let cases: Vec<(Vec<CompletedOp>, OpId, &str, &[&str])> = vec![
         (
@@ -249,12 +248,6 @@ fn a_store_is_told_with_the_end_that_is_its_own() {
     let put = |v: &str| Op::Put { key: "a".into(), value: v.into() };
     let get = || Op::Get { key: "a".into() };
     let got = |v: &str| Output::Got { value: Some(v.into()) };
-    let lost = |id, ask, at| CompletedOp {
-        end: OpEnd::Open,
-        ended_at: usize::MAX,
-        revision: None,
-        ..answered(id, ask, Output::Done, 1, (at, at))
-    };
     // With x the one who saw y is wrong, with y the one who saw x.
     let ops = [
         answered(1, put("1"), Output::Done, 2, (0, 1)),

@@ -1,6 +1,6 @@
 //! What `squall check` says.
 
-use super::Args;
+use super::{Args, limits::cpu};
 use crate::{Exit, once::peak_rss_mb};
 use serde_json::{Value as Json, json};
 use squall_checker::{Verdict, merge};
@@ -139,6 +139,7 @@ pub(super) fn tell_all(args: &Args, verdicts: &[(&'static str, Verdict)], stoppe
     if args.json {
         let checkers: serde_json::Map<String, Json> = verdicts.iter().map(|(name, v)| (name.to_string(), told(v))).collect();
         let mut object = json!({ "squall_check": 1, "file": args.file.display().to_string(), "format": "squall", "verdict": word, "checkers": checkers });
+        object["cpu_ms"] = ((cpu().as_secs_f64() * 1e6).round() / 1e3).into();
         if let Some(why) = stopped {
             object["why"] = Json::String(why.to_string());
         }
