@@ -4,6 +4,7 @@
 //! says `valid`, `invalid` with a witness, or `unknown` with a reason; never nothing, never by default.
 
 mod available;
+mod disk_errors;
 mod durable;
 mod foreign;
 pub mod generate;

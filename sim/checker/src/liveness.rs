@@ -3,7 +3,7 @@
 //!
 //! It judges nothing before the heal.
 
-use crate::{Checker, Verdict};
+use crate::{Checker, Verdict, disk_errors::DiskErrors};
 use squall_history::{ClientId, DiskHealth, NodeId, OpEnd, Saw, SimTime, View, What};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,8 @@ fn check(view: &View<'_>) -> Verdict {
         _ => None,
     });
     let Some((healed, within, nodes)) = healed else { return Verdict::Unknown("the history has no heal".to_string()) };
-    let deadline = healed + within;
+    let last = last_disturbance(view, healed);
+    let deadline = last + within;
     let ops = view.ops();
     let clients: BTreeSet<ClientId> = ops.iter().map(|op| op.client).collect();
     if clients.is_empty() {
@@ -39,7 +40,8 @@ fn check(view: &View<'_>) -> Verdict {
         return Verdict::Unknown(format!("{client} asked for nothing between the heal and the deadline"));
     }
     if let Some(client) = clients.iter().find(|c| !served(c)) {
-        let text = format!("{client} was not served within {within:?} of the heal at {healed}");
+        let since = if last > healed { "the last error that a disk fault had left behind" } else { "the heal" };
+        let text = format!("{client} was not served within {within:?} of {since} at {last}");
         return Verdict::invalid("not-served", deadline, text);
     }
     let finals: BTreeMap<_, (SimTime, u64)> = view
@@ -68,6 +70,19 @@ fn check(view: &View<'_>) -> Verdict {
         }
     }
     Verdict::Valid
+}
+
+/// The heal; or, if that is later, when the last node gave up for an error that a fault had made: the error belongs to the fault, however
+/// late its process comes to it, and only from then on is nothing wrong any more.
+fn last_disturbance(view: &View<'_>, healed: SimTime) -> SimTime {
+    let (mut disks, mut last) = (DiskErrors::default(), healed);
+    for (at, node, saw) in view.observations() {
+        disks.observe(node, saw);
+        if matches!(saw, Saw::Refused { .. }) && disks.has_failed(node) {
+            last = last.max(at);
+        }
+    }
+    last
 }
 
 #[cfg(test)]
@@ -135,6 +150,26 @@ mod tests {
                 history.sort_by_key(|e| e.t);
             }
             assert_eq!(check(&View::new(&history)).word(), expect, "{second:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_fault_that_is_told_after_the_heal_gives_time_from_then_on_and_another_refusal_does_not() {
+        for (failing, expect) in [(true, "valid"), (false, "invalid")] {
+            let line = |t, what| Entry { t: SimTime(t), what };
+            let node = |saw| What::Node { node: NodeId(1), saw };
+            let mut history = vec![
+                line(1, node(Saw::Booted { incarnation: 1, data: squall_history::BootData::Empty })),
+                line(10, What::Healed { within: 100, nodes: vec![NodeId(1)] }),
+                line(20, node(Saw::Refused { why: "EIO".into() })),
+                line(25, What::Invoke { client: ClientId(1), op: OpId(1), ask: Op::Get { key: "k".into() } }),
+                line(115, What::Ok { op: OpId(1), output: Output::Got { value: None }, revision: None }),
+                line(130, node(Saw::Final { applied: 5, hash: 0 })),
+            ];
+            if failing {
+                history.insert(1, line(2, node(Saw::Disk { disk: DiskHealth::Failing })));
+            }
+            assert_eq!(check(&View::new(&history)).word(), expect);
         }
     }
 

@@ -4,9 +4,8 @@
 //! when the disk was damaged, or says no, and wrong otherwise. It cannot see whether a node goes on that should
 //! refuse: what comes of that, the other checkers see.
 
-use crate::{Checker, Verdict};
-use squall_history::{DiskHealth, NodeId, Saw, View};
-use std::collections::BTreeSet;
+use crate::{Checker, Verdict, disk_errors::DiskErrors};
+use squall_history::{Saw, View};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "no-panic",
@@ -18,20 +17,12 @@ pub(crate) const CHECKER: Checker = Checker {
 };
 
 fn check(view: &View<'_>) -> Verdict {
-    let mut damaged: BTreeSet<NodeId> = BTreeSet::new();
-    // Errors that are, or were since the process started.
-    let (mut failing, mut failed) = (BTreeSet::new(), BTreeSet::new());
+    let mut disks = DiskErrors::default();
     for (at, node, saw) in view.observations() {
+        disks.observe(node, saw);
         match saw {
-            Saw::Disk { disk: DiskHealth::Damaged } => _ = damaged.insert(node),
-            Saw::Disk { disk: DiskHealth::Failing } => {
-                failing.insert(node);
-                failed.insert(node);
-            }
-            Saw::Disk { disk: DiskHealth::Sound } => _ = failing.remove(&node),
-            Saw::Booted { .. } if !failing.contains(&node) => _ = failed.remove(&node),
             Saw::Panicked { message } => return Verdict::invalid("panic", at, format!("{node} panicked: {message}")),
-            Saw::Refused { why } if !damaged.contains(&node) && !failed.contains(&node) => {
+            Saw::Refused { why } if !disks.excuse(node) => {
                 return Verdict::invalid("refusal", at, format!("{node} refused to go on: {why}"));
             }
             _ => {}
@@ -43,7 +34,7 @@ fn check(view: &View<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{BootData, Entry, SimTime, What};
+    use squall_history::{BootData, DiskHealth, Entry, NodeId, SimTime, What};
 
     fn verdict(all: &[(u32, Saw)]) -> &'static str {
         let history: Vec<Entry> =

@@ -5,6 +5,7 @@
 //! ```
 
 use crate::{
+    budget::{Budget, Voters},
     clock::{ClockChange, PERFECT_RATE_PPM},
     disk::{DiskProfile, SimDisk},
     driver::{self, Load},
@@ -19,11 +20,13 @@ use squall_scenario::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::Future,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -152,8 +155,8 @@ pub fn run_while(plan: &Scenario, system: Arc<dyn System>, go_on: Option<GoOn>) 
 /// So many nodes may join at the most, whatever a plan's faults ask for: later ones find nobody.
 const NEWCOMERS_MAX: u32 = 12;
 
-/// How long syncs that are to fail are waited for when everything is healed.
-const FAILING_PATIENCE: Duration = Duration::from_secs(30);
+/// Who gave up for an error that is told after the heal is started again this much later.
+const RESTARTS_AFTER: Duration = Duration::from_millis(100);
 
 /// How many hosts are kept for nodes that join.
 fn newcomers(plan: &Scenario) -> u32 {
@@ -219,6 +222,8 @@ struct Director {
     failing: Mutex<BTreeMap<NodeId, u32>>,
     /// Whose disk was damaged.
     destroyed: Mutex<BTreeSet<NodeId>>,
+    /// When the last one gave up, after the heal, for an error that a fault had made.
+    late_error: Mutex<Option<SimTime>>,
     probes: BTreeMap<NodeId, Arc<Mutex<Option<Probe>>>>,
     administrators: BTreeMap<NodeId, Arc<Mutex<Option<Administrator>>>>,
 }
@@ -242,6 +247,7 @@ impl Director {
             leaving: Mutex::default(),
             failing: Mutex::default(),
             destroyed: Mutex::default(),
+            late_error: Mutex::default(),
             probes,
             administrators,
         }
@@ -258,16 +264,59 @@ impl Director {
         let load = Load::start(&self.machine, &self.plan, self.system.clone(), &self.hosts);
         self.faults().await;
         let healed = self.heal().await;
-        let deadline = healed + self.plan.liveness.within;
-        load.served_again(healed, deadline).await;
+        self.starting_again(self.after_the_heal(load, healed)).await;
+        self.machine.record(What::End);
+    }
+
+    async fn after_the_heal(&self, load: Load, healed: SimTime) {
+        let mut deadline = healed + self.plan.liveness.within;
+        loop {
+            load.served_again(healed, deadline).await;
+            // Whoever had to be started again has as long from then on.
+            let later = self.grace(healed);
+            if load.all_served(healed) || later <= deadline {
+                break;
+            }
+            deadline = later;
+        }
         load.stop().await;
         self.machine.record(What::FinalReads);
         // A client that was served late still gets its time to find the nodes that are left.
         let until = deadline.max(self.machine.now() + Duration::from_secs(5));
         driver::final_reads(&self.machine, self.system.clone(), &self.hosts, load.leftovers(), until).await;
         // To wait for leases to end may have taken longer than that.
-        self.settle(deadline.max(self.machine.now() + Duration::from_secs(3))).await;
-        self.machine.record(What::End);
+        self.settle(self.grace(healed).max(self.machine.now() + Duration::from_secs(3))).await;
+    }
+
+    /// Until when everything must be well: so long after the heal, or after the last one gave up for an error of a fault.
+    fn grace(&self, healed: SimTime) -> SimTime {
+        let last = *self.late_error.lock().expect("no panic under this lock");
+        last.map_or(healed, |at| at.max(healed)) + self.plan.liveness.within
+    }
+
+    /// While this goes on, whoever gives up for an error that a fault had made is started again: the error belongs to the fault,
+    /// however late its process comes to it, and so does the restart.
+    async fn starting_again(&self, meanwhile: impl Future<Output = ()>) {
+        let starts = async {
+            loop {
+                let host = self.machine.next_to_give_up().await;
+                *self.late_error.lock().expect("no panic under this lock") = Some(self.machine.now());
+                self.machine.sleep_until(self.machine.now() + RESTARTS_AFTER).await;
+                let gave_up = |id: &NodeId| self.machine.node(*id) == host && !self.machine.is_running(host) && !self.has_left(*id);
+                if let Some(id) = self.started().into_iter().find(gave_up) {
+                    self.say("heal", EffectPhase::Once, format!("boot {id}: it gave up for an error that a fault had made"));
+                    self.boot(id);
+                }
+            }
+        };
+        let (mut meanwhile, mut starts) = (std::pin::pin!(meanwhile), std::pin::pin!(starts));
+        std::future::poll_fn(|cx| {
+            if meanwhile.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            starts.as_mut().poll(cx)
+        })
+        .await;
     }
 
     fn boot(&self, id: NodeId) {
@@ -590,30 +639,23 @@ impl Director {
         self.machine.record(What::Node { node, saw: Saw::Disk { disk } });
     }
 
-    /// Whether this node's disk may be damaged too: whoever votes and is not damaged must be a quorum, for then
-    /// every committed entry is on one of them.
+    /// Whether this node's disk may be damaged, too.
     fn may_destroy(&self, node: NodeId) -> bool {
-        let voters = self.staying_voters();
-        let mut damaged = self.destroyed.lock().expect("no panic under this lock").clone();
-        damaged.insert(node);
-        // Who only learns may vote soon.
-        damaged.retain(|id| !self.has_left(*id));
-        self.plan.allow_data_loss || damaged.len() <= (voters.len().max(1) - 1) / 2
+        self.plan.allow_data_loss || self.by_budget(|budget| budget.may_destroy(node.0.into()))
     }
 
-    /// Whether the cluster can do without this member, and still has a quorum whose disks are well. Who was asked to leave
-    /// before may have, or may be there yet: the damaged ones are taken to stay, and the others to go.
+    /// Whether the cluster can do without this member.
     fn may_shrink(&self, node: NodeId) -> bool {
-        let destroyed = self.destroyed.lock().expect("no panic under this lock").clone();
-        let damaged = self.voters().intersection(&destroyed).count();
-        let well = self.staying_voters().into_iter().filter(|id| *id != node && !destroyed.contains(id)).count();
-        self.plan.allow_data_loss || destroyed.contains(&node) || damaged == 0 || damaged < well
+        self.plan.allow_data_loss || self.by_budget(|budget| budget.may_shrink(node.0.into()))
     }
 
-    /// Those who vote, but for those who were asked to leave: that may be in the log already, and count.
-    fn staying_voters(&self) -> BTreeSet<NodeId> {
-        let leaving = self.leaving.lock().expect("no panic under this lock");
-        self.voters().difference(&leaving).copied().collect()
+    fn by_budget<T>(&self, ask: impl FnOnce(&Budget<'_>) -> T) -> T {
+        let ids = |nodes: &mut dyn Iterator<Item = NodeId>| -> Voters { nodes.map(|id| u64::from(id.0)).collect() };
+        let founders = ids(&mut self.founders.keys().copied());
+        let destroyed = self.destroyed.lock().expect("no panic under this lock").clone();
+        let damaged = ids(&mut destroyed.into_iter().filter(|id| !self.has_left(*id)));
+        let leaving = ids(&mut self.leaving.lock().expect("no panic under this lock").iter().copied());
+        ask(&Budget { configurations: self.machine.configurations(&founders), damaged: &damaged, leaving: &leaving })
     }
 
     /// Who votes, as far as anybody told.
@@ -696,14 +738,13 @@ impl Director {
         (1..=self.plan.clients()).for_each(|id| self.machine.resume_entirely(self.machine.client_host(id)));
         // Who only learns takes part in no quorum, and is always started.
         let voters = self.voters();
-        // Whose disk is damaged may not come up: they are of the minority that may be dead.
-        let damaged = self.destroyed.lock().expect("no panic under this lock").intersection(&voters).count();
         // A change that is under way may need other quorums than the members that were told last.
         let changing = self.joined.load(Ordering::Relaxed) > 0 || !self.leaving.lock().expect("no panic under this lock").is_empty();
         let mut may_stay_dead = match self.plan.liveness.heal {
             Heal::All => 0,
             Heal::Quorum if changing => 0,
-            Heal::Quorum => ((voters.len().max(1) - 1) / 2).saturating_sub(damaged),
+            // Whose disk is damaged may not come up: they are of the minority that may be dead.
+            Heal::Quorum => self.by_budget(|budget| budget.may_stay_dead()),
         };
         // Whoever does not belong any more must not hold up clients either: nor must a host that is silent.
         for id in self.started().into_iter().filter(|id| self.has_left(*id)) {
@@ -712,16 +753,10 @@ impl Director {
         for id in self.started() {
             self.machine.resume_entirely(self.machine.node(id));
         }
-        // What was to fail does; whoever gives up for that is booted with the others.
-        let told_to_fail = |id: &NodeId| self.machine.has_failing_syncs(self.machine.node(*id));
-        let mut failing = std::mem::take(&mut *self.failing.lock().expect("no panic under this lock"));
+        let failing = std::mem::take(&mut *self.failing.lock().expect("no panic under this lock"));
         failing.iter().filter(|(_, count)| **count > 0).for_each(|(node, _)| self.tell_disk(*node, DiskHealth::Sound));
-        failing.retain(|id, _| self.started().contains(id));
-        if !failing.is_empty() {
-            let patience = self.machine.now() + FAILING_PATIENCE;
-            while self.started().iter().any(told_to_fail) && self.machine.now() < patience {
-                self.machine.sleep_until(self.machine.now() + Duration::from_millis(10)).await;
-            }
+        // Whoever gives up at once for an error that it was told is booted with the others.
+        if failing.keys().any(|id| self.started().contains(id)) {
             self.machine.sleep_until(self.machine.now() + Duration::from_millis(50)).await;
         }
         let mut running = Vec::new();
@@ -735,6 +770,7 @@ impl Director {
             self.boot(id);
             running.push(id);
         }
+        self.machine.forget_who_gave_up();
         self.say("heal", EffectPhase::Once, "everything is healed".to_string());
         self.machine.record(What::Healed { within: self.plan.liveness.within.as_nanos() as u64, nodes: running });
         self.machine.now()

@@ -42,6 +42,10 @@ struct Progress {
 }
 
 impl Progress {
+    fn are_served(&self, healed: SimTime, clients: u32) -> bool {
+        self.served.values().filter(|at| **at >= healed).count() == clients as usize
+    }
+
     fn follow(&mut self, ask: &LeaseOp, output: &LeaseOutput) {
         match output {
             LeaseOutput::Granted { lease, ttl } => {
@@ -180,8 +184,12 @@ impl Load {
     pub(crate) async fn served_again(&self, healed: SimTime, deadline: SimTime) {
         self.lock().healed = Some(healed);
         self.hurry.notify_waiters();
-        let clients = self.clients as usize;
-        self.until(deadline, |p| p.served.values().filter(|at| **at >= healed).count() == clients).await;
+        self.until(deadline, |p| p.are_served(healed, self.clients)).await;
+    }
+
+    /// Whether every client was served after the heal.
+    pub(crate) fn all_served(&self, healed: SimTime) -> bool {
+        self.lock().are_served(healed, self.clients)
     }
 
     /// Ends the load: every client ends the operation that it is in.

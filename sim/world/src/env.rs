@@ -8,7 +8,7 @@ use crate::{
 };
 use squall_env::{Bug, Env, Failpoint, LocalInstant, WallTime};
 use squall_scenario::Strike;
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, task::Poll, time::Duration};
 
 /// The marker of the simulated machine.
 #[derive(Clone, Copy, Debug)]
@@ -53,20 +53,25 @@ impl Env for SimEnv {
     }
 
     async fn failpoint(point: Failpoint) -> io::Result<()> {
-        let struck = Process::current().comes_to(point);
-        match struck {
-            None => Ok(()),
-            Some(Strike::Delay(by)) => {
-                SimEnv::sleep(by).await;
+        let Some((strike, over)) = Process::current().comes_to(point) else { return Ok(()) };
+        match strike {
+            // Until then, or until the fault is over.
+            Strike::Delay(by) => {
+                let (mut held, mut over) = (SimEnv::sleep_until(SimEnv::now() + by), std::pin::pin!(over.notified()));
+                std::future::poll_fn(|cx| match over.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(()),
+                    Poll::Pending => std::pin::Pin::new(&mut held).poll(cx),
+                })
+                .await;
                 Ok(())
             }
-            Some(Strike::Error(errno)) => Err(io::Error::from_raw_os_error(errno.number())),
+            Strike::Error(errno) => Err(io::Error::from_raw_os_error(errno.number())),
             // A paused process goes on from here.
-            Some(Strike::Pause(_)) => {
+            Strike::Pause(_) => {
                 SimEnv::sleep(Duration::ZERO).await;
                 Ok(())
             }
-            Some(Strike::Kill | Strike::PowerLoss) => std::future::pending().await,
+            Strike::Kill | Strike::PowerLoss => std::future::pending().await,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Named happenings, derived from what is recorded.
 
+use crate::budget::Configurations;
 use squall_history::{ClientId, DiskHealth, Event, Heard, LeaseOutput, LineOutput, NodeId, Op, OpId, Output, Role, Saw, Subject, What};
 use squall_scenario::Party;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ pub(crate) struct Deriver {
     /// The last membership that was told, and its index.
     members: Option<(u64, BTreeSet<NodeId>)>,
     voters: BTreeSet<NodeId>,
+    configurations: Configurations,
     asking: BTreeMap<OpId, ClientId>,
     lease_holder: Option<ClientId>,
     was_acknowledged: bool,
@@ -46,6 +48,9 @@ impl Deriver {
 
     /// The events that this line is.
     pub(crate) fn derive(&mut self, what: &What, link_is_cut: bool) -> Vec<Derived> {
+        if let What::Node { node, saw } = what {
+            self.configurations.observe(*node, saw);
+        }
         // What the judge asks for in the end is no happening of the run.
         self.over |= matches!(what, What::FinalReads);
         if self.over {
@@ -135,6 +140,11 @@ impl Deriver {
     /// Those of them that vote.
     pub(crate) fn voters(&self) -> &BTreeSet<NodeId> {
         &self.voters
+    }
+
+    /// The configurations that are in force, or may come to be.
+    pub(crate) fn configurations(&self) -> &Configurations {
+        &self.configurations
     }
 
     /// Several nodes tell of each membership; the first one counts.

@@ -8,7 +8,8 @@ use crate::{
 use squall_env::Failpoint;
 use squall_history::{NodeId, Saw};
 use squall_scenario::{Armed, PowerLoss, Strike};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::sync::Notify;
 
 /// An armed failpoint, and how often it was passed.
 pub(crate) struct Trap {
@@ -16,6 +17,8 @@ pub(crate) struct Trap {
     armed: Armed,
     passes: u32,
     struck: u32,
+    /// Lets those go on that are held up there, when it is over.
+    over: Arc<Notify>,
 }
 
 /// A failpoint that was hit: where, by which fault, and what is to happen later.
@@ -28,7 +31,7 @@ pub(crate) struct Hit {
 impl Machine {
     /// Arms a failpoint on a host.
     pub(crate) fn arm(&self, host: HostId, fault: &str, armed: Armed) {
-        let trap = Trap { fault: fault.to_string(), armed, passes: 0, struck: 0 };
+        let trap = Trap { fault: fault.to_string(), armed, passes: 0, struck: 0, over: Arc::default() };
         self.lock().1.hosts[host.0].traps.push(trap);
     }
 
@@ -36,12 +39,18 @@ impl Machine {
     pub(crate) fn disarm(&self, host: HostId, fault: &str, armed: &Armed) -> u32 {
         let traps = &mut self.lock().1.hosts[host.0].traps;
         let at = traps.iter().position(|trap| trap.fault == fault && trap.armed == *armed);
-        at.map_or(0, |at| traps.remove(at).struck)
+        let trap = at.map(|at| traps.remove(at));
+        trap.map_or(0, |trap| {
+            trap.over.notify_waiters();
+            trap.struck
+        })
     }
 
     /// Disarms every failpoint.
     pub(crate) fn disarm_all(&self) {
-        self.lock().1.hosts.iter_mut().for_each(|host| host.traps.clear());
+        for trap in self.lock().1.hosts.iter_mut().flat_map(|host| host.traps.drain(..)) {
+            trap.over.notify_waiters();
+        }
     }
 
     /// What was hit since this was asked last.
@@ -59,8 +68,8 @@ impl State {
 }
 
 impl Process {
-    /// This process comes to a seam: what happens there, if anything does.
-    pub(crate) fn comes_to(&self, point: Failpoint) -> Option<Strike> {
+    /// This process comes to a seam: what happens there, if anything does, and what tells that it is over.
+    pub(crate) fn comes_to(&self, point: Failpoint) -> Option<(Strike, Arc<Notify>)> {
         if !self.is_alive() {
             return None;
         }
@@ -74,7 +83,8 @@ impl Process {
             return None;
         }
         trap.struck += 1;
-        let (strike, fault, armed) = (trap.armed.strike, trap.fault.clone(), trap.armed.clone());
+        let (strike, fault, armed, over) = (trap.armed.strike, trap.fault.clone(), trap.armed.clone(), trap.over.clone());
+        state.hosts[self.host].was_failed |= matches!(strike, Strike::Error(_));
         state.observe(now, self.host, Saw::Failpoint { point: point.name().to_string() });
         if (self.host as u32) < state.nodes {
             state.hits.push(Hit { node: NodeId(self.host as u32 + 1), fault, armed });
@@ -87,12 +97,12 @@ impl Process {
                 if let Strike::Pause(_) = strike {
                     machine.pause(HostId(self.host));
                 }
-                return Some(strike);
+                return Some((strike, over));
             }
         };
         // It does nothing any more, from here on.
         self.stops();
         state.queue.push(now, Due::Crash { host: self.host, incarnation: self.incarnation, power_loss });
-        Some(strike)
+        Some((strike, over))
     }
 }

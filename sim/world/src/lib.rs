@@ -9,6 +9,7 @@ compile_error!(
      directory, with RUSTFLAGS (and CARGO_ENCODED_RUSTFLAGS) unset, since they replace that file's flags"
 );
 
+mod budget;
 mod clock;
 mod director;
 mod disk;

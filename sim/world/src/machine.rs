@@ -4,6 +4,7 @@
 //! so the lock is never waited for, and it is never held while a task is polled or dropped.
 
 use crate::{
+    budget::{Configuration, Voters},
     clock::{Clock, Timers},
     disk::{DiskProfile, DiskState},
     events::{Derived, Deriver},
@@ -57,6 +58,8 @@ pub(crate) struct Host {
     pub(crate) process: Option<Arc<Process>>,
     /// The failpoints that are armed here.
     pub(crate) traps: Vec<Trap>,
+    /// Whether a fault made an access of this process fail: it may give up for that, whenever it comes to it.
+    pub(crate) was_failed: bool,
     pub(crate) incarnations: u32,
 }
 
@@ -79,6 +82,9 @@ pub(crate) struct State {
     awaited: BTreeSet<Event>,
     unseen: VecDeque<Happening>,
     watcher: Option<Waker>,
+    /// Hosts whose process gave up for an error that a fault had made, and whom to wake then.
+    pub(crate) gave_up: VecDeque<HostId>,
+    gave_up_waker: Option<Waker>,
     overflowed: bool,
     /// Who looks at the history while it is made.
     onlooker: Option<Onlooker>,
@@ -195,6 +201,7 @@ impl Machine {
                     ),
                     process: None,
                     traps: Vec::new(),
+                    was_failed: false,
                     incarnations: 0,
                     label,
                 });
@@ -217,6 +224,8 @@ impl Machine {
             awaited: BTreeSet::new(),
             unseen: VecDeque::new(),
             watcher: None,
+            gave_up: VecDeque::new(),
+            gave_up_waker: None,
             overflowed: false,
             onlooker: None,
             stopped: false,
@@ -280,6 +289,21 @@ impl Machine {
         .await
     }
 
+    /// The next host whose process gives up for an error that a fault had made.
+    pub(crate) async fn next_to_give_up(&self) -> HostId {
+        poll_fn(|cx| {
+            let (_, mut state) = self.lock();
+            state.gave_up_waker = Some(cx.waker().clone());
+            state.gave_up.pop_front().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// Whoever gave up by now is known.
+    pub(crate) fn forget_who_gave_up(&self) {
+        self.lock().1.gave_up.clear();
+    }
+
     /// Writes a line of the history.
     pub fn record(&self, what: What) {
         let (now, mut state) = self.lock();
@@ -334,6 +358,11 @@ impl Machine {
     /// Those of them that vote.
     pub(crate) fn voters(&self) -> BTreeSet<NodeId> {
         self.lock().1.events.voters().clone()
+    }
+
+    /// The configurations that are in force, or may come to be; before any was told, these founders.
+    pub(crate) fn configurations(&self, founders: &Voters) -> BTreeSet<Configuration> {
+        self.lock().1.events.configurations().now(founders)
     }
 
     /// Whether the history had to be cut off at [`HISTORY_MAX`].
@@ -463,6 +492,15 @@ impl State {
             }
         }
         self.ask_onlooker();
+    }
+
+    /// A process ends by itself, and says why.
+    pub(crate) fn refuses_to_go_on(&mut self, now: SimTime, host: HostId, why: String) {
+        self.observe(now, host.0, Saw::Refused { why });
+        if self.hosts[host.0].was_failed {
+            self.gave_up.push_back(host);
+            self.gave_up_waker.take().into_iter().for_each(Waker::wake);
+        }
     }
 
     fn ask_onlooker(&mut self) {

@@ -195,6 +195,7 @@ impl Machine {
             assert!(entry.process.is_none(), "{} runs already", entry.label);
             entry.powered = true;
             entry.incarnations += 1;
+            entry.was_failed = false;
             let data = if entry.disk.is_empty() { BootData::Empty } else { BootData::Kept };
             let (label, incarnation) = (entry.label.clone(), entry.incarnations);
             state.observe(now, host.0, Saw::Booted { incarnation, data });
@@ -218,7 +219,7 @@ impl Machine {
             let ended = main.await;
             let (now, mut state) = machine.lock();
             if let Err(why) = ended {
-                state.observe(now, host.0, Saw::Refused { why });
+                state.refuses_to_go_on(now, host, why);
             }
             state.queue.push(now, Due::Crash { host: host.0, incarnation, power_loss: None });
         }));

@@ -141,7 +141,7 @@ fn a_slow_disk_takes_longer_to_sync_until_it_is_well_again() {
                 match round {
                     1 => m.worsen_disk(n(&m, 1), DiskChange::Slow(Span { min: Duration::from_millis(50), max: Duration::from_millis(60) })),
                     2 => m.worsen_disk(n(&m, 1), DiskChange::Slow(Span::fixed(Duration::from_millis(100)))),
-                    3 => _ = m.mend_disk_entirely(n(&m, 1)),
+                    3 => m.mend_disk_entirely(n(&m, 1)),
                     _ => {}
                 }
                 file.append(b"x".to_vec()).await.unwrap();
@@ -155,6 +155,44 @@ fn a_slow_disk_takes_longer_to_sync_until_it_is_well_again() {
         assert!(took[0] < 30 && took[3] < 30, "{took:?}");
         assert!((50..90).contains(&took[1]) && (150..190).contains(&took[2]), "several add up: {took:?}");
     });
+}
+
+/// Three syncs are asked for while the disk is slow and fails; then that is over, in one go or fault by fault.
+#[test]
+fn what_a_disk_fault_booked_ends_with_it() {
+    let slow = DiskChange::Slow(Span::fixed(Duration::from_secs(15)));
+    let errors = DiskChange::Errors { on: vec![DiskAccess::Sync], errno: Errno::Eio, rate: ALWAYS };
+    // Whether each is mended (or all), how many syncs fail, and within how many milliseconds they are done.
+    for (mended, failed, within) in [
+        (vec![Some(&slow), Some(&errors)], 0, 1_100),
+        (vec![None], 0, 1_100),
+        (vec![Some(&slow)], 3, 1_100),
+        (vec![Some(&errors)], 0, 46_000),
+        (vec![], 3, 46_000),
+    ] {
+        let (slow, errors, mended) = (slow.clone(), errors.clone(), mended.into_iter().map(|m| m.cloned()).collect::<Vec<_>>());
+        on_machine(5, move |machine| async move {
+            let m = machine.clone();
+            let asked = run_on(&machine, 1, move || async move {
+                let file = SimDisk::current().open("f", OpenMode::New).await.unwrap();
+                file.append(vec![1; 600]).await.unwrap();
+                m.worsen_disk(n(&m, 1), slow);
+                m.worsen_disk(n(&m, 1), errors);
+                let start = m.now();
+                let mends = async {
+                    m.sleep_until(start + Duration::from_secs(1)).await;
+                    for change in mended {
+                        change.map_or_else(|| m.mend_disk_entirely(n(&m, 1)), |change| m.mend_disk(n(&m, 1), &change));
+                    }
+                };
+                let (a, b, c, ()) = futures_util::join!(file.sync_data(), file.sync_data(), file.sync_data(), mends);
+                ([a, b, c].iter().filter(|r| r.is_err()).count(), m.now().since(start).as_millis())
+            });
+            let (fails, took) = asked.await;
+            assert_eq!(fails, failed, "{took} ms");
+            assert!(took <= within && took >= if within > 2_000 { 45_000 } else { 1_000 }, "{took} ms");
+        });
+    }
 }
 
 const ALWAYS: Probability = Probability { numerator: 100, denominator: 100 };
@@ -211,7 +249,7 @@ fn accesses_fail_as_they_are_told_and_a_failed_sync_makes_nothing_durable() {
                     let written = file.write_at(0, vec![1]).await.is_err();
                     let synced = file.sync_data().await.err().map(|e| e.raw_os_error());
                     assert_eq!(([read, written, synced.is_some()], synced), (fails, fails[2].then_some(Some(5))), "{on:?}");
-                    assert!(m.disk_has_errors(n(&m, 1)) && m.mend_disk_entirely(n(&m, 1)));
+                    m.mend_disk_entirely(n(&m, 1));
                 }
                 // The pages are taken for clean: this sync has nothing to write but what was written since.
                 file.sync_data().await.unwrap();

@@ -195,14 +195,16 @@ impl Raft {
             let before = index.checked_sub(1).and_then(|i| log.term_at(i));
             let known = self.entries.entry((index, term)).or_insert(Known { hash, before, by: id });
             if known.hash != hash {
-                let text = format!("{} and {id} hold different entries of term {term} at index {index}", known.by);
+                let who = both(known.by, id);
+                let text = format!("{who} different entries of term {term} at index {index}");
                 return Err(("log-matching", text));
             }
             match (known.before, before) {
                 (Some(theirs), Some(ours)) if theirs != ours => {
                     let by = known.by;
+                    let (who, first) = (both(by, id), if by == id { format!("{by} had") } else { format!("{by} has") });
                     let text = format!(
-                        "{by} and {id} hold the same entry of term {term} at index {index}, but before it {by} has term {theirs} and {id} term {ours}"
+                        "{who} the same entry of term {term} at index {index}, but before it {first} term {theirs} and {id} has term {ours}"
                     );
                     return Err(("log-matching", text));
                 }
@@ -253,6 +255,11 @@ impl Raft {
         }
         Ok(())
     }
+}
+
+/// Who holds something: two nodes, or one at two times.
+fn both(first: NodeId, second: NodeId) -> String {
+    if first == second { format!("{second} held before, and holds now,") } else { format!("{first} and {second} hold") }
 }
 
 #[cfg(test)]

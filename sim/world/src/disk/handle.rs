@@ -1,7 +1,10 @@
 //! What a process holds of its disk. A dead process' handles do nothing.
 
 use super::{NameChange, SyncTarget};
-use crate::{machine::State, process::Process, queue::Due};
+use crate::{
+    machine::{Host, State},
+    process::Process,
+};
 use squall_env::{Disk, File, OpenMode};
 use squall_history::SimTime;
 use squall_scenario::DiskAccess;
@@ -61,12 +64,13 @@ impl Future for Syncing {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (_, mut state) = self.process.machine().lock();
-        let disk = &mut state.hosts[self.process.host].disk;
-        match disk.syncs.get_mut(&self.ticket) {
+        let host = &mut state.hosts[self.process.host];
+        match host.disk.syncs.get_mut(&self.ticket) {
             Some(sync) if sync.done => {
-                let fails = sync.fails;
-                disk.syncs.remove(&self.ticket);
-                Poll::Ready(fails.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno.number()))))
+                let failed = sync.fails.take();
+                host.disk.syncs.remove(&self.ticket);
+                host.was_failed |= failed.is_some();
+                Poll::Ready(failed.map_or(Ok(()), |(_, errno)| Err(io::Error::from_raw_os_error(errno.number()))))
             }
             Some(sync) => {
                 sync.waker = Some(cx.waker().clone());
@@ -78,8 +82,10 @@ impl Future for Syncing {
 }
 
 /// An error, if a fault makes this access fail.
-fn may_fail(disk: &mut super::DiskState, access: DiskAccess) -> io::Result<()> {
-    disk.fails(access).map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno.number())))
+fn may_fail(host: &mut Host, access: DiskAccess) -> io::Result<()> {
+    let Some((_, errno)) = host.disk.fails(access) else { return Ok(()) };
+    host.was_failed = true;
+    Err(io::Error::from_raw_os_error(errno.number()))
 }
 
 fn sync(process: &Arc<Process>, target: impl FnOnce(&mut super::DiskState) -> SyncTarget) -> io::Result<Syncing> {
@@ -87,7 +93,7 @@ fn sync(process: &Arc<Process>, target: impl FnOnce(&mut super::DiskState) -> Sy
         let disk = &mut state.hosts[host].disk;
         let target = target(disk);
         let (ticket, at) = disk.sync_start(now, target);
-        state.queue.push(at, Due::Synced { host, ticket });
+        state.book_sync(host, ticket, at);
         Ok(ticket)
     })?;
     Ok(Syncing { process: process.clone(), ticket })
@@ -161,8 +167,8 @@ impl Disk for SimDisk {
 impl File for SimFile {
     async fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         on_disk(&self.process, |_, state, host| {
+            may_fail(&mut state.hosts[host], DiskAccess::Read)?;
             let disk = &mut state.hosts[host].disk;
-            may_fail(disk, DiskAccess::Read)?;
             let data = disk.inode(self.inode).data();
             let from = (offset as usize).min(data.len());
             Ok(data[from..from.saturating_add(len).min(data.len())].to_vec())
@@ -171,8 +177,8 @@ impl File for SimFile {
 
     async fn write_at(&self, offset: u64, data: Vec<u8>) -> io::Result<()> {
         on_disk(&self.process, |_, state, host| {
+            may_fail(&mut state.hosts[host], DiskAccess::Write)?;
             let disk = &mut state.hosts[host].disk;
-            may_fail(disk, DiskAccess::Write)?;
             let end = disk.inode(self.inode).data().len();
             disk.allocate((offset as usize + data.len()).saturating_sub(end))?;
             disk.inode(self.inode).write(offset as usize, &data);
@@ -182,8 +188,8 @@ impl File for SimFile {
 
     async fn append(&self, data: Vec<u8>) -> io::Result<u64> {
         on_disk(&self.process, |_, state, host| {
+            may_fail(&mut state.hosts[host], DiskAccess::Write)?;
             let disk = &mut state.hosts[host].disk;
-            may_fail(disk, DiskAccess::Write)?;
             disk.allocate(data.len())?;
             let inode = disk.inode(self.inode);
             let end = inode.data().len();
@@ -194,8 +200,8 @@ impl File for SimFile {
 
     async fn truncate(&self, len: u64) -> io::Result<()> {
         on_disk(&self.process, |_, state, host| {
+            may_fail(&mut state.hosts[host], DiskAccess::Write)?;
             let disk = &mut state.hosts[host].disk;
-            may_fail(disk, DiskAccess::Write)?;
             let before = disk.inode(self.inode).data().len();
             // What is made longer is a hole: it takes no space yet.
             disk.gives_back(before.saturating_sub(len as usize));
@@ -206,8 +212,8 @@ impl File for SimFile {
 
     async fn allocate(&self, len: u64) -> io::Result<()> {
         on_disk(&self.process, |_, state, host| {
+            may_fail(&mut state.hosts[host], DiskAccess::Write)?;
             let disk = &mut state.hosts[host].disk;
-            may_fail(disk, DiskAccess::Write)?;
             let before = disk.inode(self.inode).data().len();
             if before < len as usize {
                 disk.allocate(len as usize - before)?;

@@ -19,6 +19,7 @@ mod inode;
 
 pub use handle::{SimDisk, SimFile};
 
+use crate::queue::{Due, Key};
 use inode::Inode;
 use squall_history::{SeededStream, SimTime};
 use squall_scenario::{Damage, DiskAccess, DiskChange, Errno, PowerLoss, Probability};
@@ -99,7 +100,22 @@ struct Sync {
     target: SyncTarget,
     waker: Option<Waker>,
     done: bool,
-    fails: Option<Errno>,
+    /// Which fault makes it fail, and how.
+    fails: Option<(DiskChange, Errno)>,
+    /// When it was asked for, and when the device began with it.
+    asked: SimTime,
+    began: SimTime,
+    /// How long it takes a disk that is well, and how much longer each fault makes that.
+    took: Duration,
+    longer: Vec<(DiskChange, Duration)>,
+    /// Where its end stands in the event queue.
+    due: Option<Key>,
+}
+
+impl Sync {
+    fn lasts(&self) -> Duration {
+        self.took + self.longer.iter().map(|(_, by)| *by).sum::<Duration>()
+    }
 }
 
 pub(crate) struct DiskState {
@@ -176,29 +192,51 @@ impl DiskState {
         Ok(inode)
     }
 
-    /// Starts a sync; it is done at the returned moment.
+    /// Starts a sync; it is done at the returned moment, if nothing changes until then.
     fn sync_start(&mut self, now: SimTime, target: SyncTarget) -> (u64, SimTime) {
         let took = self.draws.duration(self.profile.sync_min, self.profile.sync_max);
-        let slow = self.wrong.iter().filter_map(|w| if let DiskChange::Slow(by) = w { Some(by) } else { None });
-        let longer: Duration = slow.map(|by| self.wrong_draws.duration(by.min, by.max)).sum();
-        self.free_at = self.free_at.max(now) + took + longer;
+        let slow = self.wrong.iter().filter_map(|w| if let DiskChange::Slow(by) = w { Some((w, by)) } else { None });
+        let longer = slow.map(|(change, by)| (change.clone(), self.wrong_draws.duration(by.min, by.max))).collect();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let fails = self.fails(DiskAccess::Sync);
-        self.syncs.insert(ticket, Sync { target, waker: None, done: false, fails });
+        let began = self.free_at.max(now);
+        let sync = Sync { target, waker: None, done: false, fails, asked: now, began, took, longer, due: None };
+        self.free_at = began + sync.lasts();
+        self.syncs.insert(ticket, sync);
         (ticket, self.free_at)
     }
 
-    /// Whether this access fails, and how.
-    fn fails(&mut self, access: DiskAccess) -> Option<Errno> {
-        let errors: Vec<(Errno, Probability)> = self
+    /// A fault is over: what it booked ends with it. Syncs that it held up are done when the device, as it is now, would have them
+    /// done, one after another; and those that were to fail by it do not. Answers the syncs that end earlier than they were to.
+    fn ends(&mut self, now: SimTime, is_over: impl Fn(&DiskChange) -> bool) -> Vec<(u64, SimTime)> {
+        let mut earlier = Vec::new();
+        let mut free: Option<SimTime> = None;
+        for (ticket, sync) in self.syncs.iter_mut().filter(|(_, sync)| !sync.done) {
+            sync.fails.take_if(|(by, _)| is_over(by));
+            sync.longer.retain(|(by, _)| !is_over(by));
+            let began = free.map_or(sync.began, |free| free.max(sync.asked));
+            let ends = (began + sync.lasts()).max(now);
+            sync.began = began;
+            free = Some(ends);
+            earlier.push((*ticket, ends));
+        }
+        self.free_at = free.unwrap_or(self.free_at.min(now));
+        earlier
+    }
+
+    /// Whether this access fails, by which fault, and how.
+    fn fails(&mut self, access: DiskAccess) -> Option<(DiskChange, Errno)> {
+        let errors: Vec<(DiskChange, Errno, Probability)> = self
             .wrong
             .iter()
-            .filter_map(
-                |w| if let DiskChange::Errors { on, errno, rate } = w { on.contains(&access).then_some((*errno, *rate)) } else { None },
-            )
+            .filter_map(|w| match w {
+                DiskChange::Errors { on, errno, rate } => on.contains(&access).then(|| (w.clone(), *errno, *rate)),
+                _ => None,
+            })
             .collect();
-        errors.into_iter().find(|(_, rate)| self.wrong_draws.ratio(rate.numerator.into(), rate.denominator.into())).map(|(errno, _)| errno)
+        let hit = errors.into_iter().find(|(.., rate)| self.wrong_draws.ratio(rate.numerator.into(), rate.denominator.into()));
+        hit.map(|(by, errno, _)| (by, errno))
     }
 
     fn is_full(&self) -> bool {
@@ -341,6 +379,23 @@ impl DiskState {
     }
 }
 
+impl crate::machine::State {
+    /// Puts the end of a sync into the event queue.
+    fn book_sync(&mut self, host: usize, ticket: u64, at: SimTime) {
+        let due = self.queue.push(at, Due::Synced { host, ticket });
+        let Some(sync) = self.hosts[host].disk.syncs.get_mut(&ticket) else { return };
+        if let Some(before) = sync.due.replace(due) {
+            self.queue.cancel(before);
+        }
+    }
+
+    fn disk_fault_ends(&mut self, now: SimTime, host: usize, is_over: impl Fn(&DiskChange) -> bool) {
+        for (ticket, at) in self.hosts[host].disk.ends(now, is_over) {
+            self.book_sync(host, ticket, at);
+        }
+    }
+}
+
 impl crate::Machine {
     /// Something is wrong with this host's disk from now on; several such things add up.
     pub fn worsen_disk(&self, host: crate::HostId, change: DiskChange) {
@@ -351,29 +406,23 @@ impl crate::Machine {
         disk.wrong.push(change);
     }
 
-    /// Takes one of these back.
+    /// Takes one of these back, and what it booked.
     pub fn mend_disk(&self, host: crate::HostId, change: &DiskChange) {
-        let wrong = &mut self.lock().1.hosts[host.0].disk.wrong;
-        if let Some(at) = wrong.iter().position(|other| other == change) {
-            wrong.remove(at);
+        let (now, mut state) = self.lock();
+        let wrong = &mut state.hosts[host.0].disk.wrong;
+        let Some(at) = wrong.iter().position(|other| other == change) else { return };
+        wrong.remove(at);
+        // Another fault of the very same kind goes on.
+        if !wrong.contains(change) {
+            state.disk_fault_ends(now, host.0, |by| by == change);
         }
     }
 
-    /// Whether any of its accesses fail.
-    pub fn disk_has_errors(&self, host: crate::HostId) -> bool {
-        self.lock().1.hosts[host.0].disk.wrong.iter().any(|w| matches!(w, DiskChange::Errors { .. }))
-    }
-
-    /// Whether a sync is under way that is to fail.
-    pub fn has_failing_syncs(&self, host: crate::HostId) -> bool {
-        self.lock().1.hosts[host.0].disk.syncs.values().any(|sync| sync.fails.is_some() && !sync.done)
-    }
-
-    /// Takes all of them back; true when accesses failed.
-    pub fn mend_disk_entirely(&self, host: crate::HostId) -> bool {
-        let failed = self.disk_has_errors(host);
-        self.lock().1.hosts[host.0].disk.wrong.clear();
-        failed
+    /// Takes all of them back, and what they booked.
+    pub fn mend_disk_entirely(&self, host: crate::HostId) {
+        let (now, mut state) = self.lock();
+        state.hosts[host.0].disk.wrong.clear();
+        state.disk_fault_ends(now, host.0, |_| true);
     }
 
     /// Damages what is on a host's disk; says how, or nothing when there was nothing to damage.
