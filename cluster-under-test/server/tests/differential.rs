@@ -386,8 +386,7 @@ impl Generator {
         pb::RequestOp { request: Some(request) }
     }
 
-    /// etcd 3.5 ends with a panic where a transaction updates (`ignore_value`, `ignore_lease`) what it has
-    /// deleted by a range "from the key on": its check for such overlaps does not know those.
+    /// Leaves out what one of the two servers cannot answer.
     fn whole_txn(&mut self) -> pb::TxnRequest {
         fn updates(txn: &mut pb::TxnRequest, strip: bool) -> bool {
             use pb::request_op::Request;

@@ -308,7 +308,7 @@ impl Change<'_> {
     }
 
     /// `deleted` is what was deleted before on the path: an update of nothing is found before anything is
-    /// done. (etcd 3.5 finds it in the middle, and its server ends.)
+    /// done. (etcd finds it too late.)
     fn check_put<'t>(&self, request: &'t Request, deleted: &mut Vec<&'t DeleteRangeRequest>) -> Result<(), RequestError> {
         match request {
             Request::RequestPut(put) => {
@@ -406,22 +406,27 @@ fn covers(start: &[u8], range_end: &[u8], key: &[u8]) -> bool {
 fn compare_one(compare: &Compare, version: Option<&Version>) -> bool {
     let number = |of: fn(&Version) -> i64| version.map_or(0, of);
     let asked = compare.target_union.as_ref();
-    let ordering = match compare.target() {
-        CompareTarget::Value => {
+    // etcd: a target that it does not know compares as equal, and a result that it does not know holds.
+    let ordering = match CompareTarget::try_from(compare.target) {
+        Err(_) => Ordering::Equal,
+        Ok(CompareTarget::Value) => {
             // On a missing key a value compare is false, even NOT_EQUAL.
             let Some(value) = version.and_then(|v| v.value.as_ref()) else { return false };
             let asked = if let Some(TargetUnion::Value(asked)) = asked { asked.as_ref() } else { &[] };
             value.as_ref().cmp(asked)
         }
-        CompareTarget::Version => number(|v| v.version).cmp(&if let Some(TargetUnion::Version(n)) = asked { *n } else { 0 }),
-        CompareTarget::Create => number(|v| v.create_revision).cmp(&if let Some(TargetUnion::CreateRevision(n)) = asked { *n } else { 0 }),
-        CompareTarget::Mod => number(|v| v.mod_revision).cmp(&if let Some(TargetUnion::ModRevision(n)) = asked { *n } else { 0 }),
-        CompareTarget::Lease => number(|v| v.lease).cmp(&if let Some(TargetUnion::Lease(n)) = asked { *n } else { 0 }),
+        Ok(CompareTarget::Version) => number(|v| v.version).cmp(&if let Some(TargetUnion::Version(n)) = asked { *n } else { 0 }),
+        Ok(CompareTarget::Create) => {
+            number(|v| v.create_revision).cmp(&if let Some(TargetUnion::CreateRevision(n)) = asked { *n } else { 0 })
+        }
+        Ok(CompareTarget::Mod) => number(|v| v.mod_revision).cmp(&if let Some(TargetUnion::ModRevision(n)) = asked { *n } else { 0 }),
+        Ok(CompareTarget::Lease) => number(|v| v.lease).cmp(&if let Some(TargetUnion::Lease(n)) = asked { *n } else { 0 }),
     };
-    match compare.result() {
-        CompareResult::Equal => ordering == Ordering::Equal,
-        CompareResult::Greater => ordering == Ordering::Greater,
-        CompareResult::Less => ordering == Ordering::Less,
-        CompareResult::NotEqual => ordering != Ordering::Equal,
+    match CompareResult::try_from(compare.result) {
+        Err(_) => true,
+        Ok(CompareResult::Equal) => ordering == Ordering::Equal,
+        Ok(CompareResult::Greater) => ordering == Ordering::Greater,
+        Ok(CompareResult::Less) => ordering == Ordering::Less,
+        Ok(CompareResult::NotEqual) => ordering != Ordering::Equal,
     }
 }

@@ -307,7 +307,8 @@ fn last_of<E: Env>(rpc: &AppendEntriesRequest<Types<E>>) -> Option<super::conver
 }
 
 fn snapshot_chunks<E: Env>(vote: &Vote<E>, meta: &SnapshotMeta<E>, data: Bytes) -> Vec<pb::SnapshotChunk> {
-    let head = pb::SnapshotChunk { vote: Some(vote_to::<E>(vote)), meta: Some(meta_to::<E>(meta)), data: Bytes::new() };
+    let length = data.len() as u64;
+    let head = pb::SnapshotChunk { vote: Some(vote_to::<E>(vote)), meta: Some(meta_to::<E>(meta)), data: Bytes::new(), length };
     let pieces = (0..data.len())
         .step_by(CHUNK)
         .map(|from| pb::SnapshotChunk { data: data.slice(from..(from + CHUNK).min(data.len())), ..Default::default() });

@@ -117,6 +117,10 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
             }
             data.extend_from_slice(&chunk.data);
         }
+        // Where the sender gave up in the middle, its stream ends here as a whole one does (tonic takes a cancelled request for its end).
+        if data.len() as u64 != head.length {
+            return Err(Status::data_loss(format!("a snapshot of {} bytes of which {} came", head.length, data.len())));
+        }
         if !self.space.admits(data.len()) {
             return Err(no_space());
         }

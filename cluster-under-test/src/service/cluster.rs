@@ -10,7 +10,8 @@ use crate::{
     pb::{
         etcdserverpb::{
             Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest,
-            MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest, MemberUpdateResponse, cluster_server,
+            MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest, MemberUpdateResponse, ResponseHeader,
+            cluster_server,
         },
         internal::{self, MemberInfo, command},
         peer::{
@@ -106,6 +107,11 @@ impl<E: Env> Members<E> {
         members.collect()
     }
 
+    /// As in etcd, what is said of the members has no revision.
+    fn header(&self) -> Option<ResponseHeader> {
+        self.replica.header(0, self.replica.machine.applying().term())
+    }
+
     /// Changes the membership, wherever the leader is; answers which member was changed.
     pub(crate) async fn change(&self, change: Change) -> Result<u64, Status> {
         let there = |mut leader: PeerClient<Channel<E>>, left| {
@@ -155,13 +161,14 @@ impl<E: Env> Members<E> {
             return Err(not_found());
         }
         if voters.len() == 1 && voters.contains(&id) {
-            return Err(refused("etcdserver: re-configuration failed due to not enough started members"));
+            let text = "etcdserver: re-configuration failed due to not enough started members";
+            return Err(Refused::Status(Status::unknown(text)));
         }
         // etcd's strict check: a change that could not be committed would stop everything.
         let staying = voters.iter().filter(|voter| **voter != id);
         let active = staying.clone().filter(|voter| self.is_active(**voter)).count();
         if voters.contains(&id) && active < staying.count() / 2 + 1 {
-            return Err(refused("etcdserver: unhealthy cluster"));
+            return Err(Refused::Status(Status::unavailable("etcdserver: unhealthy cluster")));
         }
         let change = match voters.contains(&id) {
             true => ChangeMembers::RemoveVoters([id].into()),
@@ -300,29 +307,29 @@ impl<E: Env> cluster_server::Cluster for Members<E> {
         let id = self.change(Change::Add(Add { id: 0, peer_urls: peer_ur_ls, learner: is_learner })).await?;
         let members = self.list();
         let member = members.iter().find(|m| m.id == id).cloned();
-        Ok(Response::new(MemberAddResponse { header: self.replica.header_now(), member, members }))
+        Ok(Response::new(MemberAddResponse { header: self.header(), member, members }))
     }
 
     async fn member_remove(&self, request: Request<MemberRemoveRequest>) -> Result<Response<MemberRemoveResponse>, Status> {
         self.change(Change::Remove(request.into_inner().id)).await?;
-        Ok(Response::new(MemberRemoveResponse { header: self.replica.header_now(), members: self.list() }))
+        Ok(Response::new(MemberRemoveResponse { header: self.header(), members: self.list() }))
     }
 
     async fn member_update(&self, request: Request<MemberUpdateRequest>) -> Result<Response<MemberUpdateResponse>, Status> {
         let MemberUpdateRequest { id, peer_ur_ls } = request.into_inner();
         self.change(Change::Update(Update { id, peer_urls: peer_ur_ls })).await?;
-        Ok(Response::new(MemberUpdateResponse { header: self.replica.header_now(), members: self.list() }))
+        Ok(Response::new(MemberUpdateResponse { header: self.header(), members: self.list() }))
     }
 
     async fn member_list(&self, request: Request<MemberListRequest>) -> Result<Response<MemberListResponse>, Status> {
         if request.into_inner().linearizable && !E::bug(Bug::MemberListLocal) {
             self.replica.read_barrier().await?;
         }
-        Ok(Response::new(MemberListResponse { header: self.replica.header_now(), members: self.list() }))
+        Ok(Response::new(MemberListResponse { header: self.header(), members: self.list() }))
     }
 
     async fn member_promote(&self, request: Request<MemberPromoteRequest>) -> Result<Response<MemberPromoteResponse>, Status> {
         self.change(Change::Promote(request.into_inner().id)).await?;
-        Ok(Response::new(MemberPromoteResponse { header: self.replica.header_now(), members: self.list() }))
+        Ok(Response::new(MemberPromoteResponse { header: self.header(), members: self.list() }))
     }
 }

@@ -1,6 +1,7 @@
 //! etcd's Maintenance service. What a node says of itself, it says whoever leads.
 
 use super::replica::{Replica, not_leader};
+use crate::raft::Types;
 use crate::{
     mvcc::RequestError,
     pb::etcdserverpb::{
@@ -11,6 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, stream};
+use openraft::{raft::VoteRequest, type_config::alias::VoteOf};
 use openraft_rt::WatchReceiver as _;
 use sha2::Digest as _;
 use squall_env::{Env, timeout};
@@ -38,14 +40,20 @@ pub(crate) async fn move_leader<E: Env>(replica: &Replica<E>, to: u64, patience:
     if replica.leader() != Some(replica.id) {
         return Err(not_leader());
     }
-    let voter = replica.machine.applying().membership.membership().voter_ids().any(|id| id == to);
-    if !voter {
+    // By what is applied, and by what is in the log already: it counts from there on.
+    let applied = replica.machine.applying().membership.membership().voter_ids().any(|id| id == to);
+    let effective = replica.raft.metrics().borrow_watched().membership_config.voter_ids().any(|id| id == to);
+    if !applied || !effective {
         return Err(Status::failed_precondition("etcdserver: bad leader transferee"));
     }
     if to == replica.id {
         return Ok(());
     }
+    let term = replica.leads();
     replica.raft.trigger().transfer_leader(to).await.map_err(|e| Status::unavailable(format!("etcdserver: {e}")))?;
+    if let Some(term) = term {
+        drop(E::spawn(step_down_if_stuck(replica.clone(), term, patience)));
+    }
     let handed_over = async {
         while replica.leader() != Some(to) {
             E::sleep(Duration::from_millis(10)).await;
@@ -53,6 +61,19 @@ pub(crate) async fn move_leader<E: Env>(replica: &Replica<E>, to: u64, patience:
     };
     let late = |_| Status::unavailable("etcdserver: request timed out, leader transfer took too long");
     timeout::<E, _>(patience, handed_over).await.map_err(late)
+}
+
+/// Whoever was asked to hand over serves nobody any more, and sends no heartbeats; openraft takes that back with the next term only. Where
+/// nobody is left to stand for election, since whoever was to take over is no voter any more and this is the only one, that never
+/// comes: the leader begins it itself, as if somebody had asked it for its vote.
+async fn step_down_if_stuck<E: Env>(replica: Replica<E>, term: u64, patience: Duration) {
+    E::sleep(2 * patience).await;
+    if replica.leads() == Some(term) {
+        let last_log_id = replica.raft.data_metrics().borrow_watched().last_log;
+        let request = VoteRequest::new(VoteOf::<Types<E>>::new(term + 1, replica.id), last_log_id);
+        // It votes for itself, follows nobody, and stands for election when its time is up.
+        _ = replica.raft.vote(request).await;
+    }
 }
 
 /// Takes a snapshot of everything that is applied, and forgets the log behind it.
@@ -87,9 +108,9 @@ impl<E: Env> maintenance_server::Maintenance for MaintenanceService<E> {
             let is_learner = applying.membership.membership().learner_ids().any(|id| id == self.replica.id);
             (header, applying.store.size() as i64, applying.last_applied.as_ref().map_or(0, |id| id.index), is_learner)
         };
+        let leader = self.replica.served_leader().unwrap_or(0);
         let metrics = self.replica.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let leader = metrics.current_leader.unwrap_or(0);
         Ok(Response::new(StatusResponse {
             header,
             version: API_VERSION.to_string(),

@@ -19,7 +19,7 @@ use openraft::{
     BasicNode, ReadPolicy, ServerState,
     errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError},
 };
-use openraft_rt::WatchReceiver as _;
+use openraft_rt::{Instant as _, WatchReceiver as _};
 use prost::Message;
 use squall_env::{Bug, Env, Failpoint, LocalInstant, timeout, timeout_at};
 use squall_rpc::{
@@ -172,6 +172,16 @@ impl<E: Env> Replica<E> {
     /// Who leads, as far as this node knows.
     pub(crate) fn leader(&self) -> Option<u64> {
         self.raft.server_metrics().borrow_watched().current_leader
+    }
+
+    /// The same, as it is told to whoever asks: a leader that no quorum has answered for two election timeouts names nobody.
+    pub(crate) fn served_leader(&self) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let mut voters = metrics.membership_config.voter_ids();
+        let is_alone = voters.next() == Some(self.id) && voters.next().is_none();
+        let is_heard = || metrics.last_quorum_acked.is_some_and(|at| at.elapsed() < 2 * self.leaderless);
+        metrics.current_leader.filter(|id| *id != self.id || is_alone || is_heard())
     }
 
     fn channel(&self, addr: SocketAddr) -> Channel<E> {

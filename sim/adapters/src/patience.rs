@@ -50,7 +50,8 @@ pub(crate) async fn persist<E: Env, C>(
         // it would never have its turn.
         let had_no_time = status.code() == Code::DeadlineExceeded && left * 2 < patience;
         // A node that says why it refuses is there, and another one would say the same.
-        let said_no = status.code() == Code::FailedPrecondition && status.message() != "etcdserver: not leader";
+        let said_no = status.message() == "etcdserver: unhealthy cluster"
+            || (status.code() == Code::FailedPrecondition && status.message() != "etcdserver: not leader");
         if !had_no_time && !said_no {
             turns(client).rotate();
         }

@@ -45,6 +45,8 @@ pub const REFUSED_BEFORE_PROPOSING: &[(Code, &str)] = &[
     (Code::ResourceExhausted, "etcdserver: too many requests"),
     // ErrGRPCNoSpace: the leader's disk is full, and it turns new writes away.
     (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded"),
+    // ErrGRPCUnhealthy: a change of the members that could not be committed is not proposed.
+    (Code::Unavailable, "etcdserver: unhealthy cluster"),
     // ErrGRPCRequestTooLarge: refused at the door.
     (Code::InvalidArgument, "etcdserver: request is too large"),
 ];
