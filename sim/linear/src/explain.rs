@@ -1,20 +1,24 @@
 //! Why there is no order: where it ends, what was possible there, and a small part of the history that has none either.
 //!
 //! Taking a call out of a history that has an order can leave one that has none (the read of a value whose write is gone), and
-//! that would prove nothing. So a call goes in one of two ways only, both of which leave an order where there was one:
+//! that would prove nothing. So a history is made less in ways only that leave an order where there was one:
 //!
-//! * *dropped*, together with every call that its going may make illegal ([`Model::goes_with`]), and so on;
-//! * *relaxed*: it may happen at any time after its invocation, with any answer, or not at all.
+//! * *cut*: what was invoked after the violation goes, and what was open then may as well never have returned;
+//! * *begun later*: where nothing was open, what came before is nothing but the states that it may have left;
+//! * *restricted* to some of the parts that the state is made of, members of a set or values in a queue ([`Model::restrict`]);
+//! * a call is *dropped*, together with every call that its going may make illegal ([`Model::goes_with`], [`Model::groups`]);
+//! * or *relaxed*: it may happen at any time after its invocation, with any answer, or not at all.
 //!
-//! What is left is 1-minimal: with any one of its calls dropped or relaxed, an order exists (or is not known not to, within
-//! the bound on the search). Delta debugging: Zeller and Hildebrandt 2002.
+//! It works from the violation backwards: the last few calls first, then twice as many. What is left is 1-minimal: with any one of
+//! its calls dropped or relaxed, an order exists (or is not known not to, within the effort). Delta debugging: Zeller and
+//! Hildebrandt 2002.
 
 use crate::{
-    frontier::{Decision, Progress, Stuck, Watchdog, decide, unlimited, where_stuck},
+    frontier::{Decision, Progress, Stuck, Watchdog, decide, decide_from, quiet_places, unlimited, where_stuck},
     model::{Call, CallId, CallOf, Model, NEVER, Nature},
     raw::Value,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Why a history has no order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,21 @@ pub struct Counterexample {
     pub one_minimal: bool,
     /// Calls that may have happened or not, with any answer: it makes no difference.
     pub relaxed: usize,
+    /// What that part is about, where only some of the parts of the state are looked at.
+    pub about: Vec<Value>,
+    /// The states that were possible where that part begins, if it does not begin with the history.
+    pub from: Vec<String>,
+}
+
+/// How much is done to make a counterexample small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Nothing: where the search got stuck is all that is told.
+    Nothing,
+    /// As much as helps in most cases; the same for the same history.
+    Bounded,
+    /// Whatever it takes, as long as the watchdog lets it.
+    Full,
 }
 
 /// No more states are told of.
@@ -47,6 +66,18 @@ const OPEN_MAX: usize = 12;
 
 /// How many configurations the search for a small counterexample may try in all.
 const VISITS_MAX: u64 = 400_000;
+
+/// No more parts of the state are tried one by one.
+const PARTS_MAX: usize = 256;
+
+/// No more calls are pulled in for the sake of the violating one.
+const NEEDED_MAX: usize = 64;
+
+/// So many calls are looked at from their beginning.
+const FEW: usize = 16;
+
+/// So many of the last quiet places are tried.
+const QUIET_MAX: usize = 12;
 
 impl Counterexample {
     /// Where a search got stuck, without a small part of the history.
@@ -61,40 +92,53 @@ impl Counterexample {
             minimal: vec![],
             one_minimal: false,
             relaxed: 0,
+            about: vec![],
+            from: vec![],
         }
     }
 }
 
-/// Explains where a search got stuck; with `small`, by a small part of the history, too. It takes a bounded effort, and no longer
+/// Explains where a search got stuck, by a small part of the history, too. It takes no longer
 /// than the watchdog lets it: what it has by then is right, and not yet small.
 pub fn explain<M: Model>(
     model: &M,
     key: Option<Value>,
     calls: &[CallOf<M>],
     stuck: &Stuck<M::State>,
-    small: bool,
+    effort: Effort,
     watchdog: Watchdog<'_>,
 ) -> Counterexample {
-    let plain = where_stuck(model, calls, &mut |progress| progress.visits < VISITS_MAX && watchdog(progress));
-    let stuck = plain.as_ref().unwrap_or(stuck);
-    let end = plain.as_ref().and_then(|stuck| calls.iter().find(|c| c.id == stuck.call)).map_or(NEVER, |c| c.returned);
-    let told = Counterexample::of(model, key, calls, stuck);
-    if !small {
+    let told = Counterexample::of(model, key.clone(), calls, stuck);
+    if effort == Effort::Nothing {
         return told;
     }
-    let Small { calls: minimal, one_minimal, relaxed } = part(model, calls, end, watchdog);
-    Counterexample { minimal, one_minimal, relaxed, ..told }
+    let small = part(model, calls, stuck, effort, watchdog);
+    // Without looking ahead the search ends where the answer is that cannot be: that is easier to understand.
+    let plain = if stuck.ahead.is_none() {
+        None
+    } else {
+        where_stuck(model, calls, &mut |progress| (effort == Effort::Full || progress.visits < VISITS_MAX) && watchdog(progress))
+    };
+    let told = plain.map_or(told, |plain| Counterexample::of(model, key, calls, &plain));
+    let Small { calls: minimal, one_minimal, relaxed, about, from } = small;
+    Counterexample { minimal, one_minimal, relaxed, about, from, ..told }
 }
 
 /// From each state that was possible, what each open call would have done.
 pub fn why<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) -> Vec<String> {
-    let find = |id: &CallId| calls.iter().find(|c| c.id == *id).expect("a call of this history");
+    let wanted: BTreeSet<CallId> = stuck.open.iter().chain([&stuck.call]).copied().collect();
+    let found: std::collections::BTreeMap<CallId, &CallOf<M>> =
+        calls.iter().filter(|c| wanted.contains(&c.id)).map(|c| (c.id, c)).collect();
     let show = |call: &CallOf<M>| model.show_call(&call.input, call.output.as_ref());
-    let last = find(&stuck.call);
+    let last = found[&stuck.call];
     let mut why = Vec::new();
     for state in stuck.states.iter().take(STATES_MAX) {
-        let mut others: Vec<String> = Vec::new();
-        for call in stuck.open.iter().filter(|id| **id != stuck.call).map(find) {
+        let (mut others, mut more): (Vec<String>, usize) = (Vec::new(), 0);
+        for call in stuck.open.iter().filter(|id| **id != stuck.call).map(|id| found[id]) {
+            if others.len() == OPEN_MAX {
+                more += 1;
+                continue;
+            }
             let output = if call.returned == NEVER { None } else { call.output.as_ref() };
             let (after, doubt) = (model.step(state, &call.input, output), if call.returned == NEVER { "?" } else { "" });
             let text = match after {
@@ -110,22 +154,20 @@ pub fn why<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) ->
                 others.push(text);
             }
         }
-        let more = others.len().saturating_sub(OPEN_MAX);
-        others.truncate(OPEN_MAX);
         let others = if others.is_empty() { "nothing else is open".to_string() } else { others.join("; ") };
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let more = if more > 0 { format!("; and up to {more} more") } else { String::new() };
         let direct = if model.step(state, &last.input, last.output.as_ref()).is_some() { "may happen, in vain" } else { "cannot happen" };
         why.push(format!("at {}: `{}` {direct}; {others}{more}", model.show_state(state), show(last)));
     }
     why
 }
 
-/// The calls of a minimal part, in order of invocation; and how many others may have happened or not.
-pub fn minimal<M: Model>(model: &M, calls: &[CallOf<M>]) -> (Vec<CallId>, usize) {
-    let plain = where_stuck(model, calls, &mut |progress| progress.visits < VISITS_MAX);
-    let end = plain.and_then(|stuck| calls.iter().find(|c| c.id == stuck.call)).map_or(NEVER, |c| c.returned);
-    let small = part(model, calls, end, &mut unlimited);
-    (small.calls, small.relaxed)
+/// The calls of a minimal part, in order of invocation; how many others may have happened or not; and whether the part is about the
+/// whole state, from its beginning.
+pub fn minimal<M: Model>(model: &M, calls: &[CallOf<M>]) -> (Vec<CallId>, usize, bool) {
+    let Decision::Stuck(stuck) = decide(model, calls, false, &mut unlimited) else { return (vec![], 0, true) };
+    let small = part(model, calls, &stuck, Effort::Bounded, &mut unlimited);
+    (small.calls, small.relaxed, small.about.is_empty() && small.from.is_empty())
 }
 
 /// A part of a history that has no order either.
@@ -133,26 +175,44 @@ struct Small {
     calls: Vec<CallId>,
     one_minimal: bool,
     relaxed: usize,
+    about: Vec<Value>,
+    from: Vec<String>,
 }
 
-fn part<M: Model>(model: &M, calls: &[CallOf<M>], end: usize, watchdog: Watchdog<'_>) -> Small {
+fn part<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>, effort: Effort, watchdog: Watchdog<'_>) -> Small {
+    let find = |id: CallId| calls.iter().find(|c| c.id == id);
+    let ends = [Some(stuck.call), stuck.ahead].into_iter().flatten().filter_map(find);
+    let Some(last) = ends.max_by_key(|c| c.returned) else {
+        return Small { calls: vec![], one_minimal: false, relaxed: 0, about: vec![], from: vec![] };
+    };
+    let (end, last) = (last.returned, last.id);
+    let visits = if effort == Effort::Full { u64::MAX } else { VISITS_MAX };
+    let mut search = Search { model, states: vec![model.init()], calls: vec![], groups: None, visits, visits_left: visits, watchdog };
     // What came later does not matter; what was open then may as well never have returned.
     let cut = |call: &CallOf<M>| {
         let output = if call.returned > end { None } else { call.output.clone() };
         Call { returned: if call.returned > end { NEVER } else { call.returned }, output, ..call.clone() }
     };
-    let calls = calls.iter().filter(|c| c.invoked < end).map(cut).collect();
-    let mut search = Search { model, calls, visits_left: VISITS_MAX, watchdog };
-    let all: Vec<usize> = (0..search.calls.len()).collect();
-    let (kept, relaxed): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|i| search.calls[*i].returned != NEVER);
-    let mut part = Part { kept, relaxed };
+    search.calls = calls.iter().filter(|c| c.invoked < end).map(cut).collect();
+    search.calls.sort_by_key(|c| c.invoked);
+    let whole: Vec<usize> = (0..search.calls.len()).collect();
+    // Within the effort it is not known to have none: the whole history is all that can be told.
+    if !search.has_no_order(&Part::of(&search.calls, whole)) {
+        search.calls = calls.to_vec();
+        search.calls.sort_by_key(|c| c.invoked);
+    }
+    let about = search.restricted(last);
+    // A few calls tell more than a state that they leave.
+    let from = if search.calls.len() > FEW { search.begun_later() } else { vec![] };
+    search.groups = model.groups(&search.calls);
+    let mut part = search.backwards(last);
     // Half of them, a quarter, ... and one by one until nothing more goes.
     let mut chunk = part.kept.len().div_ceil(2);
     loop {
         let before = part.kept.len() + part.relaxed.len();
         search.thin(&mut part, chunk.max(1));
         match chunk {
-            0 | 1 if part.kept.len() + part.relaxed.len() == before => break,
+            0 | 1 if part.kept.len() + part.relaxed.len() == before || search.visits_left == 0 => break,
             0 | 1 => {}
             _ => chunk /= 2,
         }
@@ -161,20 +221,35 @@ fn part<M: Model>(model: &M, calls: &[CallOf<M>], end: usize, watchdog: Watchdog
         calls: part.kept.iter().map(|i| search.calls[*i].id).collect(),
         one_minimal: search.visits_left > 0,
         relaxed: part.relaxed.len(),
+        about,
+        from: from.iter().map(|state| model.show_state(state)).collect(),
     }
 }
 
-/// Calls that count as they were, and calls that may have happened or not.
+/// Calls that count as they were, and calls that may have happened or not. Both in order of invocation.
 #[derive(Clone)]
 struct Part {
     kept: Vec<usize>,
     relaxed: Vec<usize>,
 }
 
+impl Part {
+    fn of<I, O>(calls: &[Call<I, O>], all: Vec<usize>) -> Part {
+        let (kept, relaxed) = all.into_iter().partition(|i| calls[*i].returned != NEVER);
+        Part { kept, relaxed }
+    }
+}
+
 struct Search<'m, 'w, M: Model> {
     model: &'m M,
+    /// The states that are possible at the beginning.
+    states: Vec<M::State>,
+    /// In order of invocation.
     calls: Vec<CallOf<M>>,
-    /// 0 when the watchdog has said no.
+    /// Each call's group, where calls go by groups.
+    groups: Option<Vec<usize>>,
+    /// How many visits one try may take, and how many are left for all; 0 when the watchdog has said no.
+    visits: u64,
     visits_left: u64,
     watchdog: Watchdog<'w>,
 }
@@ -185,34 +260,182 @@ impl<M: Model> Search<'_, '_, M> {
         let relaxed = part.relaxed.iter().map(|i| Call { output: None, returned: NEVER, ..self.calls[*i].clone() });
         let mut some: Vec<CallOf<M>> = kept.chain(relaxed).collect();
         some.sort_by_key(|c| c.invoked);
-        let allowed = self.visits_left.min(VISITS_MAX / 20);
+        self.is_stuck(&some)
+    }
+
+    fn is_stuck(&mut self, calls: &[CallOf<M>]) -> bool {
+        let allowed = self.visits_left.min(self.visits / 20);
         let (mut spent, mut over) = (0, false);
         let mut watchdog = |progress: Progress| {
             spent = progress.visits;
             over |= !(self.watchdog)(progress);
             !over && progress.visits <= allowed
         };
-        if !watchdog(Progress { visits: 0, bytes: 0, events: 0 }) {
+        if self.visits_left == 0 || !watchdog(Progress { visits: 0, bytes: 0, events: 0 }) {
             self.visits_left = 0;
             return false;
         }
-        let decision = decide(self.model, &some, false, &mut watchdog);
+        let decision = decide_from(self.model, &self.states, calls, &mut watchdog);
         self.visits_left = if over { 0 } else { self.visits_left.saturating_sub(spent.max(1)) };
         matches!(decision, Decision::Stuck(_))
     }
 
     fn observes(&self, i: usize) -> bool {
-        self.model.nature(&self.calls[i].input, self.calls[i].output.as_ref()) == Nature::Observes
+        self.model.nature(&self.calls[i].input, self.seen(i)) == Nature::Observes
+    }
+
+    /// What was seen of a call.
+    fn seen(&self, i: usize) -> Option<&M::Output> {
+        if self.calls[i].returned == NEVER { None } else { self.calls[i].output.as_ref() }
+    }
+
+    /// Looks at as few parts of the state as will do: those that the violating call is about one by one, then fewer and fewer of all.
+    fn restricted(&mut self, last: CallId) -> Vec<Value> {
+        let of = |i: usize| self.model.parts(&self.calls[i].input, self.seen(i));
+        let Some(parts) = (0..self.calls.len()).map(of).collect::<Option<Vec<_>>>() else { return vec![] };
+        let at = self.calls.iter().position(|c| c.id == last);
+        let mut all: Vec<Value> = at.map_or(vec![], |at| parts[at].clone());
+        let mut known: BTreeSet<Value> = all.iter().cloned().collect();
+        // What the others are about, from the end.
+        all.extend(parts.into_iter().rev().flatten().filter(|part| known.insert(part.clone())));
+        if all.len() < 2 {
+            return vec![];
+        }
+        for part in all.iter().take(PARTS_MAX) {
+            let kept = BTreeSet::from([part.clone()]);
+            if self.try_parts(&kept) {
+                return kept.into_iter().collect();
+            }
+        }
+        let (mut kept, mut chunk) = (all.clone(), all.len().div_ceil(2));
+        loop {
+            let (before, mut at) = (kept.len(), 0);
+            while at < kept.len() && kept.len() > 1 && self.visits_left > 0 {
+                let fewer: BTreeSet<Value> =
+                    kept.iter().enumerate().filter(|(i, _)| !(at..at + chunk).contains(i)).map(|(_, part)| part.clone()).collect();
+                if !fewer.is_empty() && self.stuck_by(&fewer) {
+                    kept.drain(at..(at + chunk).min(kept.len()));
+                } else {
+                    at += chunk;
+                }
+            }
+            match chunk {
+                1 if kept.len() == before || self.visits_left == 0 => break,
+                1 => {}
+                _ => chunk = chunk.div_ceil(2),
+            }
+        }
+        if kept.len() == all.len() || !self.try_parts(&kept.iter().cloned().collect()) { vec![] } else { kept }
+    }
+
+    fn by_parts(&self, kept: &BTreeSet<Value>) -> Vec<CallOf<M>> {
+        let left = |i: usize| {
+            let call = &self.calls[i];
+            let (input, output) = self.model.restrict(&call.input, self.seen(i), kept)?;
+            // What returned without telling what it did may have done it to other parts.
+            let returned = if call.output.is_none() { NEVER } else { call.returned };
+            Some(Call { id: call.id, input, output, invoked: call.invoked, returned })
+        };
+        (0..self.calls.len()).filter_map(left).collect()
+    }
+
+    fn stuck_by(&mut self, kept: &BTreeSet<Value>) -> bool {
+        let calls = self.by_parts(kept);
+        !calls.is_empty() && self.is_stuck(&calls)
+    }
+
+    fn try_parts(&mut self, kept: &BTreeSet<Value>) -> bool {
+        let calls = self.by_parts(kept);
+        let stuck = !calls.is_empty() && self.is_stuck(&calls);
+        if stuck {
+            self.calls = calls;
+        }
+        stuck
+    }
+
+    /// Begins where nothing was open, as late as it can: with the states that were possible there, if they are few.
+    fn begun_later(&mut self) -> Vec<M::State> {
+        let mut places: VecDeque<(usize, Vec<M::State>)> = VecDeque::new();
+        let (visits, watchdog) = (self.visits_left.min(self.visits / 20), &mut self.watchdog);
+        let mut told = |events: usize, states: Vec<M::State>| {
+            if states.len() <= STATES_MAX {
+                places.push_back((events, states));
+                if places.len() > QUIET_MAX {
+                    places.pop_front();
+                }
+            }
+        };
+        quiet_places(self.model, &self.calls, &mut told, &mut |progress| progress.visits <= visits && watchdog(progress));
+        // Nothing was lost before, so half of the events are returns.
+        while let Some((events, states)) = places.pop_back() {
+            let before = events / 2;
+            let rest = self.calls[before.min(self.calls.len())..].to_vec();
+            let whole = std::mem::replace(&mut self.states, states);
+            if !rest.is_empty() && self.is_stuck(&rest) {
+                self.calls = rest;
+                return if before == 0 { vec![] } else { self.states.clone() };
+            }
+            self.states = whole;
+        }
+        vec![]
+    }
+
+    /// The last few calls before the violation that have no order, twice as many each time; or all.
+    fn backwards(&mut self, last: CallId) -> Part {
+        let all = self.calls.len();
+        let mut width = 8;
+        while width < all && self.visits_left > 0 {
+            if let Some(kept) = self.window(all - width, last) {
+                let part = Part::of(&self.calls, kept);
+                if !part.kept.is_empty() && self.has_no_order(&part) {
+                    return part;
+                }
+            }
+            width *= 2;
+        }
+        Part::of(&self.calls, (0..all).collect())
+    }
+
+    /// The calls from there on that can do without those before, and what the violating one needs of those.
+    fn window(&self, from: usize, last: CallId) -> Option<Vec<usize>> {
+        if let Some(groups) = &self.groups {
+            let wanted: BTreeSet<usize> = groups[from..].iter().copied().collect();
+            return Some((0..self.calls.len()).filter(|i| wanted.contains(&groups[*i])).collect());
+        }
+        let last = self.calls.iter().position(|c| c.id == last);
+        let mut needed: BTreeSet<usize> = last.into_iter().collect();
+        let mut kept: Vec<usize> = (from..self.calls.len()).chain(last.filter(|last| *last < from)).collect();
+        let mut gone: VecDeque<usize> = (0..from).rev().filter(|i| !self.observes(*i) && Some(*i) != last).collect();
+        while let Some(i) = gone.pop_front() {
+            let call = (&self.calls[i].input, self.seen(i));
+            let hits = |j: usize| j != i && self.model.goes_with(call, (&self.calls[j].input, self.seen(j)));
+            if needed.iter().any(|j| hits(*j)) {
+                if needed.len() == NEEDED_MAX {
+                    return None;
+                }
+                needed.insert(i);
+                kept.push(i);
+                continue;
+            }
+            let (out, rest): (Vec<usize>, Vec<usize>) = kept.into_iter().partition(|j| !needed.contains(j) && hits(*j));
+            kept = rest;
+            gone.extend(out.into_iter().filter(|j| !self.observes(*j)));
+        }
+        kept.sort_unstable();
+        Some(kept)
     }
 
     /// `part` without these, and without all that must go with them.
     fn dropped(&self, part: &Part, gone: &[usize]) -> Part {
+        if let Some(groups) = &self.groups {
+            let out: BTreeSet<usize> = gone.iter().map(|i| groups[*i]).collect();
+            let rest = |all: &[usize]| all.iter().copied().filter(|i| !out.contains(&groups[*i])).collect();
+            return Part { kept: rest(&part.kept), relaxed: rest(&part.relaxed) };
+        }
         let mut gone: Vec<usize> = gone.to_vec();
         let mut out: BTreeSet<usize> = gone.iter().copied().collect();
-        let seen = |i: usize| {
-            let call = &self.calls[i];
-            (&call.input, if part.relaxed.contains(&i) { None } else { call.output.as_ref() })
-        };
+        let relaxed: BTreeSet<usize> = part.relaxed.iter().copied().collect();
+        let seen = |i: usize| (&self.calls[i].input, if relaxed.contains(&i) { None } else { self.seen(i) });
         while let Some(i) = gone.pop() {
             if self.observes(i) {
                 continue;

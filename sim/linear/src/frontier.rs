@@ -26,7 +26,7 @@ use crate::{
 };
 use hashbrown::{HashMap, HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;
-use std::hash::BuildHasher;
+use std::{cell::Cell, hash::BuildHasher};
 
 type FxMap<K, V> = HashMap<K, V, FxBuildHasher>;
 
@@ -81,6 +81,8 @@ pub struct Stuck<S> {
     pub states: Vec<S>,
     /// The other calls that had been invoked and had not returned.
     pub open: Vec<CallId>,
+    /// A later call that made states without hope, where one did: what is invoked after both have returned does not matter.
+    pub ahead: Option<CallId>,
 }
 
 /// No order is recorded.
@@ -223,6 +225,8 @@ pub(crate) struct Engine<M: Model> {
     /// Whether the first configuration is past everything that could go wrong.
     sure: bool,
     trace: Option<Vec<Step>>,
+    /// The call that returns last of those that made a state without hope.
+    ahead: Cell<u32>,
     /// For each call, the events at which it was invoked and returned.
     span: Vec<(u32, u32)>,
     event: usize,
@@ -302,16 +306,45 @@ pub(crate) enum Halt<S> {
 /// Where a state is without hope ([`Model::hopeless`]), the search ends before the call that cannot be answered: [`where_stuck`]
 /// tells which one that is.
 pub fn decide<M: Model>(model: &M, calls: &[CallOf<M>], order: bool, watchdog: Watchdog<'_>) -> Decision<M::State> {
-    search(model, calls, order, true, watchdog)
+    search(model, &[model.init()], calls, (order, true), None, watchdog)
+}
+
+/// The same, from whichever of these states: an order exists if one does from any of them.
+pub fn decide_from<M: Model>(model: &M, states: &[M::State], calls: &[CallOf<M>], watchdog: Watchdog<'_>) -> Decision<M::State> {
+    search(model, states, calls, (false, true), None, watchdog)
 }
 
 /// Of a history that has no order, the return that leaves none. `None` when the watchdog ends the search, which does not look
 /// ahead.
 pub fn where_stuck<M: Model>(model: &M, calls: &[CallOf<M>], watchdog: Watchdog<'_>) -> Option<Stuck<M::State>> {
-    if let Decision::Stuck(stuck) = search(model, calls, false, false, watchdog) { Some(stuck) } else { None }
+    where_stuck_from(model, &[model.init()], calls, watchdog)
 }
 
-fn search<M: Model>(model: &M, calls: &[CallOf<M>], order: bool, foresight: bool, watchdog: Watchdog<'_>) -> Decision<M::State> {
+pub(crate) fn where_stuck_from<M: Model>(
+    model: &M,
+    states: &[M::State],
+    calls: &[CallOf<M>],
+    watchdog: Watchdog<'_>,
+) -> Option<Stuck<M::State>> {
+    let decision = search(model, states, calls, (false, false), None, watchdog);
+    if let Decision::Stuck(stuck) = decision { Some(stuck) } else { None }
+}
+
+/// The places of a history without an order at which no call was open, and none of unknown outcome had been invoked: what is told, how
+/// many events lie before, and the states that were possible. From there on, what came before is nothing but these states.
+pub(crate) fn quiet_places<M: Model>(model: &M, calls: &[CallOf<M>], told: &mut dyn FnMut(usize, Vec<M::State>), watchdog: Watchdog<'_>) {
+    search(model, &[model.init()], calls, (false, false), Some(told), watchdog);
+}
+
+/// `order`, `foresight`: whether an order is wanted, and whether states without hope are dropped.
+fn search<M: Model>(
+    model: &M,
+    states: &[M::State],
+    calls: &[CallOf<M>],
+    (order, foresight): (bool, bool),
+    mut quiet: Option<&mut dyn FnMut(usize, Vec<M::State>)>,
+    watchdog: Watchdog<'_>,
+) -> Decision<M::State> {
     let mut events: Vec<(usize, bool, u32)> = Vec::with_capacity(calls.len() * 2);
     for (i, call) in calls.iter().enumerate() {
         events.push((call.invoked, false, i as u32));
@@ -329,7 +362,7 @@ fn search<M: Model>(model: &M, calls: &[CallOf<M>], order: bool, foresight: bool
         call.returned == NEVER || is_harmless(model.nature(&call.input, call.output.as_ref()))
     };
     let all_asked = events.iter().rposition(|&(_, returns, i)| !returns && !harmless(i)).map_or(0, |last| last + 1);
-    let mut engine = Engine::new(model, order);
+    let mut engine = Engine::new(states, order);
     engine.foresight = foresight.then(|| Foresight::new(context, &events));
     for (at, &(_, returns, call)) in events.iter().enumerate() {
         engine.all_asked = at >= all_asked;
@@ -342,6 +375,14 @@ fn search<M: Model>(model: &M, calls: &[CallOf<M>], order: bool, foresight: bool
             true => engine.returns(context, call, watchdog),
         };
         match halt {
+            Ok(()) if returns && engine.open.is_empty() && engine.classes.is_empty() => {
+                if let Some(quiet) = &mut quiet {
+                    let mut states: Vec<u32> = engine.frontier.iter().map(|config| config.state).collect();
+                    states.sort_unstable();
+                    states.dedup();
+                    quiet(at + 1, states.into_iter().map(|state| engine.states[state as usize].clone()).collect());
+                }
+            }
             Ok(()) => {}
             Err(Halt::Stopped) => return Decision::Unknown { at: calls[call as usize].id, events: at },
             Err(Halt::Stuck(stuck)) => return Decision::Stuck(stuck),
@@ -351,7 +392,7 @@ fn search<M: Model>(model: &M, calls: &[CallOf<M>], order: bool, foresight: bool
 }
 
 impl<M: Model> Engine<M> {
-    pub(crate) fn new(model: &M, order: bool) -> Self {
+    pub(crate) fn new(states: &[M::State], order: bool) -> Self {
         let mut engine = Engine {
             natures: vec![],
             states: vec![],
@@ -374,6 +415,7 @@ impl<M: Model> Engine<M> {
             all_asked: false,
             sure: false,
             trace: order.then(Vec::new),
+            ahead: Cell::new(NOBODY),
             span: vec![],
             event: 0,
             visits: 0,
@@ -381,9 +423,9 @@ impl<M: Model> Engine<M> {
             after: Best::default(),
             seen: Best::default(),
         };
-        let state = engine.intern(model.init());
-        let nothing = (Bits::default(), Bits::default());
-        engine.frontier = vec![Config { state, done: nothing.0, free: nothing.1, used: 0, trace: NO_TRACE }];
+        let states: Vec<u32> = states.iter().map(|state| engine.intern(state.clone())).collect();
+        let first = |state: u32| Config { state, done: Bits::default(), free: Bits::default(), used: 0, trace: NO_TRACE };
+        engine.frontier = states.into_iter().map(first).collect();
         engine
     }
 
@@ -532,11 +574,15 @@ impl<M: Model> Engine<M> {
             let open = self.open.iter().filter(|(slot, _)| self.overwriters.has(*slot) && !config.done.has(*slot)).map(|(_, other)| *other);
             let lost = self.lost_overwriters.iter();
             let lost = lost.filter_map(|class| self.classes[*class].get(self.used.get(config.used, *class) as usize).copied());
-            !open.chain(lost).any(|other| {
+            let doomed = !open.chain(lost).any(|other| {
                 let other = &context.calls[other as usize];
                 let output = if other.returned == NEVER { None } else { other.output.as_ref() };
                 context.model.step(state, &other.input, output).is_some_and(|next| !hopeless(&next))
-            })
+            });
+            if doomed && (self.ahead.get() == NOBODY || context.calls[self.ahead.get() as usize].returned < asked.returned) {
+                self.ahead.set(call);
+            }
+            doomed
         })
     }
 
@@ -793,6 +839,7 @@ impl<M: Model> Engine<M> {
             call: context.calls[call as usize].id,
             states: states.into_iter().map(|s| self.states[s as usize].clone()).collect(),
             open: open.into_iter().map(|c| context.calls[c as usize].id).collect(),
+            ahead: (self.ahead.get() != NOBODY).then(|| context.calls[self.ahead.get() as usize].id),
         }
     }
 

@@ -82,14 +82,14 @@ mod raw;
 mod stream;
 
 pub use brute::{replay, some_order_exists};
-pub use explain::{Counterexample, explain, has_no_order, minimal, why};
-pub use frontier::{Decision, Progress, Stuck, decide, unlimited, where_stuck};
+pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
+pub use frontier::{Decision, Progress, Stuck, decide, decide_from, unlimited, where_stuck};
 pub use judge::{Found, Judged, Options, Parse, judge};
 pub use lanes::lanes;
 pub use model::{Call, CallId, CallOf, Model, NEVER, Nature};
 pub use models::{
-    AppendKv, MODELS, MultiRegister, Mutex, Named, Parsed, Queue, Reads, Register, RegisterAnswer, RegisterAsk, Set, Unreadable,
-    bad_answer, bad_input,
+    AppendKv, Bank, Counter, Initial, MODELS, MultiRegister, Mutex, Named, Parsed, Queue, Reads, Register, RegisterAnswer, RegisterAsk,
+    Semaphore, Set, Stack, UnorderedQueue, Unreadable, bad_answer, bad_input,
 };
-pub use raw::{RawCall, RawEnd, RawHistory, Value};
+pub use raw::{RawCall, RawEnd, RawHistory, Remark, Value};
 pub use stream::Stream;

@@ -1,6 +1,7 @@
 //! What a sequential specification is, and what the engine must know of each call.
 
-use std::{fmt, hash::Hash};
+use crate::raw::Value;
+use std::{collections::BTreeSet, fmt, hash::Hash};
 
 /// What a call does to the state, whatever the state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,32 @@ pub trait Model {
         true
     }
 
+    /// Where the state is made of parts that have nothing to do with each other (members of a set, values in a queue, registers): the
+    /// parts that a call is about, which [`Model::restrict`] can then tell apart. `None`: it is not. Used to find small counterexamples.
+    fn parts(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> Option<Vec<Value>> {
+        None
+    }
+
+    /// What is left of a call when only these parts are looked at; `None`: nothing. Whatever order is legal of whole calls must be
+    /// legal of what is left of them.
+    fn restrict(
+        &self,
+        _input: &Self::Input,
+        _output: Option<&Self::Output>,
+        _kept: &BTreeSet<Value>,
+    ) -> Option<(Self::Input, Option<Self::Output>)> {
+        None
+    }
+
+    /// Calls that can be taken out of any legal order together, and nothing else with them: each call's group. `None`: there are no
+    /// such groups. Used to find small counterexamples.
+    fn groups(&self, _calls: &[CallOf<Self>]) -> Option<Vec<usize>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// A state, for people.
     fn show_state(&self, state: &Self::State) -> String;
 
@@ -80,6 +107,15 @@ impl<M: Model> Model for &M {
     }
     fn goes_with(&self, gone: (&M::Input, Option<&M::Output>), other: (&M::Input, Option<&M::Output>)) -> bool {
         (**self).goes_with(gone, other)
+    }
+    fn parts(&self, input: &M::Input, output: Option<&M::Output>) -> Option<Vec<Value>> {
+        (**self).parts(input, output)
+    }
+    fn restrict(&self, input: &M::Input, output: Option<&M::Output>, kept: &BTreeSet<Value>) -> Option<(M::Input, Option<M::Output>)> {
+        (**self).restrict(input, output, kept)
+    }
+    fn groups(&self, calls: &[CallOf<Self>]) -> Option<Vec<usize>> {
+        (**self).groups(calls)
     }
     fn show_state(&self, state: &M::State) -> String {
         (**self).show_state(state)

@@ -25,7 +25,7 @@ pub struct Stream<M: Model> {
 impl<M: Model> Stream<M> {
     /// A history without any event.
     pub fn new(model: M) -> Stream<M> {
-        let engine = Engine::new(&model, false);
+        let engine = Engine::new(&[model.init()], false);
         Stream { model, engine, calls: vec![], pending: BTreeMap::new(), events: VecDeque::new(), place: 0, stuck: None }
     }
 

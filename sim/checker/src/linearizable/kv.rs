@@ -13,18 +13,18 @@ use squall_linear::{CallId, Counterexample, Decision, Found, Judged, Options, de
 pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
     let foreign = Foreign::of(ops);
     let own = foreign.without(ops);
-    let judged = |verdict| Judged { calls: own.len(), keys: 1, verdict };
+    let judged = |verdict| Judged { calls: own.len(), keys: 1, verdict, remarks: vec![] };
     let with_revisions = own.iter().all(|op| op.output().is_none() || op.revision.is_some());
     if with_revisions {
         let found = match revision::judge(&own, &foreign, options.watchdog) {
             Ok(fills) if options.order => {
-                (options.found)(&Found::Linearizable(vec![]));
+                (options.found)(&judged(Found::Linearizable(vec![])));
                 let order = revision::order(&own, &fills).iter().map(|id| CallId(id.0)).collect();
                 Found::Linearizable(vec![(None, order)])
             }
             Ok(_) => Found::Linearizable(vec![]),
             Err(Refused::Unknown(why)) => Found::Unknown(why),
-            Err(Refused::Invalid(clash)) => Found::Not(explained(&own, &foreign, *clash, options)),
+            Err(Refused::Invalid(clash)) => Found::Not(explained(&own, &foreign, *clash, options, &judged)),
         };
         return judged(found);
     }
@@ -33,8 +33,8 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
     judged(match decide(&Store, &calls, options.order, options.watchdog) {
         Decision::Linearizable(order) => Found::Linearizable(vec![(None, order)]),
         Decision::Stuck(stuck) => {
-            (options.found)(&Found::Not(Box::new(Counterexample::of(&Store, None, &calls, &stuck))));
-            Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain, options.watchdog)))
+            (options.found)(&judged(Found::Not(Box::new(Counterexample::of(&Store, None, &calls, &stuck)))));
+            Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain, options.may_explain)))
         }
         Decision::Unknown { at, events } => {
             Found::Unknown(format!("everything before the return of call {at} has an order ({events} events)"))
@@ -42,7 +42,13 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
     })
 }
 
-fn explained(ops: &[CompletedOp], foreign: &Foreign, clash: Clash, options: &mut Options<'_>) -> Box<Counterexample> {
+fn explained(
+    ops: &[CompletedOp],
+    foreign: &Foreign,
+    clash: Clash,
+    options: &mut Options<'_>,
+    judged: &dyn Fn(Found) -> Judged,
+) -> Box<Counterexample> {
     let call_id = |id: &OpId| CallId(id.0);
     let mut why = Box::new(Counterexample {
         key: None,
@@ -54,15 +60,17 @@ fn explained(ops: &[CompletedOp], foreign: &Foreign, clash: Clash, options: &mut
         minimal: vec![],
         one_minimal: false,
         relaxed: 0,
+        about: vec![],
+        from: vec![],
     });
-    if options.explain {
-        (options.found)(&Found::Not(why.clone()));
+    if options.explain != squall_linear::Effort::Nothing {
+        (options.found)(&judged(Found::Not(why.clone())));
         let scene = revision::scene(ops, foreign, &clash);
         (why.states, why.states_in_all) = (scene.states, scene.states_in_all);
         why.open = scene.open.iter().map(call_id).collect();
         why.why.extend(scene.why);
-        (options.found)(&Found::Not(why.clone()));
-        let Small { calls, relaxed, one_minimal } = minimal(ops, foreign, &clash.witness.ops, Effort::MUCH, options.watchdog);
+        (options.found)(&judged(Found::Not(why.clone())));
+        let Small { calls, relaxed, one_minimal } = minimal(ops, foreign, &clash.witness.ops, Effort::MUCH, options.may_explain);
         (why.minimal, why.relaxed, why.one_minimal) = (calls.iter().map(call_id).collect(), relaxed, one_minimal);
     }
     why
@@ -73,7 +81,6 @@ mod tests {
     use super::*;
     use crate::generate::{Spec, generate};
     use squall_history::{Entry, OpEnd, Output, View};
-    use squall_linear::Reads;
 
     #[test]
     fn wherever_it_is_stopped_what_is_known_by_then_is_told() {
@@ -88,15 +95,16 @@ mod tests {
         spoilt.unwrap().push_str("-nobody");
         // Told to stop when it is asked for the nth time.
         let judge = |ops: &[CompletedOp], n: u32| {
-            let (mut asked, mut told) = (0, None);
-            let mut watchdog = |_| {
-                asked += 1;
-                asked < n
+            let (asked, mut told) = (std::cell::Cell::new(0), None);
+            let ask = |_| {
+                asked.set(asked.get() + 1);
+                asked.get() < n
             };
-            let mut found = |verdict: &Found| told = Some(matches!(verdict, Found::Not(_)));
-            let mut options = Options { reads: Reads::NilIsSeen, order: true, explain: true, watchdog: &mut watchdog, found: &mut found };
+            let (mut watchdog, mut may_explain) = (ask, ask);
+            let mut found = |judged: &Judged| told = Some(matches!(judged.verdict, Found::Not(_)));
+            let mut options = Options { order: true, ..Options::with(&mut watchdog, &mut may_explain, &mut found) };
             let verdict = judge_kv(ops, &mut options).verdict;
-            (verdict, told, asked)
+            (verdict, told, asked.get())
         };
         assert!(matches!(judge(&good, u32::MAX).0, Found::Linearizable(orders) if !orders[0].1.is_empty()));
         let (mut unknown, mut early) = (0, 0);
@@ -127,8 +135,8 @@ mod tests {
         let history: Vec<Entry> = generate(spec).collect();
         let good = View::new(&history).ops().to_vec();
         let judge = |ops: &[CompletedOp]| {
-            let (mut watchdog, mut found) = (squall_linear::unlimited, |_: &Found| {});
-            let mut options = Options { reads: Reads::NilIsSeen, order: false, explain: true, watchdog: &mut watchdog, found: &mut found };
+            let (mut watchdog, mut may_explain, mut found) = (squall_linear::unlimited, squall_linear::unlimited, |_: &Judged| {});
+            let mut options = Options::with(&mut watchdog, &mut may_explain, &mut found);
             match judge_kv(ops, &mut options).verdict {
                 Found::Not(why) => why,
                 other => panic!("{other:?}"),

@@ -116,7 +116,7 @@ pub fn raw(ops: &[CompletedOp]) -> RawHistory {
         };
         RawCall {
             id: CallId(op.id.0),
-            process: i64::from(op.client.0),
+            process: Value::Int(op.client.0.into()),
             kind: kind.into(),
             key: key.map(|key| Value::text(key)),
             input,
@@ -126,7 +126,7 @@ pub fn raw(ops: &[CompletedOp]) -> RawHistory {
             times: (op.invoked.0, ended),
         }
     };
-    RawHistory { calls: ops.iter().map(call).collect() }
+    RawHistory { calls: ops.iter().map(call).collect(), remarks: vec![] }
 }
 
 /// The search may take so much.
@@ -209,7 +209,7 @@ fn calls<I, O>(ops: &[CompletedOp], asked: impl Fn(&CompletedOp) -> (I, Option<O
 }
 
 fn counterexample<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) -> Counterexample {
-    explain(model, None, calls, stuck, true, &mut unlimited)
+    explain(model, None, calls, stuck, squall_linear::Effort::Bounded, &mut unlimited)
 }
 
 fn witness(key: &str, ops: &[CompletedOp], why: &Counterexample) -> Witness {

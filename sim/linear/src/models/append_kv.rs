@@ -94,7 +94,7 @@ fn text(value: &Value) -> Option<Arc<str>> {
         Value::Text(text) => Some(text.clone()),
         Value::Nil => Some("".into()),
         Value::Int(_) | Value::Bool(_) => Some(value.to_string().into()),
-        Value::List(_) => None,
+        Value::List(_) | Value::Map(_) => None,
     }
 }
 

@@ -2,20 +2,30 @@
 //! have tables of legal and illegal histories.
 
 pub(crate) mod append_kv;
+pub(crate) mod bank;
+pub(crate) mod counter;
 pub(crate) mod multi_register;
 pub(crate) mod mutex;
 pub(crate) mod queue;
 pub(crate) mod register;
+pub(crate) mod semaphore;
 pub(crate) mod set;
+pub(crate) mod stack;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unordered_queue;
 
 pub use append_kv::AppendKv;
+pub use bank::Bank;
+pub use counter::Counter;
 pub use multi_register::MultiRegister;
 pub use mutex::Mutex;
 pub use queue::Queue;
 pub use register::{Answer as RegisterAnswer, Ask as RegisterAsk, Register};
+pub use semaphore::Semaphore;
 pub use set::Set;
+pub use stack::Stack;
+pub use unordered_queue::UnorderedQueue;
 
 use crate::{
     judge::{Judged, Options, judge},
@@ -31,6 +41,31 @@ pub enum Reads {
     NilIsUnknown,
 }
 
+/// What an object holds at first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Initial {
+    /// What its model says: nothing.
+    #[default]
+    Default,
+    /// This, every key.
+    Value(Value),
+    /// This, by key; the others what their model says.
+    Keys(Vec<(Value, Value)>),
+    /// Nobody knows: the history is a part of one.
+    Unknown,
+}
+
+impl Initial {
+    /// What a key holds at first, if that is known and not what the model says.
+    pub fn of(&self, key: Option<&Value>) -> Option<&Value> {
+        match self {
+            Initial::Default | Initial::Unknown => None,
+            Initial::Value(value) => Some(value),
+            Initial::Keys(all) => all.iter().find(|(name, _)| Some(name) == key).map(|(_, value)| value),
+        }
+    }
+}
+
 /// A call as a model reads it: what is asked, and what was answered; `None` when it did not happen.
 pub type Parsed<I, O> = Result<Option<(I, Option<O>)>, Unreadable>;
 
@@ -41,7 +76,7 @@ pub struct Unreadable {
     /// What it does.
     pub kind: String,
     /// Who asked.
-    pub process: i64,
+    pub process: Value,
     /// What is wrong.
     pub what: String,
 }
@@ -49,13 +84,13 @@ pub struct Unreadable {
 /// "Expects this as input."
 pub fn bad_input<T>(call: &RawCall, expects: &str) -> Result<T, Unreadable> {
     let what = format!("with `{}`; this model takes {expects}", call.input);
-    Err(Unreadable { kind: call.kind.to_string(), process: call.process, what })
+    Err(Unreadable { kind: call.kind.to_string(), process: call.process.clone(), what })
 }
 
 /// "Expects this as an answer."
 pub fn bad_answer<T>(call: &RawCall, expects: &str) -> Result<T, Unreadable> {
     let what = format!("answered with {:?}; this model takes {expects}", call.end);
-    Err(Unreadable { kind: call.kind.to_string(), process: call.process, what })
+    Err(Unreadable { kind: call.kind.to_string(), process: call.process.clone(), what })
 }
 
 /// A model that can be named.
@@ -64,6 +99,8 @@ pub struct Named {
     pub name: &'static str,
     /// One sentence.
     pub about: &'static str,
+    /// Whether it can begin with something else than nothing.
+    pub initial: bool,
     /// Judges a history.
     pub judge: fn(&RawHistory, &mut Options<'_>) -> Result<Judged, Unreadable>,
 }
@@ -72,40 +109,83 @@ pub struct Named {
 pub const MODELS: &[Named] = &[
     Named {
         name: "register",
-        about: "one value: read, write, cas; empty at first; decided key by key where there are keys",
-        judge: |history, options| judge(&Register(Value::Nil), register::parse, true, history, options),
+        about: "one value: read, write, cas; nil at first (--initial); decided key by key where there are keys",
+        initial: true,
+        judge: register::judge_all,
     },
     Named {
         name: "cas-register",
         about: "the same as register, by the name that porcupine and Knossos give it",
-        judge: |history, options| judge(&Register(Value::Nil), register::parse, true, history, options),
+        initial: true,
+        judge: register::judge_all,
     },
     Named {
         name: "multi-register",
-        about: "several registers: transactions of reads and writes, all at once",
-        judge: |history, options| judge(&MultiRegister, multi_register::parse, false, history, options),
+        about: "several registers: transactions of reads and writes, all at once; all nil at first (--initial)",
+        initial: true,
+        judge: |history, options| {
+            let initial = options.initial.clone();
+            judge(move |_, _| vec![MultiRegister { initial: initial.clone() }], multi_register::parse, false, history, options)
+        },
     },
     Named {
         name: "append-kv",
-        about: "keys that hold text: get, put, append; decided key by key",
+        about: "keys that hold text: get, put, append; empty at first; decided key by key",
+        initial: false,
         judge: |history, options| {
             let grows = !history.calls.iter().any(|call| matches!(&*call.kind, "put" | "write"));
-            judge(&AppendKv { grows }, append_kv::parse, true, history, options)
+            judge(move |_, _| vec![AppendKv { grows }], append_kv::parse, true, history, options)
         },
     },
     Named {
         name: "set",
-        about: "a set: add, remove, contains, read; decided key by key where there are keys",
-        judge: |history, options| judge(&Set, set::parse, true, history, options),
+        about: "a set: add, remove, contains, read; empty at first; decided key by key where there are keys",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![Set], set::parse, true, history, options),
     },
     Named {
         name: "queue",
-        about: "a FIFO queue: enqueue, dequeue; decided key by key where there are keys",
-        judge: |history, options| judge(&Queue, queue::parse, true, history, options),
+        about: "a FIFO queue: enqueue, dequeue; empty at first; decided key by key where there are keys",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![Queue], queue::parse, true, history, options),
+    },
+    Named {
+        name: "unordered-queue",
+        about: "a queue that hands out in any order: enqueue, dequeue; empty at first; decided key by key where there are keys",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![UnorderedQueue], unordered_queue::parse, true, history, options),
+    },
+    Named {
+        name: "stack",
+        about: "last in, first out: push, pop; empty at first; decided key by key where there are keys",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![Stack], stack::parse, true, history, options),
+    },
+    Named {
+        name: "counter",
+        about: "a number: add, read; 0 at first (--initial); decided key by key where there are keys",
+        initial: true,
+        judge: |history, options| {
+            let initial = options.initial.clone();
+            judge(move |key, _| vec![Counter::from(initial.of(key))], counter::parse, true, history, options)
+        },
+    },
+    Named {
+        name: "bank",
+        about: "accounts: transfer {:from :to :amount}, read of all of them; what they hold at first is what the first read saw, or --initial",
+        initial: true,
+        judge: bank::judge_all,
     },
     Named {
         name: "mutex",
-        about: "a lock that is not re-entrant: acquire, release; decided key by key where there are keys",
-        judge: |history, options| judge(&Mutex, mutex::parse, true, history, options),
+        about: "a lock with owners (processes), not re-entrant: acquire, release; only its holder may release it; free at first",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![Mutex], mutex::parse, true, history, options),
+    },
+    Named {
+        name: "mutex-without-owners",
+        about: "a lock that anybody may release, as Knossos' mutex: acquire, release; free at first",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![Semaphore { permits: 1 }], semaphore::parse, true, history, options),
     },
 ];

@@ -4,12 +4,12 @@
 //! of the same call wrote sees that. `read` and `write` alone are transactions of one step. A read of nil is
 //! always legal, as in Knossos, if the file says so.
 
-use super::{Parsed, Reads, bad_answer, bad_input};
+use super::{Initial, Parsed, Reads, bad_answer, bad_input};
 use crate::{
     model::{Model, Nature},
     raw::{RawCall, RawEnd, Value},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,8 +20,18 @@ pub enum Step {
     Write(Value, Value),
 }
 
-/// The model.
-pub struct MultiRegister;
+/// The model: what the registers hold at first.
+#[derive(Default)]
+pub struct MultiRegister {
+    /// Nothing, one value for all, or each its own.
+    pub initial: Initial,
+}
+
+impl MultiRegister {
+    fn held<'s>(&'s self, state: &'s BTreeMap<Value, Value>, key: &Value) -> &'s Value {
+        state.get(key).or_else(|| self.initial.of(Some(key))).unwrap_or(&Value::Nil)
+    }
+}
 
 impl Model for MultiRegister {
     type State = BTreeMap<Value, Value>;
@@ -37,7 +47,7 @@ impl Model for MultiRegister {
         let mut next = state.clone();
         for step in input {
             match step {
-                Step::Read(key, Some(seen)) if output.is_some() && next.get(key).unwrap_or(&Value::Nil) != seen => return None,
+                Step::Read(key, Some(seen)) if output.is_some() && self.held(&next, key) != seen => return None,
                 Step::Read(..) => {}
                 Step::Write(key, value) => _ = next.insert(key.clone(), value.clone()),
             }
@@ -59,9 +69,19 @@ impl Model for MultiRegister {
         other.0.iter().any(|step| matches!(step, Step::Read(key, Some(seen)) if left(key, seen)))
     }
 
+    fn parts(&self, input: &Vec<Step>, _: Option<&()>) -> Option<Vec<Value>> {
+        Some(input.iter().map(|(Step::Read(key, _) | Step::Write(key, _))| key.clone()).collect())
+    }
+
+    fn restrict(&self, input: &Vec<Step>, output: Option<&()>, kept: &BTreeSet<Value>) -> Option<(Vec<Step>, Option<()>)> {
+        let left = |step: &&Step| matches!(step, Step::Read(key, _) | Step::Write(key, _) if kept.contains(key));
+        let left: Vec<Step> = input.iter().filter(left).cloned().collect();
+        (!left.is_empty()).then(|| (left, output.copied()))
+    }
+
     fn show_state(&self, state: &BTreeMap<Value, Value>) -> String {
         if state.is_empty() {
-            return "nothing".into();
+            return "what it held at first".into();
         }
         state.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
     }

@@ -9,17 +9,18 @@
 
 use super::{Parsed, Reads, bad_input};
 use crate::{
-    model::Model,
-    raw::{RawCall, RawEnd},
+    model::{CallOf, Model},
+    raw::{RawCall, RawEnd, Value},
 };
+use std::collections::BTreeMap;
 
 /// What is asked, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
     /// Let me hold it.
-    Acquire(i64),
+    Acquire(Value),
     /// I hold it no more.
-    Release(i64),
+    Release(Value),
 }
 
 /// The model.
@@ -27,17 +28,17 @@ pub struct Mutex;
 
 impl Model for Mutex {
     /// Who holds it.
-    type State = Option<i64>;
+    type State = Option<Value>;
     type Input = Ask;
     type Output = ();
 
-    fn init(&self) -> Option<i64> {
+    fn init(&self) -> Option<Value> {
         None
     }
 
-    fn step(&self, state: &Option<i64>, input: &Ask, _: Option<&()>) -> Option<Option<i64>> {
+    fn step(&self, state: &Option<Value>, input: &Ask, _: Option<&()>) -> Option<Option<Value>> {
         match (input, state) {
-            (Ask::Acquire(who), None) => Some(Some(*who)),
+            (Ask::Acquire(who), None) => Some(Some(who.clone())),
             (Ask::Release(who), Some(holder)) if who == holder => Some(None),
             _ => None,
         }
@@ -49,8 +50,32 @@ impl Model for Mutex {
         a == b
     }
 
-    fn show_state(&self, state: &Option<i64>) -> String {
-        state.map_or("free".into(), |who| format!("held by {who}"))
+    /// An acquire and the release after it by the same owner: without this turn the others' are as they were.
+    fn groups(&self, calls: &[CallOf<Mutex>]) -> Option<Vec<usize>> {
+        let mut order: Vec<usize> = (0..calls.len()).collect();
+        order.sort_by_key(|i| calls[*i].invoked);
+        let mut turns: BTreeMap<&Value, usize> = BTreeMap::new();
+        let (mut groups, mut next) = (vec![0; calls.len()], 0);
+        for i in order {
+            let (Ask::Acquire(who) | Ask::Release(who)) = &calls[i].input;
+            let open = turns.remove(who);
+            groups[i] = match (&calls[i].input, open) {
+                (Ask::Release(_), Some(turn)) => turn,
+                _ => {
+                    next += 1;
+                    next
+                }
+            };
+            // A second acquire in a row, and a release of nothing, are turns of their own.
+            if matches!(calls[i].input, Ask::Acquire(_)) {
+                turns.insert(who, groups[i]);
+            }
+        }
+        Some(groups)
+    }
+
+    fn show_state(&self, state: &Option<Value>) -> String {
+        state.as_ref().map_or("free".into(), |who| format!("held by {who}"))
     }
 
     fn show_call(&self, input: &Ask, _: Option<&()>) -> String {
@@ -66,8 +91,8 @@ pub(super) fn parse(call: &RawCall, _: Reads) -> Parsed<Ask, ()> {
         return Ok(None);
     }
     Ok(Some(match &*call.kind {
-        "acquire" | "lock" => (Ask::Acquire(call.process), Some(())),
-        "release" | "unlock" => (Ask::Release(call.process), Some(())),
+        "acquire" | "lock" => (Ask::Acquire(call.process.clone()), Some(())),
+        "release" | "unlock" => (Ask::Release(call.process.clone()), Some(())),
         _ => return bad_input(call, "acquire or release"),
     }))
 }

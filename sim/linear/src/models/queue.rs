@@ -11,6 +11,7 @@ use crate::{
     model::{Model, Nature},
     raw::{RawCall, RawEnd, Value},
 };
+use std::collections::BTreeSet;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +59,24 @@ impl Model for Queue {
             // Of equal values nobody knows which was handed out; and nobody knows what an unanswered one took.
             ((Ask::Dequeue, Some(a)), (Ask::Dequeue, Some(b))) | ((Ask::Enqueue(a), _), (Ask::Enqueue(b), _)) => a == b,
             (_, (Ask::Dequeue, None)) | ((Ask::Dequeue, None), _) => true,
+        }
+    }
+
+    fn parts(&self, input: &Ask, output: Option<&Value>) -> Option<Vec<Value>> {
+        Some(match (input, output) {
+            (Ask::Enqueue(value), _) => vec![value.clone()],
+            (Ask::Dequeue, Some(Value::Nil) | None) => vec![],
+            (Ask::Dequeue, Some(value)) => vec![value.clone()],
+        })
+    }
+
+    /// Of a queue, some of the values are a queue. What an unanswered dequeue took may be among them or not: it may have happened or
+    /// not, as before; and one that returned without telling what it took may take none of them, which only a lost one may.
+    fn restrict(&self, input: &Ask, output: Option<&Value>, kept: &BTreeSet<Value>) -> Option<(Ask, Option<Value>)> {
+        match (input, output) {
+            (Ask::Enqueue(value), _) => kept.contains(value).then(|| (input.clone(), output.cloned())),
+            (Ask::Dequeue, Some(Value::Nil) | None) => Some((Ask::Dequeue, output.cloned())),
+            (Ask::Dequeue, Some(value)) => kept.contains(value).then(|| (Ask::Dequeue, output.cloned())),
         }
     }
 

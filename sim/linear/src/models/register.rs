@@ -7,10 +7,11 @@
 //! | `cas [e v]`, it holds e | ok | v |
 //! | `cas [e v]`, it does not | refused | the same |
 
-use super::{Parsed, Reads, bad_answer, bad_input};
+use super::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
-    model::{Model, Nature},
-    raw::{RawCall, RawEnd, Value},
+    judge::{Judged, Options, judge},
+    model::{CallOf, Model, NEVER, Nature},
+    raw::{RawCall, RawEnd, RawHistory, Value},
 };
 use std::{fmt, hash::Hash};
 
@@ -132,4 +133,32 @@ pub(super) fn parse(call: &RawCall, reads: Reads) -> Parsed<Ask<Value>, Answer<V
         _ => return bad_input(call, "read, write or cas"),
     };
     Ok(Some((input, output)))
+}
+
+/// Judges a history: the object begins with nil, with what is said, or with whatever some read may have seen first.
+pub(super) fn judge_all(history: &RawHistory, options: &mut Options<'_>) -> Result<Judged, Unreadable> {
+    let initial = options.initial.clone();
+    let models = move |key: Option<&Value>, calls: &[CallOf<Register<Value>>]| match &initial {
+        Initial::Unknown => beginnings(calls).into_iter().map(Register).collect(),
+        initial => vec![Register(initial.of(key).cloned().unwrap_or(Value::Nil))],
+    };
+    judge(models, parse, true, history, options)
+}
+
+/// What it may have held before: something that nobody names, or what was read, or swapped from, before any write had certainly happened.
+fn beginnings(calls: &[CallOf<Register<Value>>]) -> Vec<Value> {
+    let writes = calls.iter().filter(|c| matches!(c.output, Some(Answer::Written | Answer::Swapped(true))));
+    let first = writes.map(|c| c.returned).min().unwrap_or(NEVER);
+    let mut all = vec![Value::text("something else")];
+    for call in calls.iter().filter(|c| c.invoked < first) {
+        let value = match (&call.input, &call.output) {
+            (Ask::Read, Some(Answer::Holds(value))) => value,
+            (Ask::Cas { from, .. }, _) => from,
+            _ => continue,
+        };
+        if !all.contains(value) {
+            all.push(value.clone());
+        }
+    }
+    all
 }

@@ -80,6 +80,26 @@ impl Model for Set {
         }
     }
 
+    fn parts(&self, input: &Ask, output: Option<&Answer>) -> Option<Vec<Value>> {
+        Some(match (input, output) {
+            (Ask::Add(value) | Ask::Remove(value) | Ask::Contains(value), _) => vec![value.clone()],
+            (Ask::Read, Some(Answer::Members(members))) => members.iter().cloned().collect(),
+            (Ask::Read, _) => vec![],
+        })
+    }
+
+    fn restrict(&self, input: &Ask, output: Option<&Answer>, kept: &BTreeSet<Value>) -> Option<(Ask, Option<Answer>)> {
+        match (input, output) {
+            (Ask::Add(value) | Ask::Remove(value) | Ask::Contains(value), _) => {
+                kept.contains(value).then(|| (input.clone(), output.cloned()))
+            }
+            (Ask::Read, Some(Answer::Members(members))) => {
+                Some((Ask::Read, Some(Answer::Members(members.intersection(kept).cloned().collect()))))
+            }
+            (Ask::Read, _) => None,
+        }
+    }
+
     fn show_state(&self, state: &BTreeSet<Value>) -> String {
         format!("{{{}}}", state.iter().map(Value::to_string).collect::<Vec<_>>().join(" "))
     }

@@ -1,6 +1,6 @@
 //! Tables of legal and illegal histories, each decided in every way.
 
-use super::{Named, Reads};
+use super::Named;
 use crate::{Found, MODELS, Options, formats, unlimited};
 use squall_history::stream;
 
@@ -34,7 +34,9 @@ fn table(rows: &[&str]) -> String {
 fn check(name: &str, cases: &[(&str, bool, &[&str])]) {
     for (case, legal, rows) in cases {
         let (_, history) = formats::read(&table(rows), Default::default()).unwrap_or_else(|e| panic!("{name}, {case}: {e}"));
-        let mut options = Options { reads: Reads::NilIsSeen, order: true, explain: true, watchdog: &mut unlimited, found: &mut |_| {} };
+        let (mut unlimited_too, mut nobody) = (unlimited, |_: &crate::Judged| {});
+        let mut watchdog = unlimited;
+        let mut options = Options { order: true, ..Options::with(&mut watchdog, &mut unlimited_too, &mut nobody) };
         let judged = (model(name).judge)(&history, &mut options).unwrap_or_else(|e| panic!("{name}, {case}: {e}"));
         match judged.verdict {
             Found::Linearizable(_) => assert!(*legal, "{name}, {case}: is taken for legal"),

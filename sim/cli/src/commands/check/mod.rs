@@ -11,17 +11,18 @@ use squall_checker::{
 };
 use squall_history::{History, View, read_jsonl};
 use squall_linear::{
-    Found, Judged, MODELS, Options, Progress, RawHistory, Reads,
+    Effort, Found, Initial, Judged, MODELS, Options, Progress, RawHistory, Reads, Remark,
     formats::{self, Format, ReadOptions},
 };
 use std::{
+    cell::Cell,
     fs::{self, File},
     io::{BufReader, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tell::{Took, tell, tell_all};
+use tell::{Took, head, tell, tell_all};
 
 #[derive(Clone, clap::Args)]
 pub(crate) struct Args {
@@ -48,6 +49,12 @@ pub(crate) struct Args {
     /// A read of nil saw that nothing is there. (In EDN it says that nobody knows what there was, as in Knossos' models.)
     #[arg(long)]
     nil_is_seen: bool,
+    /// What the object holds at first: a value (`0`), values by key (`x=0,y=0`), or `unknown`, for a part of a history
+    #[arg(long, value_name = "VALUE", requires = "model", value_parser = initial)]
+    initial: Option<Initial>,
+    /// How much CPU time may go into a small counterexample, once the verdict is out: `0`, `10s`, or `full`, for as long as it takes
+    #[arg(long, value_name = "TIME", requires = "model", default_value = "2s", value_parser = explaining)]
+    explain: Explain,
     /// Print the history in another format, and do not judge it
     #[arg(long, value_name = "FORMAT", value_parser = ["edn"])]
     format: Option<String>,
@@ -63,6 +70,29 @@ fn duration(text: &str) -> Result<Duration, String> {
         "m" | "min" => Ok(Duration::from_secs(number.saturating_mul(60))),
         _ => Err(bad()),
     }
+}
+
+/// How long may be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Explain {
+    effort: Effort,
+    time: Duration,
+}
+
+/// What is explained unless somebody says otherwise: the same for the same history, as far as this time is enough.
+const EXPLAIN: Explain = Explain { effort: Effort::Bounded, time: Duration::from_secs(2) };
+
+fn explaining(text: &str) -> Result<Explain, String> {
+    match text {
+        "0" => Ok(Explain { effort: Effort::Nothing, time: Duration::ZERO }),
+        "2s" => Ok(EXPLAIN),
+        "full" => Ok(Explain { effort: Effort::Full, time: Duration::MAX }),
+        text => Ok(Explain { effort: Effort::Full, time: duration(text).map_err(|e| format!("{e}, `0`, or `full`"))? }),
+    }
+}
+
+fn initial(text: &str) -> Result<Initial, String> {
+    formats::initial(text).map_err(|e| format!("{e}: expected a value such as `0`, values by key such as `x=0,y=0`, or `unknown`"))
 }
 
 fn size(text: &str) -> Result<u64, String> {
@@ -93,7 +123,7 @@ enum SoFar {
         /// Whether events are revisions.
         revisions: bool,
         events: usize,
-        found: Option<Found>,
+        found: Option<Judged>,
         cut: &'static str,
     },
     Checkers(Vec<(&'static str, Verdict)>),
@@ -112,6 +142,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     {
         let names: Vec<&str> = MODELS.iter().map(|m| m.name).chain(["kv"]).collect();
         return Err(Failure::Usage(format!("there is no model `{model}`; there are {}", names.join(", "))));
+    }
+    if let Some(named) = MODELS.iter().find(|m| Some(m.name) == args.model.as_deref()).filter(|m| args.initial.is_some() && !m.initial) {
+        let which: Vec<&str> = MODELS.iter().filter(|m| m.initial).map(|m| m.name).collect();
+        let text = format!("--initial: the model {} is empty at first; it is for {}", named.name, which.join(", "));
+        return Err(Failure::Usage(text));
+    }
+    if args.initial.is_some() && args.model.as_deref() == Some("kv") {
+        return Err(Failure::Usage("--initial: a store with revisions is empty at revision 1".into()));
+    }
+    if args.initial == Some(Initial::Unknown) && !matches!(args.model.as_deref(), Some("register" | "cas-register")) {
+        return Err(Failure::Usage("--initial unknown: it is for the models register and cas-register".into()));
     }
     // Nothing is accepted and then ignored.
     if is_ours(&args.file)? && (args.independent || args.nil_is_seen) {
@@ -154,7 +195,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             return Err(Failure::Usage(format!(
                 "{}: --model says what this {} is to be linearizable as: `squall list models`",
                 args.file.display(),
-                format_name(*format)
+                format.name()
             )));
         }
         (Source::Ours(history), Some(model), _) => {
@@ -163,7 +204,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             let revisions = model == "kv" && view.ops().iter().all(|op| op.output().is_none() || op.revision.is_some());
             *lock(&so_far) = SoFar::Judging { format: "squall", read: took, revisions, events: 0, found: None, cut };
             let (judged, calls) = if model == "kv" {
-                let judged = judge(args, Reads::NilIsSeen, &guard, &so_far, |options| Ok(judge_kv(view.ops(), options)))?;
+                let judged = judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| Ok(judge_kv(view.ops(), options)))?;
                 // What its calls are is wanted only where some are told of.
                 let tells = match &judged.verdict {
                     Found::Not(_) => true,
@@ -173,19 +214,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 (judged, tells.then(|| raw(view.ops())))
             } else {
                 let calls = raw(view.ops());
-                (judge(args, Reads::NilIsSeen, &guard, &so_far, |options| by_model(args, model, &calls, options))?, Some(calls))
+                (judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| by_model(args, model, &calls, options))?, Some(calls))
             };
             guard.take_the_word();
             let took = Took { read: took, check: cpu() - took };
             tell(args, "squall", &judged, calls.as_ref(), took, cut)
         }
         (Source::Other(format, calls), Some(model), _) => {
-            *lock(&so_far) = SoFar::Judging { format: format_name(*format), read: took, revisions: false, events: 0, found: None, cut: "" };
-            let knossos = *format == Format::Edn && calls.calls.iter().all(|c| c.key.is_none());
+            *lock(&so_far) = SoFar::Judging { format: format.name(), read: took, revisions: false, events: 0, found: None, cut: "" };
+            let knossos =
+                matches!(format, Format::Edn | Format::JepsenText) && calls.calls.iter().all(|c| c.key.is_none() || args.independent);
             let reads = if knossos && !args.nil_is_seen { Reads::NilIsUnknown } else { Reads::NilIsSeen };
-            let judged = judge(args, reads, &guard, &so_far, |options| by_model(args, model, calls, options))?;
+            let judged = judge(args, (reads, &calls.remarks), &guard, &so_far, |options| by_model(args, model, calls, options))?;
             guard.take_the_word();
-            tell(args, format_name(*format), &judged, Some(calls), Took { read: took, check: cpu() - took }, "")
+            tell(args, format.name(), &judged, Some(calls), Took { read: took, check: cpu() - took }, "")
         }
     };
     // The process is about to end: giving back what a long history took, call by call, takes as long as judging it.
@@ -210,7 +252,7 @@ fn in_one_go(args: &Args, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>
         }
     };
     guard.take_the_word();
-    let judged = Judged { calls, keys: 1, verdict };
+    let judged = Judged { calls, keys: 1, verdict, remarks: vec![] };
     let exit = tell(args, "squall", &judged, None, Took { read, check: cpu() - read }, if ended { "" } else { CUT });
     std::mem::forget(columns);
     Ok(Some(exit))
@@ -230,19 +272,35 @@ fn asked(guard: &Guard, so_far: &Shared, progress: Progress) -> bool {
 /// Judges within the limits.
 fn judge(
     args: &Args,
-    reads: Reads,
+    (reads, remarks): (Reads, &[Remark]),
     guard: &Guard,
     so_far: &Shared,
     by: impl FnOnce(&mut Options<'_>) -> Result<Judged, Failure>,
 ) -> Result<Judged, Failure> {
+    let since = Cell::new(None);
     let mut watchdog = |progress: Progress| asked(guard, so_far, progress);
-    let mut known = |verdict: &Found| {
+    let mut may_explain = |_| guard.may_go_on() && since.get().is_none_or(|since| cpu() - since < args.explain.time);
+    let mut known = |judged: &Judged| {
         if let SoFar::Judging { found, .. } = &mut *lock(so_far) {
-            *found = Some(verdict.clone());
+            *found = Some(judged.clone());
+        }
+        // Explaining holds back no verdict.
+        if since.replace(Some(cpu())).is_none() && matches!(judged.verdict, Found::Not(_)) && !args.json {
+            head(args, judged);
         }
     };
-    let mut options = Options { reads, order: args.witness, explain: true, watchdog: &mut watchdog, found: &mut known };
-    by(&mut options)
+    let mut options = Options {
+        reads,
+        initial: args.initial.clone().unwrap_or_default(),
+        order: args.witness,
+        explain: args.explain.effort,
+        watchdog: &mut watchdog,
+        may_explain: &mut may_explain,
+        found: &mut known,
+    };
+    let mut judged = by(&mut options)?;
+    judged.remarks.splice(0..0, remarks.iter().cloned());
+    Ok(judged)
 }
 
 fn by_model(args: &Args, model: &str, history: &RawHistory, options: &mut Options<'_>) -> Result<Judged, Failure> {
@@ -262,14 +320,6 @@ fn is_ours(path: &Path) -> Result<bool, Failure> {
     Ok(head[..got] == *b"{\"squall_history\"")
 }
 
-fn format_name(format: Format) -> &'static str {
-    match format {
-        Format::JepsenLog => "jepsen-log",
-        Format::Edn => "edn",
-        Format::JsonLines => "json-lines",
-    }
-}
-
 fn read(args: &Args) -> Result<Source, Failure> {
     let bad = |what: String| Failure::Usage(format!("{}: {what}", args.file.display()));
     if is_ours(&args.file)? {
@@ -279,8 +329,11 @@ fn read(args: &Args) -> Result<Source, Failure> {
     let bytes = fs::read(&args.file).map_err(Failure::io(&args.file))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8".into()))?;
     let (format, history) = formats::read(&text, ReadOptions { independent: args.independent }).map_err(|e| bad(e.to_string()))?;
-    if format != Format::Edn && (args.independent || args.nil_is_seen) {
-        return Err(Failure::Usage(format!("--independent and --nil-is-seen: they are for EDN; this is {}", format_name(format))));
+    if args.nil_is_seen && !matches!(format, Format::Edn | Format::JepsenText) {
+        return Err(Failure::Usage(format!(
+            "--nil-is-seen: it is for EDN and Jepsen's text; in {} a read of nil saw that anyway",
+            format.name()
+        )));
     }
     Ok(Source::Other(format, history))
 }
@@ -299,19 +352,20 @@ fn last_words(args: &Args, so_far: &SoFar) -> Exit {
         }
         SoFar::Reading => {
             let why = format!("{stopped} while it was read: nothing is decided");
-            ("", cpu(), Duration::ZERO, Judged { calls: 0, keys: 0, verdict: Found::Unknown(why) }, "")
+            ("", cpu(), Duration::ZERO, Judged { calls: 0, keys: 0, verdict: Found::Unknown(why), remarks: vec![] }, "")
         }
         SoFar::Judging { format, read, revisions, events, found, cut } => {
-            let verdict = found.clone().unwrap_or_else(|| {
-                Found::Unknown(match events {
+            let judged = found.clone().unwrap_or_else(|| {
+                let verdict = Found::Unknown(match events {
                     0 => format!("{stopped} before the first answer was decided"),
                     _ if *revisions => {
                         format!("{stopped} at revision {events}: every answer before that has an order")
                     }
                     _ => format!("{stopped} when {events} events of the key at hand were decided"),
-                })
+                });
+                Judged { calls: 0, keys: 0, verdict, remarks: vec![] }
             });
-            (*format, *read, cpu() - *read, Judged { calls: 0, keys: 0, verdict }, *cut)
+            (*format, *read, cpu() - *read, judged, *cut)
         }
     };
     tell(args, format, &judged, None, Took { read, check }, cut)

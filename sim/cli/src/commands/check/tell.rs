@@ -4,8 +4,12 @@ use super::{Args, limits::cpu};
 use crate::{Exit, once::peak_rss_mb};
 use serde_json::{Value as Json, json};
 use squall_checker::{Verdict, merge};
-use squall_linear::{Counterexample, Found, Judged, RawCall, RawEnd, RawHistory, Value, lanes};
-use std::time::Duration;
+use squall_linear::{Counterexample, Found, Judged, RawCall, RawEnd, RawHistory, Remark, Value, lanes};
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 /// The CPU time that reading took, and what came after it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +45,10 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
             object["calls"] = judged.calls.into();
             object["keys"] = judged.keys.into();
         }
+        if !judged.remarks.is_empty() {
+            let remark = |r: &Remark| json!({ "count": r.count, "what": r.what, "line": r.line });
+            object["remarks"] = judged.remarks.iter().map(remark).collect();
+        }
         match &judged.verdict {
             Found::Linearizable(orders) if args.witness => {
                 let orders = orders.iter().map(|(key, order)| {
@@ -55,18 +63,23 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
         println!("{object}");
         return exit;
     }
-    // It may be ended before they are counted.
-    let counted = match judged.keys {
-        0 => String::new(),
-        1 => format!(": {} calls, 1 key", judged.calls),
-        keys => format!(": {} calls, {keys} keys", judged.calls),
-    };
-    println!("{}  {} as {model}{counted}", verdict.to_uppercase(), args.file.display());
+    head_once(args, verdict, judged);
+    for remark in &judged.remarks {
+        println!("note: {remark}");
+    }
     println!("{:.1} ms to read, {:.1} ms to check (CPU){cut}", ms(took.read), ms(took.check));
     match (&judged.verdict, history) {
+        (Found::Linearizable(_), _) if args.witness && judged.calls == 0 => {
+            println!("\nNo call may have happened: there is nothing to put in order.");
+        }
         (Found::Linearizable(orders), _) if args.witness && orders.is_empty() => println!("\nNo time was left for its order."),
         (Found::Linearizable(orders), Some(history)) => {
             for (key, order) in orders {
+                if order.is_empty() {
+                    let of = key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
+                    println!("\nNo call{of} needs to have happened: none of them came back.");
+                    continue;
+                }
                 println!("\n{}", key.as_ref().map_or("in this order:".to_string(), |key| format!("key {key}, in this order:")));
                 for (id, call) in order.iter().filter_map(|id| Some((id, history.call(*id)?))) {
                     println!("{:>8}  {} by {}", id.0, said(call), call.process);
@@ -78,6 +91,27 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
         _ => {}
     }
     exit
+}
+
+/// The first line, at once: whatever explains it comes later.
+pub(super) fn head(args: &Args, judged: &Judged) {
+    head_once(args, "invalid", judged);
+    _ = std::io::stdout().flush();
+}
+
+fn head_once(args: &Args, verdict: &str, judged: &Judged) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if TOLD.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let calls = if judged.calls == 1 { "1 call".to_string() } else { format!("{} calls", judged.calls) };
+    // It may be ended before they are counted.
+    let counted = match judged.keys {
+        0 => String::new(),
+        1 => format!(": {calls}, 1 key"),
+        keys => format!(": {calls}, {keys} keys"),
+    };
+    println!("{}  {} as {}{counted}", verdict.to_uppercase(), args.file.display(), args.model.as_deref().unwrap_or("kv"));
 }
 
 fn said(call: &RawCall) -> String {
@@ -96,6 +130,7 @@ fn counterexample(why: &Counterexample) -> Json {
         "key": why.key.as_ref().map(ToString::to_string), "call": why.call.0, "states": why.states, "states_in_all": why.states_in_all,
         "open": why.open.iter().map(|id| id.0).collect::<Vec<_>>(), "why": why.why,
         "minimal": why.minimal.iter().map(|id| id.0).collect::<Vec<_>>(), "one_minimal": why.one_minimal, "whatever_became_of": why.relaxed,
+        "about": why.about.iter().map(ToString::to_string).collect::<Vec<_>>(), "from": why.from,
     })
 }
 
@@ -116,9 +151,12 @@ fn print_counterexample(why: &Counterexample, history: Option<&RawHistory>) {
     if let Some(history) = history.filter(|_| !why.minimal.is_empty()) {
         let whatever = if why.relaxed > 0 { format!(", whatever became of {} others", why.relaxed) } else { String::new() };
         let more = if why.one_minimal { "" } else { " (perhaps not all of them are needed: looking for less was ended)" };
+        let about: Vec<String> = why.about.iter().map(ToString::to_string).collect();
+        let about = if about.is_empty() { String::new() } else { format!(", as far as they are about {}", about.join(", ")) };
+        let from = if why.from.is_empty() { String::new() } else { format!(", from {}", why.from.join(" or ")) };
         match why.minimal.len() {
-            1 => println!("\nThis call alone has no order{whatever}:\n"),
-            n => println!("\nThese {n} calls alone have no order{whatever}{more}:\n"),
+            1 => println!("\nThis call alone has no order{about}{from}{whatever}:\n"),
+            n => println!("\nThese {n} calls alone have no order{about}{from}{whatever}{more}:\n"),
         }
         print!("{}", lanes(history, &why.minimal, said));
     }
