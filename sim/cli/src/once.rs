@@ -127,8 +127,14 @@ fn run_and_judge(plan: &Scenario, stop_at: Option<StopAt>, systems: &Systems) ->
     let looked_on = onlooker.map_or(Duration::ZERO, Onlooker::end);
     let judging = squall_world::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();
-    let judged_by =
-        Judging { scenario: &plan.name, seed: &seed, nodes: plan.cluster.size(), sometimes: &plan.sometimes, checkers: &plan.checkers };
+    let judged_by = Judging {
+        scenario: &plan.name,
+        seed: &seed,
+        nodes: plan.cluster.size(),
+        sometimes: &plan.sometimes,
+        checkers: &plan.checkers,
+        canary: plan.expect.checker(),
+    };
     let mut report = RunReport::judge(&judged_by, &run.history, &run.digest);
     if run.overflowed {
         report.verdicts.push(("history", Verdict::Unknown("the history had to be cut off: it was too long".into())));

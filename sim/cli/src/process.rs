@@ -49,10 +49,11 @@ const STDERR_MAX: usize = 8 << 10;
 
 /// Runs a command to its end, or to its limits.
 pub(crate) fn run(command: &mut Command, limits: Limits, interrupted: &AtomicBool) -> io::Result<Output> {
-    // A Ctrl-C on the terminal is for the sweep: it ends its children itself, and knows why they ended.
+    // A Ctrl-C on the terminal is for the sweep: it ends its children itself, and knows why they ended. Where the sweep dies without a
+    // word (SIGKILL), the pipe to the child's standard input closes, and the child ends by itself ([`end_with_parent`]).
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let child = Arc::new(Mutex::new(child));
     let finished = AtomicBool::new(false);
@@ -81,6 +82,14 @@ pub(crate) fn run(command: &mut Command, limits: Limits, interrupted: &AtomicBoo
         let ended = killed.unwrap_or_else(by_itself);
         Ok(Output { ended, stdout, stderr })
     })
+}
+
+/// From now on this process ends when its standard input does: whoever started it holds the other end, and is gone.
+pub(crate) fn end_with_parent() {
+    std::thread::spawn(|| {
+        _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        std::process::exit(crate::Exit::Interrupted as i32);
+    });
 }
 
 fn locked(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {

@@ -145,7 +145,7 @@ fn a_fault_that_finds_nobody_is_said() {
         3,
         "  - { id: too-early, at: 0s, kill: { target: leader, restart_after: 1s } }\n  - { at: 2s, pause: { target: leader, for: 1s } }\n",
     );
-    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], checkers: &[] };
+    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], checkers: &[], canary: None };
     let report = squall_report::RunReport::judge(&judging, &history, "");
     assert_eq!(report.missed.iter().collect::<Vec<_>>(), ["too-early"]);
     let text = squall_report::text(&report);

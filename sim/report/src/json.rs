@@ -5,5 +5,5 @@ use crate::{Format, Record, RunReport};
 pub(crate) const FORMAT: Format = Format { name: "json", about: "one JSON object on one line, for programs", write };
 
 fn write(r: &RunReport) -> String {
-    Record::of(r, r.met.unwrap_or(r.verdict() == "valid")).to_line()
+    Record::of(r, r.canary.as_deref()).to_line()
 }

@@ -1,6 +1,6 @@
 //! `junit`: what CI servers read. One suite a scenario, one case a seed.
 
-use crate::{Ending, Sweep};
+use crate::{Ending, Meaning, Sweep};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 
@@ -30,15 +30,11 @@ pub fn junit(sweep: &Sweep) -> String {
         }
         for record in runs {
             let why: String = record.reasons.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
-            let of_a_canary = selected.canary.is_some();
             let kind = match record.verdict {
-                Ending::Valid => None,
-                Ending::Invalid | Ending::Unknown if of_a_canary => None,
-                Ending::Invalid => Some(NonSuccessKind::Failure),
-                Ending::Unknown | Ending::Crashed | Ending::TimedOut | Ending::OutOfMemory | Ending::NonDeterministic => {
-                    Some(NonSuccessKind::Error)
-                }
+                Ending::Invalid => NonSuccessKind::Failure,
+                _ => NonSuccessKind::Error,
             };
+            let kind = (record.meaning() == Meaning::Failed).then_some(kind);
             let mut status = TestCaseStatus::success();
             if let Some(kind) = kind {
                 status = TestCaseStatus::non_success(kind);

@@ -16,7 +16,7 @@ pub use github::{annotations, summary};
 pub use junit::junit;
 pub use model::{Judging, Latency, OpCounts, RunReport};
 pub use overview::overview;
-pub use record::{Ending, FORMAT as RECORD_FORMAT, Record, fingerprint};
+pub use record::{Canary, Ending, FORMAT as RECORD_FORMAT, Meaning, Record, fingerprint};
 pub use recovery::Recovery;
 pub use story::{node_log, state_at};
 pub use sweep::{Group, Selected, Sweep};

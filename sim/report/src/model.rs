@@ -52,6 +52,8 @@ pub struct Judging<'p> {
     pub sometimes: &'p [Event],
     /// The checkers that judge; empty: every one that applies.
     pub checkers: &'p [String],
+    /// The checker that is expected to fail, if one is.
+    pub canary: Option<&'p str>,
 }
 
 /// One run, judged.
@@ -93,8 +95,8 @@ pub struct RunReport {
     pub recovery: Recovery,
     /// Of the CPU seconds, how many the checkers took.
     pub checking_s: f64,
-    /// Whether that is what the scenario expects, once somebody has said so.
-    pub met: Option<bool>,
+    /// The checker that the scenario expects to fail, if it does.
+    pub canary: Option<String>,
     /// Pictures of the violations, one for each checker that found one.
     pub pictures: Vec<String>,
 }
@@ -150,7 +152,7 @@ impl RunReport {
             cpu_s: 0.0,
             rss_mb: 0.0,
             replay: None,
-            met: None,
+            canary: plan.canary.map(str::to_string),
             latency: latency(took),
             leaderless_s: leaderless(history).as_secs_f64(),
             recovery: Recovery::of(history),

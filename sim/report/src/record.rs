@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use squall_checker::Verdict;
 use std::collections::BTreeMap;
 
-/// The version of the record's format.
-pub const FORMAT: u32 = 1;
+/// The version of the record's format. In 1, `met` was false of every run of a canary that was not caught.
+pub const FORMAT: u32 = 2;
 
 /// How a run ended, as far as a sweep can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,6 +30,15 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// How a judged run ended.
+    pub fn of(r: &RunReport) -> Ending {
+        match r.verdict() {
+            "valid" => Ending::Valid,
+            "invalid" => Ending::Invalid,
+            _ => Ending::Unknown,
+        }
+    }
+
     /// The word.
     pub fn word(self) -> &'static str {
         match self {
@@ -40,6 +49,31 @@ impl Ending {
             Ending::TimedOut => "timed-out",
             Ending::OutOfMemory => "out-of-memory",
             Ending::NonDeterministic => "non-deterministic",
+        }
+    }
+}
+
+/// What a run means to whoever asked for it. The one place where that is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It is as it should be. Of a canary: nothing is found yet, and another seed may.
+    Met,
+    /// The canary's checker has found it.
+    Caught,
+    /// It is a failure.
+    Failed,
+}
+
+impl Meaning {
+    /// `canary`: whether its scenario expects a violation, and if so, whether the checker that it names found one.
+    pub fn of(ending: Ending, canary: Option<bool>) -> Meaning {
+        match (ending, canary) {
+            // Without a verdict nobody was caught, and nothing was met.
+            (Ending::Crashed | Ending::TimedOut | Ending::OutOfMemory | Ending::NonDeterministic, _) => Meaning::Failed,
+            (Ending::Valid | Ending::Unknown | Ending::Invalid, Some(true)) => Meaning::Caught,
+            (Ending::Valid | Ending::Unknown | Ending::Invalid, Some(false)) => Meaning::Met,
+            (Ending::Valid, None) => Meaning::Met,
+            (Ending::Unknown | Ending::Invalid, None) => Meaning::Failed,
         }
     }
 }
@@ -55,8 +89,11 @@ pub struct Record {
     pub seed: String,
     /// How it ended.
     pub verdict: Ending,
-    /// Whether that is what the scenario expects (a canary's run that finds nothing does not).
+    /// Whether this run is no failure. A canary's run that finds nothing is none: what counts is that one of its seeds does.
     pub met: bool,
+    /// Of a canary: the checker that is to find it, and whether it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Each checker's word.
     pub checkers: BTreeMap<String, String>,
     /// Why, of each checker that did not say `valid`.
@@ -103,6 +140,15 @@ pub struct Record {
     pub kept: Option<String>,
 }
 
+/// What a canary's run was for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// The checker that is to find a violation.
+    pub checker: String,
+    /// Whether it did.
+    pub caught: bool,
+}
+
 fn rounded(x: f64) -> f64 {
     (x * 1000.0).round() / 1000.0
 }
@@ -123,8 +169,8 @@ pub(crate) fn fault_kind(id: &str) -> &str {
 }
 
 impl Record {
-    /// The record of a judged run.
-    pub fn of(r: &RunReport, met: bool) -> Record {
+    /// The record of a judged run; `canary`: the checker that its scenario expects to fail.
+    pub fn of(r: &RunReport, canary: Option<&str>) -> Record {
         let reason = |v: &Verdict| match v {
             Verdict::Valid => None,
             Verdict::Unknown(why) => Some(why.clone()),
@@ -134,16 +180,15 @@ impl Record {
         for id in r.faults.keys().filter(|id| *id != "heal") {
             *faults.entry(fault_kind(id).to_string()).or_default() += 1;
         }
+        let verdict = Ending::of(r);
+        let canary = canary.map(|checker| Canary { checker: checker.to_string(), caught: r.violated().contains(&checker) });
         Record {
             format: FORMAT,
             scenario: r.scenario.clone(),
             seed: r.seed.clone(),
-            verdict: match r.verdict() {
-                "valid" => Ending::Valid,
-                "invalid" => Ending::Invalid,
-                _ => Ending::Unknown,
-            },
-            met,
+            verdict,
+            met: Meaning::of(verdict, canary.as_ref().map(|c| c.caught)) != Meaning::Failed,
+            canary,
             checkers: r.verdicts.iter().map(|(name, v)| ((*name).to_string(), v.word().to_string())).collect(),
             reasons: r.verdicts.iter().filter_map(|(name, v)| Some(((*name).to_string(), reason(v)?))).collect(),
             fingerprint: fingerprint(&r.verdicts),
@@ -172,6 +217,7 @@ impl Record {
             seed: seed.to_string(),
             verdict,
             met: false,
+            canary: None,
             checkers: BTreeMap::new(),
             reasons: BTreeMap::from([("harness".to_string(), why)]),
             fingerprint: Some(format!("harness/{}", verdict.word())),
@@ -190,6 +236,11 @@ impl Record {
             recovery: Recovery::default(),
             kept: None,
         }
+    }
+
+    /// What it means to the sweep.
+    pub fn meaning(&self) -> Meaning {
+        Meaning::of(self.verdict, self.canary.as_ref().map(|c| c.caught))
     }
 
     /// Why, as the checker says that the fingerprint names.

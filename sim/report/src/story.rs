@@ -33,7 +33,10 @@ fn tell(saw: &Saw) -> String {
         }
         Saw::Role { term, role, .. } => format!("is {} of term {term}", role_word(*role)),
         Saw::Append { entries } => match (entries.first(), entries.last()) {
-            (Some(first), Some(last)) => format!("appends {}..={} (terms {}..={})", first.0, last.0, first.1, last.1),
+            (Some(first), Some(last)) => {
+                let terms = if first.1 == last.1 { format!("term {}", first.1) } else { format!("terms {} to {}", first.1, last.1) };
+                format!("appends {} ({terms})", span(first.0, last.0))
+            }
             _ => "appends nothing".to_string(),
         },
         Saw::Compacted { revision } => format!("has its store compacted up to revision {revision}"),
@@ -47,7 +50,7 @@ fn tell(saw: &Saw) -> String {
         Saw::Truncate { after } => format!("truncates its log after {}", after.map_or("the beginning".to_string(), |i| i.to_string())),
         Saw::Purge { upto, term } => format!("purges its log up to {upto} (term {term})"),
         Saw::Commit { index, term } => format!("commits {index} (term {term})"),
-        Saw::Apply { first, state } => format!("applies {first}..={}", first + (state.len() as u64).max(1) - 1),
+        Saw::Apply { first, state } => format!("applies {}", span(*first, first + (state.len() as u64).max(1) - 1)),
         Saw::SnapshotBuilt { index, term } => format!("has built a snapshot up to {index} (term {term})"),
         Saw::SnapshotInstalled { index, term, .. } => format!("has installed a snapshot up to {index} (term {term})"),
         Saw::Restored { index, term, .. } => format!("has restored a snapshot up to {index} (term {term})"),
@@ -66,6 +69,11 @@ fn tell(saw: &Saw) -> String {
     }
 }
 
+/// `5`, or `5 to 9`.
+fn span(first: u64, last: u64) -> String {
+    if first == last { first.to_string() } else { format!("{first} to {last}") }
+}
+
 fn role_word(role: Role) -> &'static str {
     match role {
         Role::Learner => "learner",
@@ -79,22 +87,49 @@ fn role_word(role: Role) -> &'static str {
 struct Node {
     up: bool,
     incarnation: u32,
-    role: Option<(u64, Role)>,
+    term: Option<u64>,
+    role: Option<Role>,
     last: Option<u64>,
     committed: Option<u64>,
     applied: Option<u64>,
 }
 
+/// A table with the state of every node of the run at a moment: of one that is down, the last that it told.
+pub(crate) fn node_table(history: &[Entry], at: SimTime) -> String {
+    let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
+    for entry in history {
+        if let What::Node { node, saw } = &entry.what {
+            let state = nodes.entry(*node).or_default();
+            if entry.t <= at {
+                follow(state, saw);
+            }
+        }
+    }
+    let mut table = tabled::builder::Builder::default();
+    table.push_record(["node", "", "role", "term", "log ends", "committed", "applied"]);
+    let number = |n: Option<u64>| n.map_or("-".to_string(), |n| n.to_string());
+    for (id, node) in &nodes {
+        let up = match (node.up, node.incarnation) {
+            (true, n) => format!("up, start {n}"),
+            (false, 0) => "not started yet".to_string(),
+            (false, _) => "down".to_string(),
+        };
+        let role = node.role.map_or("-", role_word);
+        let [term, last, committed, applied] = [node.term, node.last, node.committed, node.applied].map(number);
+        table.push_record([id.to_string(), up, role.to_string(), term, last, committed, applied]);
+    }
+    table.build().with(tabled::settings::Style::blank()).to_string()
+}
+
 /// Each node's state, the faults in force and the operations that are open at a moment of the run.
 pub fn state_at(history: &[Entry], at: SimTime) -> String {
-    let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
     let mut open: BTreeMap<OpId, String> = BTreeMap::new();
     for entry in history.iter().take_while(|e| e.t <= at) {
         match &entry.what {
             What::Invoke { client, op, ask } => _ = open.insert(*op, format!("{op} {client} {ask}, since {}", entry.t)),
             What::Ok { op, .. } | What::Fail { op, .. } | What::Info { op, .. } => _ = open.remove(op),
-            What::Node { node, saw } => follow(nodes.entry(*node).or_default(), saw),
-            What::Heard { .. }
+            What::Node { .. }
+            | What::Heard { .. }
             | What::Available { .. }
             | What::Effect { .. }
             | What::Event { .. }
@@ -103,15 +138,7 @@ pub fn state_at(history: &[Entry], at: SimTime) -> String {
             | What::End => {}
         }
     }
-    let mut table = tabled::builder::Builder::default();
-    table.push_record(["node", "", "role", "term", "log ends", "committed", "applied"]);
-    let number = |n: Option<u64>| n.map_or("-".to_string(), |n| n.to_string());
-    for (id, node) in &nodes {
-        let up = if node.up { format!("up, {}. start", node.incarnation) } else { "down".to_string() };
-        let (term, role) = node.role.map_or(("-".to_string(), "-"), |(term, role)| (term.to_string(), role_word(role)));
-        table.push_record([id.to_string(), up, role.to_string(), term, number(node.last), number(node.committed), number(node.applied)]);
-    }
-    let mut out = format!("at {at}\n\n{}\n\n", table.build().with(tabled::settings::Style::blank()));
+    let mut out = format!("at {at}\n\n{}\n\n", node_table(history, at));
     let bands = crate::timeline::bands(history, at, at);
     let infallible = "a String takes whatever is written";
     writeln!(out, "faults in force: {}", if bands.is_empty() { "none" } else { "" }).expect(infallible);
@@ -125,16 +152,19 @@ fn follow(node: &mut Node, saw: &Saw) {
     match saw {
         Saw::Booted { incarnation, .. } => *node = Node { up: true, incarnation: *incarnation, ..Default::default() },
         Saw::Stopped => (node.up, node.role) = (false, None),
-        Saw::Role { term, role, .. } => node.role = Some((*term, *role)),
+        Saw::Role { term, role, .. } => (node.term, node.role) = (Some(*term), Some(*role)),
+        Saw::Vote { term, .. } => node.term = node.term.max(Some(*term)),
         Saw::Append { entries } => node.last = entries.last().map(|mark| mark.0).or(node.last),
         Saw::Truncate { after } => node.last = *after,
         Saw::Purge { upto, .. } => node.last = node.last.max(Some(*upto)),
         Saw::Commit { index, .. } => node.committed = Some(*index),
         Saw::Apply { first, state } => node.applied = Some(first + (state.len() as u64).max(1) - 1),
-        Saw::SnapshotInstalled { index, .. } | Saw::Restored { index, .. } => node.applied = Some(*index),
+        Saw::SnapshotInstalled { index, .. } | Saw::Restored { index, .. } => {
+            node.applied = Some(*index);
+            (node.last, node.committed) = (node.last.max(Some(*index)), node.committed.max(Some(*index)));
+        }
         Saw::Refused { .. }
         | Saw::Panicked { .. }
-        | Saw::Vote { .. }
         | Saw::SnapshotBuilt { .. }
         | Saw::Members { .. }
         | Saw::Synced { .. }

@@ -1,7 +1,7 @@
 //! Many runs: counted, grouped by what is probably one bug, and said in a table.
 
 use crate::{
-    Ending, Record,
+    Ending, Meaning, Record,
     record::fault_kind,
     recovery::{Recovery, distributions},
 };
@@ -54,26 +54,16 @@ pub struct Group<'s> {
 const COLUMNS: usize = 100;
 
 /// A sweep of fewer seeds says nothing about `sometimes`.
-const SEEDS_FOR_SOMETIMES: usize = 20;
+pub(crate) const SEEDS_FOR_SOMETIMES: usize = 20;
 
 impl Sweep {
     fn of<'s>(&'s self, scenario: &'s str) -> impl Iterator<Item = &'s Record> + 's {
         self.records.iter().filter(move |r| r.scenario == scenario)
     }
 
-    /// Whether a run is a failure of the sweep: a canary's violations are what it is for.
-    fn is_failure(&self, record: &Record) -> bool {
-        let canary = self.selected.iter().any(|s| s.scenario == record.scenario && s.canary.is_some());
-        match record.verdict {
-            Ending::Valid => false,
-            Ending::Invalid | Ending::Unknown => !canary,
-            Ending::Crashed | Ending::TimedOut | Ending::OutOfMemory | Ending::NonDeterministic => true,
-        }
-    }
-
     /// The runs that failed.
     pub fn failures(&self) -> Vec<&Record> {
-        self.records.iter().filter(|r| self.is_failure(r)).collect()
+        self.records.iter().filter(|r| r.meaning() == Meaning::Failed).collect()
     }
 
     /// The canaries that did not fail by their checker.
@@ -87,15 +77,24 @@ impl Sweep {
     }
 
     fn silent_canaries(&self) -> impl Iterator<Item = &Selected> {
-        self.selected.iter().filter(|s| s.canary.is_some() && !self.of(&s.scenario).any(|r| r.met))
+        self.selected.iter().filter(|s| s.canary.is_some() && !self.of(&s.scenario).any(|r| r.meaning() == Meaning::Caught))
     }
 
     /// The events that never happened, although a scenario says that they do sometimes: (scenario, event).
     pub fn vacuous(&self) -> Vec<(&str, &str)> {
+        self.never_happened(|runs| runs >= SEEDS_FOR_SOMETIMES)
+    }
+
+    /// Those of scenarios whose runs are too few to judge by that.
+    pub fn not_yet(&self) -> Vec<(&str, &str)> {
+        self.never_happened(|runs| runs > 0 && runs < SEEDS_FOR_SOMETIMES)
+    }
+
+    fn never_happened(&self, counts: impl Fn(usize) -> bool) -> Vec<(&str, &str)> {
         let mut never = Vec::new();
         for s in &self.selected {
             let runs: Vec<&Record> = self.of(&s.scenario).filter(|r| matches!(r.verdict, Ending::Valid | Ending::Invalid)).collect();
-            if runs.len() < SEEDS_FOR_SOMETIMES {
+            if !counts(runs.len()) {
                 continue;
             }
             let happened = |event: &str| runs.iter().any(|r| r.events.get(event).copied().unwrap_or(0) > 0);
@@ -181,7 +180,7 @@ impl Sweep {
             }
         }
         for s in self.selected.iter().filter(|s| s.canary.is_some()) {
-            let Some((n, r)) = self.of(&s.scenario).enumerate().find(|(_, r)| r.met) else { continue };
+            let Some((n, r)) = self.of(&s.scenario).enumerate().find(|(_, r)| r.meaning() == Meaning::Caught) else { continue };
             let checker = s.canary.as_deref().unwrap_or_default();
             out.push_str(&format!("\n{}: failed by `{checker}`, as it must, at seed {} (run {})\n", s.scenario, r.seed, n + 1));
             if let Some(kept) = &r.kept {
@@ -209,6 +208,10 @@ impl Sweep {
         for (scenario, event) in self.vacuous() {
             out.push_str(&format!("\n{scenario}: `{event}` never happened, although the scenario says sometimes\n"));
         }
+        for (scenario, event) in self.not_yet() {
+            let runs = self.of(scenario).count();
+            out.push_str(&format!("\n{scenario}: `{event}` did not happen in {runs} runs (judged over {SEEDS_FOR_SOMETIMES} or more)\n"));
+        }
         for (what, all) in self.coverage() {
             if !all.is_empty() {
                 let all: Vec<String> = all.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
@@ -223,13 +226,23 @@ impl Sweep {
     /// One sentence.
     pub fn summary(&self) -> String {
         let (n, failed) = (self.records.len(), self.failures().len());
-        let cpu: f64 = self.records.iter().map(|r| r.cpu_s).sum();
+        // A canary is to fail: its runs say nothing of how seldom others do.
+        let sound = self.records.iter().filter(|r| r.canary.is_none()).count();
+        let cpu = self.records.iter().map(|r| r.cpu_s).sum::<f64>() + 0.0;
         let mut text = format!("{n} runs in {cpu:.1} CPU-seconds, {} made twice; ", self.rechecked);
         // The rule of three (Hanley and Lippman-Hand 1983).
-        match (failed, n) {
-            (0, 0) => text.push_str("nothing was run"),
-            (0, n) => text.push_str(&format!("none failed: under {:.2} % of seeds do (95 % bound)", (300.0 / n as f64).min(100.0))),
+        match (failed, sound) {
+            (0, 0) if n == 0 => text.push_str("nothing was run"),
+            (0, 0) => text.push_str("none failed"),
+            (0, sound) => {
+                let of = if sound == n { "none failed".to_string() } else { format!("none of the {sound} without a canary failed") };
+                text.push_str(&format!("{of}: under {:.2} % of seeds do (95 % bound)", (300.0 / sound as f64).min(100.0)));
+            }
             (failed, _) => text.push_str(&format!("{failed} failed")),
+        }
+        let canaries = self.selected.iter().filter(|s| s.canary.is_some()).count();
+        if canaries > 0 {
+            text.push_str(&format!("; {} of {canaries} canaries caught", canaries - self.silent_canaries().count()));
         }
         if let Some(why) = &self.cut_short {
             text.push_str(&format!("; cut short: {why}"));
@@ -245,7 +258,8 @@ impl Sweep {
         for s in &self.selected {
             let runs: Vec<&Record> = self.of(&s.scenario).collect();
             let count = |ending: Ending| runs.iter().filter(|r| r.verdict == ending).count();
-            let sum = |of: &dyn Fn(&Record) -> f64| runs.iter().map(|r| of(r)).sum::<f64>();
+            // An empty sum of floats is -0.
+            let sum = |of: &dyn Fn(&Record) -> f64| runs.iter().map(|r| of(r)).sum::<f64>() + 0.0;
             let mean = |of: &dyn Fn(&Record) -> f64| if runs.is_empty() { 0.0 } else { sum(of) / runs.len() as f64 };
             let judged = [Ending::Valid, Ending::Invalid, Ending::Unknown].map(count);
             let name = if s.canary.is_some() { format!("{} (canary)", s.scenario) } else { s.scenario.clone() };
@@ -292,8 +306,8 @@ impl Sweep {
                     "recovery": distributions(runs.iter().map(|r| &r.recovery)).into_iter().map(|(name, [n, p50, p90, max])| {
                         (name.to_string(), json!({ "n": n, "p50_s": p50, "p90_s": p90, "max_s": max }))
                     }).collect::<serde_json::Map<String, Value>>(),
-                    "sim_s": runs.iter().map(|r| r.sim_s).sum::<f64>(),
-                    "cpu_s": runs.iter().map(|r| r.cpu_s).sum::<f64>(),
+                    "sim_s": runs.iter().map(|r| r.sim_s).sum::<f64>() + 0.0,
+                    "cpu_s": runs.iter().map(|r| r.cpu_s).sum::<f64>() + 0.0,
                 })
             })
             .collect();

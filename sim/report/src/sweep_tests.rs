@@ -1,11 +1,11 @@
 //! Tables, groups, and strings that want to be markup.
 
 use super::*;
-use crate::{github, junit};
+use crate::{Canary, github, junit};
 
 fn record(scenario: &str, seed: &str, verdict: Ending, why: &str) -> Record {
     let mut record = Record::of_no_run(scenario, seed, verdict, why.to_string());
-    record.met = verdict == Ending::Valid;
+    record.met = record.meaning() != Meaning::Failed;
     if verdict == Ending::Invalid {
         record.fingerprint = Some("raft/election-safety".to_string());
     }
@@ -52,6 +52,9 @@ fn nothing_failed_gives_the_bound_and_says_what_never_happened() {
     assert_eq!(quiet.worst(), None);
     quiet.records.truncate(19);
     assert!(quiet.vacuous().is_empty(), "19 seeds say nothing");
+    assert!(quiet.text(false).contains("s: `leader-changed` did not happen in 19 runs (judged over 20 or more)"), "and that is told");
+    quiet.records.clear();
+    assert!(!quiet.text(true).contains("-0"), "{}", quiet.text(true));
 }
 
 #[test]
@@ -69,16 +72,40 @@ fn a_fault_that_never_found_anybody_is_named() {
 
 #[test]
 fn a_canary_must_fail_by_its_checker() {
+    let caught = |caught| Some(Canary { checker: "raft".into(), caught });
     let mut canary = sweep(vec![record("c", "0", Ending::Valid, ""), record("c", "1", Ending::Invalid, "x")]);
-    canary.records[0].met = false;
+    canary.records.iter_mut().for_each(|r| r.canary = caught(false));
     canary.selected[0].canary = Some("raft".into());
     assert_eq!((canary.mute_canaries().len(), canary.worst()), (0, Some(Ending::Unknown)), "it was not given all its seeds");
     assert!(canary.text(false).contains("given 2 of its 10 seeds: undecided"));
     canary.selected[0].seeds = 2;
     assert_eq!((canary.failures().len(), canary.mute_canaries().len(), canary.worst()), (0, 1, Some(Ending::Invalid)));
     assert!(canary.text(false).contains("a canary that did not fail by `raft` in 2 seeds"));
-    canary.records[1].met = true;
+    canary.records[1].canary = caught(true);
     assert_eq!((canary.mute_canaries().len(), canary.worst()), (0, None));
+    assert!(canary.summary().ends_with("none failed; 1 of 1 canaries caught"), "no bound by canaries: {}", canary.summary());
+    canary.records.push(Record { canary: caught(false), ..record("c", "2", Ending::Crashed, "boom") });
+    assert_eq!((canary.failures().len(), canary.worst()), (1, Some(Ending::Crashed)), "a crash finds nothing");
+    canary.records.push(record("s", "0", Ending::Valid, ""));
+    canary.records.remove(2);
+    assert!(canary.summary().contains("none of the 1 without a canary failed: under 100.00 %"), "{}", canary.summary());
+}
+
+#[test]
+fn what_a_run_means_is_decided_in_one_place() {
+    use Meaning::{Caught, Failed, Met};
+    for (ending, alone, uncaught, caught) in [
+        (Ending::Valid, Met, Met, Caught),
+        (Ending::Unknown, Failed, Met, Caught),
+        (Ending::Invalid, Failed, Met, Caught),
+        (Ending::Crashed, Failed, Failed, Failed),
+        (Ending::TimedOut, Failed, Failed, Failed),
+        (Ending::OutOfMemory, Failed, Failed, Failed),
+        (Ending::NonDeterministic, Failed, Failed, Failed),
+    ] {
+        let got = [None, Some(false), Some(true)].map(|canary| Meaning::of(ending, canary));
+        assert_eq!(got, [alone, uncaught, caught], "{ending:?}");
+    }
 }
 
 const HOSTILE: &str = "</script><b>|`x` ]]> <!-- & \"q\" 'a'\n::error::owned\r\n::set-output name=x::y %0A \u{1b}[31m\u{0}@everyone";

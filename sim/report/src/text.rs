@@ -1,6 +1,6 @@
 //! `text`: what a stranger understands.
 
-use crate::{Format, RunReport};
+use crate::{Format, RunReport, sweep::SEEDS_FOR_SOMETIMES};
 use squall_checker::Verdict;
 use std::fmt::Write as _;
 use tabled::{Table, builder::Builder, settings::Style};
@@ -48,6 +48,11 @@ fn write(r: &RunReport) -> String {
     writeln!(out, "faults      {fired} fired{idle}").expect(infallible);
     let events: Vec<String> = r.events.iter().map(|(event, n)| format!("{} {n}", event.name())).collect();
     writeln!(out, "events      {}", if events.is_empty() { "none".to_string() } else { events.join(", ") }).expect(infallible);
+    let silent: Vec<&str> = r.sometimes.iter().filter(|event| !r.events.contains_key(event)).map(|event| event.name()).collect();
+    if !silent.is_empty() {
+        writeln!(out, "sometimes   not in this run (judged over {SEEDS_FOR_SOMETIMES} seeds or more): {}", silent.join(", "))
+            .expect(infallible);
+    }
     writeln!(out, "cost        {:.2} CPU-seconds ({:.0} simulated seconds each), {:.0} MB", r.cpu_s, r.sim_s / r.cpu_s.max(1e-9), r.rss_mb)
         .expect(infallible);
     writeln!(out, "digest      {}", r.digest).expect(infallible);

@@ -8,26 +8,85 @@
 //! ```
 
 use squall_checker::Witness;
-use squall_history::{CompletedOp, EffectPhase, Entry, OpEnd, SimTime, View, What};
+use squall_history::{CompletedOp, EffectPhase, Entry, NodeId, OpEnd, Role, Saw, SimTime, View, What};
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 const WIDTH: usize = 56;
 const OPS_MAX: usize = 30;
 const BANDS_MAX: usize = 12;
 
-/// `None` when the witness names no operations.
+/// A picture of what a witness is about: its operations; or, where it names none, what the nodes were at then.
 pub(crate) fn picture(history: &[Entry], witness: &Witness) -> Option<String> {
+    if witness.ops.is_empty() { Some(nodes(history, witness.at)) } else { operations(history, witness) }
+}
+
+/// How much of the time before a violation is shown.
+const BEFORE: Duration = Duration::from_secs(2);
+
+/// Who led, stood for election, ran or was down before a moment, the faults of that time, and every node's state then.
+fn nodes(history: &[Entry], at: SimTime) -> String {
+    let first = SimTime(at.0.saturating_sub(BEFORE.as_nanos() as u64));
+    let scale = Scale { first, last: at.max(first + Duration::from_millis(1)) };
+    let mut lanes: BTreeMap<NodeId, (Vec<char>, usize, char)> = BTreeMap::new();
+    for entry in history.iter().take_while(|entry| entry.t <= at) {
+        let What::Node { node, saw } = &entry.what else { continue };
+        let mark = match saw {
+            Saw::Booted { .. } | Saw::Role { role: Role::Follower | Role::Learner, .. } => '·',
+            Saw::Stopped => 'x',
+            Saw::Role { role: Role::Leader, .. } => 'L',
+            Saw::Role { role: Role::Candidate, .. } => 'C',
+            _ => continue,
+        };
+        let column = scale.column(entry.t);
+        let (lane, from, before) = lanes.entry(*node).or_insert_with(|| (vec![' '; WIDTH], 0, ' '));
+        if *from < column {
+            lane[*from..column].fill(*before);
+        }
+        // What lasted less than a column is seen all the same.
+        if !(entry.t >= first && matches!(lane[column], 'L' | 'C')) {
+            lane[column] = mark;
+        }
+        (*from, *before) = (if entry.t < first { column } else { column + 1 }.min(WIDTH), mark);
+    }
+    let mut out = axis(first, scale.last);
+    for (node, (mut lane, from, mark)) in lanes {
+        lane[from..].fill(mark);
+        out.push_str(&format!("  {:26}  {}\n", node.to_string(), lane.into_iter().collect::<String>()));
+    }
+    write_bands(&mut out, history, &scale);
+    out.push_str("\n  L leads   C stands for election   · runs   x is down\n\n");
+    out.push_str(&crate::story::node_table(history, at));
+    out.push('\n');
+    out
+}
+
+fn label(text: String) -> String {
+    if text.chars().count() > 26 { text.chars().take(25).chain(['…']).collect() } else { text }
+}
+
+fn axis(first: SimTime, last: SimTime) -> String {
+    let (left, right) = (first.to_string(), last.to_string());
+    format!("  {:26}  {left}{}{right}\n", "", " ".repeat(WIDTH.saturating_sub(left.len() + right.len())))
+}
+
+fn write_bands(out: &mut String, history: &[Entry], scale: &Scale) {
+    let bands = bands(history, scale.first, scale.last);
+    for (fault, text, from, to) in bands.iter().take(BANDS_MAX) {
+        out.push_str(&format!("  {:26}  {}  {}\n", label(fault.clone()), scale.band(*from, *to), label(text.clone())));
+    }
+    if bands.len() > BANDS_MAX {
+        out.push_str(&format!("  ... and {} more faults\n", bands.len() - BANDS_MAX));
+    }
+}
+
+fn operations(history: &[Entry], witness: &Witness) -> Option<String> {
     let ops: Vec<CompletedOp> = View::new(history).ops().iter().filter(|op| witness.ops.contains(&op.id)).cloned().collect();
     let first = ops.iter().map(|op| op.invoked).min()?;
     let ended = |op: &CompletedOp| if let OpEnd::Ok(at, _) | OpEnd::Fail(at) = op.end { at } else { SimTime(0) };
     let last = ops.iter().map(ended).max()?.max(witness.at).max(first + Duration::from_millis(1));
     let scale = Scale { first, last };
 
-    let label = |text: String| if text.chars().count() > 26 { text.chars().take(25).chain(['…']).collect() } else { text };
-    let mut out = String::new();
-    let (left, right) = (first.to_string(), last.to_string());
-    let gap = WIDTH.saturating_sub(left.len() + right.len());
-    writeln!(out, "  {:26}  {left}{}{right}", "", " ".repeat(gap)).ok()?;
+    let mut out = axis(first, last);
     for op in ops.iter().take(OPS_MAX) {
         let (to, answer) = match &op.end {
             OpEnd::Ok(at, output) => (*at, output.to_string()),
@@ -40,13 +99,7 @@ pub(crate) fn picture(history: &[Entry], witness: &Witness) -> Option<String> {
     if ops.len() > OPS_MAX {
         writeln!(out, "  ... and {} more operations", ops.len() - OPS_MAX).ok()?;
     }
-    let bands = bands(history, first, last);
-    for (fault, text, from, to) in bands.iter().take(BANDS_MAX) {
-        writeln!(out, "  {:26}  {}  {}", label(fault.clone()), scale.band(*from, *to), label(text.clone())).ok()?;
-    }
-    if bands.len() > BANDS_MAX {
-        writeln!(out, "  ... and {} more faults", bands.len() - BANDS_MAX).ok()?;
-    }
+    write_bands(&mut out, history, &scale);
     Some(out)
 }
 
@@ -139,6 +192,27 @@ pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nodes_before_a_violation_are_drawn_however_close_their_changes_are() {
+        let role = |ms: u64, node, role| Entry {
+            t: SimTime(ms * 1_000_000),
+            what: What::Node { node: NodeId(node), saw: Saw::Role { term: 2, role, leader: None } },
+        };
+        let history = [
+            role(100, 1, Role::Follower),
+            role(3_000, 2, Role::Candidate),
+            role(3_001, 2, Role::Leader),
+            role(3_990, 1, Role::Candidate),
+            role(3_999, 1, Role::Leader),
+            role(4_000, 2, Role::Follower),
+        ];
+        let shown = nodes(&history, SimTime(4_000_000_000));
+        let lanes: Vec<&str> = shown.lines().skip(1).take(2).collect();
+        assert!(lanes[0].starts_with("  n1") && lanes[0].contains("·····") && lanes[0].ends_with('L'), "{shown}");
+        assert!(lanes[1].starts_with("  n2") && lanes[1].contains("LLLLL"), "{shown}");
+        assert!(shown.contains("n1     ") && shown.contains("leader"), "{shown}");
+    }
 
     #[test]
     fn a_band_names_everybody_whom_its_fault_hits_and_ends_with_the_last() {

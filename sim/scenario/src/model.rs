@@ -289,6 +289,16 @@ pub enum Expect {
     },
 }
 
+impl Expect {
+    /// The checker that is to find a violation; `None` where none is expected.
+    pub fn checker(&self) -> Option<&str> {
+        match self {
+            Expect::Valid => None,
+            Expect::Violation { checker, .. } => Some(checker),
+        }
+    }
+}
+
 /// What a scenario is worth: with this change it must fail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bites {

@@ -1,7 +1,7 @@
 //! `squall replay`: a plan, run again exactly.
 
 use super::{
-    run::{Output, finish_one, parting},
+    run::{Asked, Output, finish_one, parting},
     shrink::{load_plan, plan_path},
 };
 use crate::{
@@ -63,18 +63,21 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
             }
         });
     }
-    let (exit, run) = finish_one(&plan, None, systems, &args.output, Some(format!("squall replay {}", path.display())))?;
-    if let Some(kept) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten()
-        && !is_run_of(&run, &kept, &args.plan)?
-    {
-        let digest = kept.0;
-        let text = format!("this is not the run of {}: its digest was {digest}", args.plan.display());
-        match other_code {
-            Some(_) => eprintln!("warning: {text}"),
-            None => return Err(Failure::NonDeterminism(format!("{text}, and the code is the same"))),
+    let mut another = None;
+    let compare = |run: &Run| {
+        let Some(kept) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten() else { return Ok(None) };
+        if is_run_of(run, &kept, &args.plan)? {
+            return Ok(None);
         }
+        another = Some(format!("this is not the run of {}: its digest was {}", args.plan.display(), kept.0));
+        Ok(another.as_ref().map(|text| format!("ANOTHER RUN  {text}; what follows is about the plan as this code runs it")))
+    };
+    let replay = Some(format!("squall replay {}", path.display()));
+    let (exit, _) = finish_one(&plan, None, systems, &args.output, replay, Asked::Valid, compare)?;
+    match another {
+        Some(text) if other_code.is_none() => Err(Failure::NonDeterminism(format!("{text}, and the code is the same"))),
+        _ => Ok(exit),
     }
-    Ok(exit)
 }
 
 /// Whether a run is the one that was kept, as far as both of them go.

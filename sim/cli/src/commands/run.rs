@@ -7,6 +7,7 @@ use crate::{
     once::{Judged, Loaded, decisive, load, run_until},
 };
 use squall_history::{Entry, Event, to_line, write_jsonl};
+use squall_report::{Ending, Meaning, RunReport};
 use squall_scenario::{Expect, Scenario, plan};
 use squall_world::Run;
 use std::{
@@ -86,21 +87,29 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     }
     match &args.seeds {
         Some(seeds) => many(&scenario, &source, seeds.clone(), args, systems),
-        None => finish_one(&plan(&scenario, args.seed.unwrap_or(0)), Some(&source), systems, &args.output, None).map(|(exit, _)| exit),
+        None => finish_one(&plan(&scenario, args.seed.unwrap_or(0)), Some(&source), systems, &args.output, None, Asked::AsExpected, |_| {
+            Ok(None)
+        })
+        .map(|(exit, _)| exit),
     }
 }
 
 /// Runs one plan, shows and keeps what is to be shown and kept. `replay`: how to run it again, when
-/// its plan is in a file already. Answers the run, too.
+/// its plan is in a file already; `first`: what is to be said before its report. Answers the run, too.
 pub(crate) fn finish_one(
     plan: &Scenario,
     source: Option<&str>,
     systems: &Systems,
     output: &Output,
     replay: Option<String>,
+    asked: Asked,
+    first: impl FnOnce(&Run) -> Result<Option<String>, Failure>,
 ) -> Result<(Exit, Run), Failure> {
     let mut judged = output.once(plan, systems)?;
-    judged.report.met = Some(met(&plan.expect, &judged) == Exit::Ok);
+    // What makes the report another one than the reader takes it for is said before it.
+    if let Some(line) = first(&judged.run)? {
+        if output.json { eprintln!("{line}") } else { println!("{line}\n") }
+    }
     if let Some(path) = &output.history {
         let mut file = BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
@@ -119,7 +128,7 @@ pub(crate) fn finish_one(
     if output.recheck {
         recheck(plan, &judged, output, systems)?;
     }
-    Ok((met(&plan.expect, &judged), judged.run))
+    Ok((exit_of(&judged.report, asked), judged.run))
 }
 
 /// The same plan once more must be the same run.
@@ -156,16 +165,25 @@ fn kept(plan: &Scenario, source: Option<&str>, judged: &Judged, reports: &Path) 
     }
 }
 
-/// Whether a run met what its scenario expects.
-pub(crate) fn met(expect: &Expect, judged: &Judged) -> Exit {
-    let report = &judged.report;
-    match (expect, report.verdict()) {
-        (Expect::Valid, "valid") => Exit::Ok,
-        (Expect::Valid, "invalid") => Exit::Violation,
-        (Expect::Valid, _) => Exit::Inconclusive,
-        // A single run of a canary may well pass: what counts is that it fails within so many seeds.
-        (Expect::Violation { checker, .. }, _) if report.violated().contains(&checker.as_str()) => Exit::Ok,
-        (Expect::Violation { .. }, _) => Exit::Violation,
+/// What a single run is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Whether it is what its scenario expects.
+    AsExpected,
+    /// Whether it is valid: somebody looks at a run again, whatever is expected of it.
+    Valid,
+}
+
+/// The exit code of a single run.
+fn exit_of(report: &RunReport, asked: Asked) -> Exit {
+    let ending = Ending::of(report);
+    let canary = report.canary.as_deref().filter(|_| asked == Asked::AsExpected);
+    match (Meaning::of(ending, canary.map(|checker| report.violated().contains(&checker))), ending) {
+        // Of a single run nobody knows whether another seed would have caught it.
+        (Meaning::Met, _) if canary.is_some() => Exit::Violation,
+        (Meaning::Met | Meaning::Caught, _) => Exit::Ok,
+        (Meaning::Failed, Ending::Unknown) => Exit::Inconclusive,
+        (Meaning::Failed, _) => Exit::Violation,
     }
 }
 
@@ -228,8 +246,9 @@ fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &A
         );
     }
     let silent: Vec<&str> = scenario.sometimes.iter().filter(|e| !totals.events.contains_key(e)).map(|e| e.name()).collect();
-    if !silent.is_empty() && totals.runs >= 20 {
-        eprintln!("never happened, although the scenario says sometimes: {}", silent.join(", "));
+    if !silent.is_empty() {
+        let few = if totals.runs >= 20 { "" } else { " (too few runs to judge by: 20 are needed)" };
+        eprintln!("never happened in {} runs, although the scenario says sometimes: {}{few}", totals.runs, silent.join(", "));
     }
     Ok(match (bites, found) {
         (false, None) => Exit::Ok,
@@ -270,19 +289,17 @@ fn one_of_many(plan: &Scenario, source: &str, seed: u64, args: &Args, systems: &
     if args.output.json {
         println!("{}", squall_report::json(report));
     }
+    let ending = Ending::of(report);
     // A canary's search goes on until the checker that it names has found it.
-    let violation = match &plan.expect {
-        Expect::Valid => report.verdict() == "invalid",
-        Expect::Violation { checker, .. } => report.violated().contains(&checker.as_str()),
-    };
-    let undecided = report.verdict() == "unknown" && plan.expect == Expect::Valid;
-    if !violation && !undecided {
+    let meaning = Meaning::of(ending, plan.expect.checker().map(|checker| report.violated().contains(&checker)));
+    if meaning == Meaning::Met {
         return false;
     }
+    let violation = ending != Ending::Unknown || meaning == Meaning::Caught;
     let names = judged.report.violated().join(", ");
     let replay = kept(plan, Some(source), &judged, &args.output.reports);
     let text = format!("seed {seed}: {} ({names}) after {:.1} CPU-seconds\n  {replay}", report.verdict(), totals.cpu_s);
-    let exit = met(&plan.expect, &judged);
+    let exit = exit_of(&judged.report, Asked::AsExpected);
     totals.worst.insert(seed, (violation, exit, text));
     violation
 }

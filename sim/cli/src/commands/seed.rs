@@ -2,14 +2,13 @@
 
 use crate::{
     Exit, Systems,
-    commands::run::met,
     failure::Failure,
     keep::{keep, place},
     once::{Loaded, load, run_once},
 };
 use squall_history::write_jsonl;
-use squall_report::{Ending, Record};
-use squall_scenario::{Expect, plan};
+use squall_report::{Meaning, Record};
+use squall_scenario::plan;
 use std::{fs, io::Write as _, path::PathBuf};
 
 #[derive(clap::Args)]
@@ -23,12 +22,18 @@ pub(crate) struct Args {
     /// Where the run is kept if it fails
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// End when standard input does: the sweep is gone then
+    #[arg(long)]
+    ends_with_parent: bool,
     /// Where the history goes
     #[arg(long)]
     history: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    if args.ends_with_parent {
+        crate::process::end_with_parent();
+    }
     let Loaded { scenario, source } = load(&args.scenario, &args.bug, systems)?;
     let plan = plan(&scenario, args.seed.unwrap_or(0));
     let judged = run_once(&plan, systems)?;
@@ -36,12 +41,9 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         let mut file = std::io::BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
-    let mut record = Record::of(&judged.report, met(&plan.expect, &judged) == Exit::Ok);
-    let worth_keeping = match plan.expect {
-        Expect::Valid => record.verdict != Ending::Valid,
-        // What a canary is for.
-        Expect::Violation { .. } => record.met,
-    };
+    let mut record = Record::of(&judged.report, plan.expect.checker());
+    // A canary's violation is what it is for.
+    let worth_keeping = record.meaning() != Meaning::Met;
     if let Some(dir) = args.keep.as_ref().filter(|_| worth_keeping) {
         let dir = place(dir, &plan);
         // The verdict stands, whether it can be kept or not.

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) use select::files;
 use select::{Item, Selection};
 use squall_history::read_jsonl;
-use squall_report::{Ending, Record, Sweep};
+use squall_report::{Canary, Ending, Meaning, Record, Sweep};
 use state::{Asked, State};
 use std::{
     collections::BTreeMap,
@@ -177,7 +177,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         }
     };
     let selection = Selection::new(&asked, systems)?;
-    state.count(&selection);
+    state.count();
     if asked.seeds.1 - asked.seeds.0 > SEEDS_MAX {
         return Err(Failure::Usage(format!("a sweep has at most {SEEDS_MAX} seeds: give it parts")));
     }
@@ -320,7 +320,7 @@ impl Running<'_> {
             {
                 let state = self.state.lock().expect("no panic under this lock");
                 // A canary needs to fail once.
-                if state.has(item) || (item.canary && state.canary_has_failed(&item.scenario)) {
+                if state.has(item) || (item.canary.is_some() && state.canary_has_failed(&item.scenario)) {
                     continue;
                 }
             }
@@ -377,13 +377,14 @@ impl Running<'_> {
         let why = format!("the same plan gave two runs, {} and {}; {parting}", first.digest, again.digest);
         let mut record = Record::of_no_run(&item.scenario, &item.seed_text(), Ending::NonDeterministic, why);
         record.reasons.extend(first.reasons);
+        record.canary = first.canary;
         record.kept = Some(kept.display().to_string());
         record
     }
 
     fn child(&self, item: &Item, history: Option<&PathBuf>) -> Result<Option<Record>, Failure> {
         let mut command = Command::new(&self.own);
-        command.arg("seed").arg(&item.path).arg("--keep").arg(&self.dir);
+        command.arg("seed").arg(&item.path).arg("--ends-with-parent").arg("--keep").arg(&self.dir);
         if let Some(seed) = item.seed {
             command.arg("--seed").arg(seed.to_string());
         }
@@ -392,7 +393,10 @@ impl Running<'_> {
             command.arg("--history").arg(history);
         }
         let output = process::run(&mut command, self.limits, &self.interrupted).map_err(Failure::io(&item.path))?;
-        let none = |ending, why: String| Some(Record::of_no_run(&item.scenario, &item.seed_text(), ending, why));
+        let canary = item.canary.clone().map(|checker| Canary { checker, caught: false });
+        let none = |ending, why: String| {
+            Some(Record { canary: canary.clone(), ..Record::of_no_run(&item.scenario, &item.seed_text(), ending, why) })
+        };
         Ok(match output.ended {
             Ended::Interrupted => None,
             Ended::TimedOut => none(Ending::TimedOut, format!("it took longer than {:?}", self.limits.timeout)),
@@ -407,9 +411,8 @@ impl Running<'_> {
     }
 
     fn took(&self, item: &Item, record: Record) -> Result<(), Failure> {
-        let failed = !item.canary && record.verdict != Ending::Valid;
         let mut state = self.state.lock().expect("no panic under this lock");
-        if failed {
+        if record.meaning() == Meaning::Failed {
             let text = format!(
                 "{} seed {}: {} ({})",
                 item.scenario,
@@ -419,7 +422,7 @@ impl Running<'_> {
             );
             if self.plain { eprintln!("{text}") } else { self.bar.println(text) }
         }
-        state.add(record, self.selection)?;
+        state.add(record)?;
         let (done, failures) = (state.records.len(), state.failures);
         self.bar.set_position(done as u64);
         self.bar.set_message(format!("{failures} failed"));

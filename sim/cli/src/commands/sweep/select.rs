@@ -21,7 +21,8 @@ pub(super) struct Item {
     pub(super) seed: Option<u64>,
     /// The seed that a plan came from.
     plan_seed: String,
-    pub(super) canary: bool,
+    /// The checker that is to fail.
+    pub(super) canary: Option<String>,
 }
 
 impl Item {
@@ -118,7 +119,7 @@ impl Selection {
             scenario: scenario.name.clone(),
             seed,
             plan_seed: scenario.seed.clone().unwrap_or_default(),
-            canary: matches!(scenario.expect, Expect::Violation { .. }),
+            canary: scenario.expect.checker().map(str::to_string),
         };
         let (plans, scenarios): (Vec<_>, Vec<_>) = self.scenarios.iter().partition(|(_, s)| s.is_plan());
         items.extend(plans.into_iter().map(|plan| item(plan, None)));
@@ -154,7 +155,7 @@ impl Selection {
             if seeds == 0 || all.iter().any(|other| other.scenario == s.name) {
                 continue;
             }
-            let canary = if let Expect::Violation { checker, .. } = &s.expect { Some(checker.clone()) } else { None };
+            let canary = s.expect.checker().map(str::to_string);
             let sometimes = s.sometimes.iter().map(|e| e.name().to_string()).collect();
             let named = s.faults.iter().map(|f| f.id.clone().unwrap_or_else(|| f.fault.kind().to_string()));
             let drawn = s.swarm.iter().flat_map(|swarm| swarm.candidates()).map(|kind| kind.name.to_string());
@@ -164,9 +165,5 @@ impl Selection {
             all.push(Selected { scenario: s.name.clone(), canary, sometimes, faults, seeds });
         }
         all
-    }
-
-    pub(super) fn is_canary(&self, scenario: &str) -> bool {
-        self.scenarios.iter().any(|(_, s)| s.name == scenario && matches!(s.expect, Expect::Violation { .. }))
     }
 }

@@ -3,11 +3,11 @@
 //! A record is one write of one line. Whatever kills the sweep, at most the last line is torn, and a
 //! torn line is a run that was not done.
 
-use super::select::{Item, Selection};
+use super::select::Item;
 use crate::{failure::Failure, keep::SOURCE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use squall_report::{Ending, Record};
+use squall_report::{Meaning, Record};
 use std::{
     collections::BTreeSet,
     fs,
@@ -138,21 +138,21 @@ impl State {
     }
 
     /// Counts what an earlier process has done.
-    pub(super) fn count(&mut self, selection: &Selection) {
+    pub(super) fn count(&mut self) {
         let records = std::mem::take(&mut self.records);
-        records.iter().for_each(|record| self.note(record, selection));
+        records.iter().for_each(|record| self.note(record));
         self.records = records;
     }
 
-    fn note(&mut self, record: &Record, selection: &Selection) {
-        let canary = selection.is_canary(&record.scenario);
-        if canary && record.met {
-            self.bitten.insert(record.scenario.clone());
+    fn note(&mut self, record: &Record) {
+        match record.meaning() {
+            Meaning::Met => {}
+            Meaning::Caught => _ = self.bitten.insert(record.scenario.clone()),
+            Meaning::Failed => self.failures += 1,
         }
-        self.failures += usize::from(record.verdict != Ending::Valid && !canary);
     }
 
-    pub(super) fn add(&mut self, record: Record, selection: &Selection) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, record: Record) -> Result<(), Failure> {
         let mut line = record.to_line();
         line.push('\n');
         if let Err(e) = self.file.write_all(line.as_bytes()) {
@@ -161,7 +161,7 @@ impl State {
             return Err(Failure::io(&self.path)(e));
         }
         self.done.insert((record.scenario.clone(), record.seed.clone()));
-        self.note(&record, selection);
+        self.note(&record);
         self.records.push(record);
         Ok(())
     }
