@@ -28,7 +28,7 @@ fn json_has_the_promised_keys() {
     let dir = tempfile::tempdir().unwrap();
     let out = squall(dir.path(), &["run", "--json", &scenario("tutorial/00-broken-store.yaml")]);
     let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-    assert_eq!(json["format"], 1);
+    assert_eq!(json["format"], 2);
     assert_eq!(json["scenario"], "00-broken-store");
     assert_eq!(json["verdict"], "invalid");
     assert_eq!(json["checkers"]["linearizable"], "invalid");

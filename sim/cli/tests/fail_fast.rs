@@ -60,8 +60,8 @@ fn a_stopped_run_is_the_beginning_of_the_whole_one() {
 
     // What was kept is replayed, whole, and nobody complains that it is another run.
     let kept = dir.path().join("reports/latest/watch-resume-off-by-one/0");
-    ends(&squall(dir.path(), &["replay", kept.to_str().unwrap()]), 0);
-    ends(&squall(dir.path(), &["replay", "--fail-fast", kept.to_str().unwrap()]), 0);
+    ends(&squall(dir.path(), &["replay", kept.to_str().unwrap()]), 1);
+    ends(&squall(dir.path(), &["replay", "--fail-fast", kept.to_str().unwrap()]), 1);
     // Unless it is.
     let file = kept.join("run.json");
     let text = std::fs::read_to_string(&file).unwrap();

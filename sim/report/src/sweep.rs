@@ -219,6 +219,10 @@ impl Sweep {
                 out.push_str(&wrapped(&all, COLUMNS - 2));
             }
         }
+        let canaries = self.selected.iter().filter(|s| s.canary.is_some()).count();
+        if canaries > 0 {
+            out.push_str(&format!("\n{} of {canaries} canaries caught\n", canaries - self.silent_canaries().count()));
+        }
         out.push_str(&format!("\n{}\n", self.summary()));
         printable(&out)
     }
@@ -235,14 +239,10 @@ impl Sweep {
             (0, 0) if n == 0 => text.push_str("nothing was run"),
             (0, 0) => text.push_str("none failed"),
             (0, sound) => {
-                let of = if sound == n { "none failed".to_string() } else { format!("none of the {sound} without a canary failed") };
+                let of = if sound == n { "none failed".to_string() } else { format!("none of {sound} failed") };
                 text.push_str(&format!("{of}: under {:.2} % of seeds do (95 % bound)", (300.0 / sound as f64).min(100.0)));
             }
             (failed, _) => text.push_str(&format!("{failed} failed")),
-        }
-        let canaries = self.selected.iter().filter(|s| s.canary.is_some()).count();
-        if canaries > 0 {
-            text.push_str(&format!("; {} of {canaries} canaries caught", canaries - self.silent_canaries().count()));
         }
         if let Some(why) = &self.cut_short {
             text.push_str(&format!("; cut short: {why}"));

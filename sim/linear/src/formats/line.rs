@@ -46,6 +46,11 @@ pub(super) fn read(text: &str, options: ReadOptions, logged: bool) -> Result<Raw
         };
         // Other lines of the same logger are about something else: `{:type :info ...}`.
         let Some((process, kind, call, rest)) = parts() else {
+            let mut words = rest.split_whitespace();
+            let begins = words.next().is_some_and(|process| process.parse::<i64>().is_ok());
+            if let Some(kind) = words.next().filter(|kind| begins && kind.starts_with(':') && Type::of(&kind[1..]).is_none()) {
+                return Err(bad(format!("`{kind}`: expected :invoke, :ok, :fail or :info")));
+            }
             if logged {
                 continue;
             }
