@@ -200,7 +200,7 @@ fn mistakes_say_what_to_do() {
     let (code, text) = check(dir.path(), "e.txt", "hello\n", &["--model", "register"]);
     assert!(code == 2 && text.contains("this is no history"), "{code} {text}");
     let (code, text) = check(dir.path(), "g.log", STALE, &["--model", "register", "--independent"]);
-    assert!(code == 2 && text.contains("they are for EDN; this is jepsen-log"), "{code} {text}");
+    assert!(code == 2 && text.contains("line 1: `1` is no `[key value]`, as --independent says that it is"), "{code} {text}");
     let (code, text) = told(squall(&["bench", "checker", "--ops", "5"]));
     assert!(code == 2 && text.contains("--generate"), "{code} {text}");
     let (code, text) = told(squall(&["check", "/no/such/file", "--model", "register"]));

@@ -84,7 +84,10 @@ fn value(text: &str, options: ReadOptions) -> Result<(Option<Value>, Value), Str
     if text.is_empty() || text.starts_with(':') {
         return Ok((None, Value::Nil));
     }
-    edn::one_value(text, options).map_err(|_| format!("`{text}` is no value: expected a number, nil or [from to]"))
+    edn::one_value(text, options).map_err(|why| match options.independent {
+        true => why,
+        false => format!("`{text}` is no value: expected a number, nil or [from to]"),
+    })
 }
 
 #[cfg(test)]
