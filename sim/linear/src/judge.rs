@@ -66,6 +66,9 @@ pub enum Found {
 /// How a model reads a call.
 pub type Parse<M> = fn(&RawCall, Reads) -> Parsed<<M as Model>::Input, <M as Model>::Output>;
 
+/// A key, its calls, and the models that it may be of.
+type Key<M> = (Option<Value>, Vec<CallOf<M>>, Vec<M>);
+
 /// What keys are given at first, in visits; each round gives eight times as much.
 const FIRST_TURN: u64 = 1 << 12;
 
@@ -99,8 +102,7 @@ pub fn judge<M: Model>(
     let remarks = if nil > 0 { vec![Remark { what, count: nil, line: None }] } else { vec![] };
     let number = keys.len().max(1);
     let judged = |verdict| Judged { calls, keys: number, verdict, remarks: remarks.clone() };
-    let mut left: Vec<(Option<Value>, Vec<CallOf<M>>, Vec<M>)> =
-        keys.into_iter().map(|(key, calls)| (key.clone(), calls, vec![])).collect();
+    let mut left: Vec<Key<M>> = keys.into_iter().map(|(key, calls)| (key.clone(), calls, vec![])).collect();
     left.iter_mut().for_each(|(key, calls, of)| *of = models(key.as_ref(), calls));
     left.sort_by_key(|(_, calls, _)| calls.len());
     let (mut orders, mut decided, mut turn) = (Vec::new(), 0, if left.len() > 1 { FIRST_TURN } else { u64::MAX });
