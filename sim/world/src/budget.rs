@@ -163,8 +163,9 @@ mod tests {
     #[test]
     fn what_may_be_destroyed_and_who_may_leave() {
         let (six, joint) = (vec![set(1..=6)], vec![set(1..=6), set(1..=7)]);
+        type Row<'r> = (&'r [Configuration], &'r [u64], &'r [u64], u64, bool, bool);
         #[rustfmt::skip]
-        let rows: &[(&[Configuration], &[u64], &[u64], u64, bool, bool)] = &[
+        let rows: &[Row<'_>] = &[
             (std::slice::from_ref(&six), &[1, 2], &[], 3, false, true),
             (&[vec![set(1..=7)]], &[1, 2], &[], 3, true, true),
             // 7 of them in all, and yet a third one would leave the first set without a quorum.
