@@ -52,7 +52,7 @@ pub(crate) async fn move_leader<E: Env>(replica: &Replica<E>, to: u64, patience:
     let term = replica.leads();
     replica.raft.trigger().transfer_leader(to).await.map_err(|e| Status::unavailable(format!("etcdserver: {e}")))?;
     if let Some(term) = term {
-        drop(E::spawn(step_down_if_stuck(replica.clone(), term, patience)));
+        drop(E::spawn(step_down_if_stuck(replica.clone(), term, to, patience)));
     }
     let handed_over = async {
         while replica.leader() != Some(to) {
@@ -65,13 +65,15 @@ pub(crate) async fn move_leader<E: Env>(replica: &Replica<E>, to: u64, patience:
 
 /// Whoever was asked to hand over serves nobody any more, and sends no heartbeats; openraft takes that back with the next term only. Where
 /// nobody is left to stand for election, since whoever was to take over is no voter any more and this is the only one, that never
-/// comes: the leader begins it itself, as if somebody had asked it for its vote.
-async fn step_down_if_stuck<E: Env>(replica: Replica<E>, term: u64, patience: Duration) {
+/// comes: the leader begins it itself, as if that one had asked it for its vote.
+async fn step_down_if_stuck<E: Env>(replica: Replica<E>, term: u64, to: u64, patience: Duration) {
     E::sleep(2 * patience).await;
     if replica.leads() == Some(term) {
         let last_log_id = replica.raft.data_metrics().borrow_watched().last_log;
-        let request = VoteRequest::new(VoteOf::<Types<E>>::new(term + 1, replica.id), last_log_id);
-        // It votes for itself, follows nobody, and stands for election when its time is up.
+        // Not for itself: openraft would take it for a leader whose election is under way, for ever. It follows nobody then, and stands
+        // for election when its time is up.
+        let vote = VoteOf::<Types<E>>::new(term + 1, to);
+        let request = VoteRequest { vote, last_log_id, leadership_transfer: true };
         _ = replica.raft.vote(request).await;
     }
 }

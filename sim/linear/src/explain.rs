@@ -150,7 +150,9 @@ pub fn why<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) ->
                     format!("after `{}`{doubt}, at {}, {next}", show(call), model.show_state(&after))
                 }
             };
-            if !others.contains(&text) {
+            // One that asks the very same is told of already.
+            let same = call.input == last.input && text.ends_with("cannot happen");
+            if !others.contains(&text) && !same {
                 others.push(text);
             }
         }

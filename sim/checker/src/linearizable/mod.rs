@@ -220,8 +220,13 @@ fn witness(key: &str, ops: &[CompletedOp], why: &Counterexample) -> Witness {
         details.push(format!("... and {} more", why.states_in_all - why.states.len()));
     }
     details.extend(why.why.iter().cloned());
-    if why.relaxed > 0 {
-        details.push(format!("whatever became of {} other operations", why.relaxed));
+    if !why.from.is_empty() {
+        details.push(format!("the operations shown begin when it held {}", why.from.join(" or ")));
+    }
+    match why.relaxed {
+        0 => {}
+        1 => details.push("whatever became of 1 other operation".to_string()),
+        n => details.push(format!("whatever became of {n} other operations")),
     }
     let answer = if let OpEnd::Ok(_, output) = &culprit.end { output.to_string() } else { String::new() };
     let at = if let OpEnd::Ok(at, _) = culprit.end { at } else { culprit.invoked };
