@@ -105,6 +105,10 @@ impl Server {
 
     async fn ask(&mut self, ask: Ask) -> String {
         let to = self.next();
+        // These are answered with the revision that the node itself has seen.
+        if self.clients.len() > 1 && matches!(ask, Ask::KeepAlive(_) | Ask::TimeToLive(_) | Ask::Leases) {
+            up_to_date(&to).await;
+        }
         let mut kv = KvClient::new(to.clone());
         let mut lease = LeaseClient::new(to.clone());
         let mut elections = ElectionClient::new(to.clone());

@@ -318,8 +318,9 @@ const LEASE_GRACE: Duration = Duration::from_secs(9);
 /// How often leases are looked at in the end.
 const LEASE_LOOK: Duration = Duration::from_secs(1);
 
-/// Reads every key once more, through client c1; each read is tried until it succeeds or time is up. Then
-/// looks at every lease until it is gone, or should be.
+/// Reads every key once more, through client c1; each read is tried until it succeeds or time is up, and time is never up
+/// before every member has been asked once: those that were let go may be up, and lead nobody. Then looks at every lease
+/// until it is gone, or should be.
 pub(crate) async fn final_reads(
     machine: &Arc<Machine>,
     system: Arc<dyn System>,
@@ -336,15 +337,18 @@ pub(crate) async fn final_reads(
     let ear = current.ear(machine);
     let progress = Arc::new(Mutex::new(progress));
     let session = Session { machine: machine.clone(), id: ClientId(1), progress, changed: Arc::default(), current };
+    let everybody = members.len() as u32;
     let (members, clock) = (members.clone(), machine.clone());
     let finished = Arc::new(Notify::new());
     let tell = finished.clone();
     machine.boot(host, |_| async move {
         let net = SimNet::current();
         let mut client = system.client(ClientContext { members, net, op_timeout: OP_TIMEOUT, ordinal: 1, ear });
+        let mut unasked = everybody;
         for key in left.keys {
             let read = Op::Get { key };
-            while session.perform(&mut *client, &read).await.is_none() && clock.now() < deadline {
+            while session.perform(&mut *client, &read).await.is_none() && (clock.now() < deadline || unasked > 0) {
+                unasked = unasked.saturating_sub(1);
                 SimEnv::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -366,7 +370,7 @@ pub(crate) async fn final_reads(
         Ok(())
     });
     // Bounded, should the client die: its panic is seen by the one who asked for the run.
-    let late = machine.sleep_until(deadline.max(machine.now()) + lives + PATIENCE * (count + 1));
+    let late = machine.sleep_until(deadline.max(machine.now()) + lives + PATIENCE * (count + everybody + 1));
     let (mut late, mut done) = (std::pin::pin!(late), std::pin::pin!(finished.notified()));
     std::future::poll_fn(|cx| match done.as_mut().poll(cx) {
         std::task::Poll::Ready(()) => std::task::Poll::Ready(()),
