@@ -5,7 +5,7 @@
 //! that is cut off alone is not seen here. Time in which nobody asks does not count.
 
 use crate::{Checker, Verdict};
-use squall_history::{SimTime, Until, View, What};
+use squall_history::{SimTime, Until, View, What, in_words};
 use std::time::Duration;
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -35,7 +35,12 @@ fn check(view: &View<'_>) -> Verdict {
         }
         before = entry.t;
         if served && in_vain > max_gap {
-            let text = format!("no operation succeeded for {in_vain:?} of asking, up to {}; at most {max_gap:?} was promised", entry.t);
+            let text = format!(
+                "no operation succeeded for {} of asking, up to {}; at most {} was promised",
+                in_words(in_vain),
+                entry.t,
+                in_words(max_gap)
+            );
             return Verdict::invalid("too-long-unavailable", entry.t, text);
         }
         match (&entry.what, until) {

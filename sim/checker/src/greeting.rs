@@ -16,7 +16,7 @@ fn check(view: &View<'_>) -> Verdict {
     for op in view.ops() {
         let (Op::Hello { name }, OpEnd::Ok(at, output)) = (&op.ask, &op.end) else { continue };
         if *output != (Output::Greeted { message: format!("Hello {name}") }) {
-            let summary = format!("{} said hello as {name:?}, and was told `{output}`", op.client);
+            let summary = format!("{} said hello as `{name}`, and was told `{output}`", op.client);
             return Verdict::Invalid(Box::new(Witness { kind: "not-by-name", summary, details: vec![], at: *at, ops: vec![op.id] }));
         }
     }

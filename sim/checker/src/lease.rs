@@ -13,6 +13,8 @@
 //! * **at once**: its keys go in one revision (where a watch tells of them).
 //! * **its keys**: whoever asks is told every key that was hung on it before, and none that was not.
 //!   (A real etcd answers that from its leader's memory, which a put that was acknowledged elsewhere may not have reached.)
+//! * **what is left**: whoever asks is not told less than what was promised, rounded down to whole seconds, nor more than its time to
+//!   live, nor more than what can be left of a renewal or of an earlier answer, while one leader stays.
 //! * **at last**: when nobody can have renewed it any more, and one leader stays, it is gone after its time
 //!   to live and a little.
 //!
@@ -21,7 +23,9 @@
 //! leases that are kept (those count as granted once, and may live longer).
 
 use crate::{Checker, Verdict, Witness};
-use squall_history::{CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What};
+use squall_history::{
+    CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What, in_words,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -69,6 +73,10 @@ struct Life {
     gone: Vec<Sign>,
     /// The first time that somebody asked for its end.
     end_asked: Option<SimTime>,
+    /// Each renewal that may have happened: asked, and the last moment at which it may have reached the server.
+    renewing: Vec<(SimTime, SimTime)>,
+    /// What somebody was told to be left, in seconds.
+    left: Vec<(Sign, u64)>,
     /// The last moment at which a renewal may have reached the server.
     renewable_until: SimTime,
     /// The revisions at which a watch told that one of its keys went.
@@ -103,7 +111,10 @@ fn lives(view: &View<'_>, ops: &[CompletedOp]) -> BTreeMap<LeaseId, Life> {
             (LeaseOp::KeepAlive { .. }, Some(Output::Lease(LeaseOutput::Renewed { ttl: 0 }))) => life.gone.extend(sign(op)),
             (LeaseOp::KeepAlive { .. }, Some(_)) => life.renewed.extend(sign(op)),
             (LeaseOp::TimeLeft { .. }, Some(Output::Lease(LeaseOutput::Left { ttl: -1, .. }))) => life.gone.extend(sign(op)),
-            (LeaseOp::TimeLeft { .. }, Some(_)) => life.alive.extend(sign(op)),
+            (LeaseOp::TimeLeft { .. }, Some(Output::Lease(LeaseOutput::Left { ttl, .. }))) => {
+                life.alive.extend(sign(op));
+                life.left.extend(sign(op).zip(u64::try_from(*ttl).ok()));
+            }
             (LeaseOp::Attach { lease, key, .. }, Some(_)) => {
                 life.alive.extend(sign(op));
                 owners.entry(key).or_insert((*lease, op.ended_at));
@@ -117,8 +128,14 @@ fn lives(view: &View<'_>, ops: &[CompletedOp]) -> BTreeMap<LeaseId, Life> {
                     life.gone.extend(sign(op).map(|s| Sign { asked: s.told, asked_at: s.told_at, ..s }));
                 }
             }
-            (LeaseOp::KeepAlive { .. }, OpEnd::Ok(at, _)) => life.renewable_until = life.renewable_until.max(*at),
-            (LeaseOp::KeepAlive { .. }, OpEnd::Open) => life.renewable_until = life.renewable_until.max(op.invoked + LATE),
+            (LeaseOp::KeepAlive { .. }, OpEnd::Ok(at, _)) => {
+                life.renewing.push((op.invoked, *at));
+                life.renewable_until = life.renewable_until.max(*at);
+            }
+            (LeaseOp::KeepAlive { .. }, OpEnd::Open) => {
+                life.renewing.push((op.invoked, op.invoked + LATE));
+                life.renewable_until = life.renewable_until.max(op.invoked + LATE);
+            }
             _ => {}
         }
     }
@@ -196,12 +213,98 @@ fn check(view: &View<'_>) -> Verdict {
             _ => None,
         })
         .collect();
+    let clocks = Clocks::of(view, leaps);
     for (lease, life) in lives(view, ops) {
-        if let Some(witness) = judge(lease, &life, settled, &leaps) {
+        if let Some(witness) = judge(lease, &life, settled, &clocks.leaps).or_else(|| what_is_left(lease, &life, &clocks)) {
             return Verdict::Invalid(Box::new(witness));
         }
     }
     told_keys(ops).map_or(Verdict::Valid, |witness| Verdict::Invalid(Box::new(witness)))
+}
+
+/// What is known of the clocks by which leases go, and of whose they are.
+struct Clocks {
+    leaps: Vec<(SimTime, Duration)>,
+    /// When a node became leader: it gives every lease its whole time again.
+    began: Vec<SimTime>,
+    /// How many parts per million a clock was off at the most.
+    off_ppm: u64,
+}
+
+impl Clocks {
+    fn of(view: &View<'_>, leaps: Vec<(SimTime, Duration)>) -> Clocks {
+        let (mut began, mut off_ppm) = (Vec::new(), 0);
+        for (at, _, saw) in view.observations() {
+            match saw {
+                Saw::Role { role: Role::Leader, .. } => began.push(at),
+                Saw::ClockBound { off_ppm: off, .. } => off_ppm = off_ppm.max(*off),
+                _ => {}
+            }
+        }
+        Clocks { leaps, began, off_ppm }
+    }
+
+    /// The least that somebody counts of so much true time: on a slow clock, taken for one that may be a tenth fast.
+    fn at_least(&self, true_time: Duration) -> Duration {
+        let ppm = 1_000_000_u64.saturating_sub(self.off_ppm);
+        Duration::from_nanos((true_time.as_nanos() * u128::from(ppm) / 1_000_000) as u64) * 10 / 11
+    }
+}
+
+/// The number that whoever asks is told.
+fn what_is_left(lease: LeaseId, life: &Life, clocks: &Clocks) -> Option<Witness> {
+    let witness =
+        |kind, sign: &Sign, ops: &[OpId], text| Some(Witness { kind, summary: text, details: vec![], at: sign.told, ops: ops.to_vec() });
+    let ttl = life.ttl;
+    for (at, (sign, left)) in life.left.iter().enumerate() {
+        let told = Duration::from_secs(*left);
+        // A new leader may add its own time to find out that it leads.
+        if told > ttl + Duration::from_secs(2) {
+            let text = format!("{} was told that {left} s are left of lease {lease}, which lives {} s", sign.op, ttl.as_secs());
+            return witness("left-too-much", sign, &[sign.op], text);
+        }
+        let leapt =
+            |from: SimTime| clocks.leaps.iter().filter(|(at, _)| *at >= from && *at <= sign.told).map(|(_, by)| *by).sum::<Duration>();
+        let before = life.renewed.iter().filter(|renewed| renewed.told_at < sign.asked_at);
+        for renewed in before {
+            // Rounded down, it is less than a second short.
+            if life.end_asked.is_none() && sign.told.since(renewed.asked) + leapt(renewed.asked) + told + Duration::from_secs(1) <= ttl {
+                let text = format!(
+                    "lease {lease} of {} s was renewed by {}, asked at {}, and {} was told at {} that {left} s are left",
+                    ttl.as_secs(),
+                    renewed.op,
+                    renewed.asked,
+                    sign.op,
+                    sign.told
+                );
+                return witness("left-too-little", sign, &[renewed.op, sign.op], text);
+            }
+        }
+        if life.kept {
+            continue;
+        }
+        // From when on it can have had so much at the most. (A grant counts from when the leader first looks at it.)
+        let renewals = life.renewed.iter().skip(1).map(|renewed| (renewed, ttl));
+        let answers = life.left[..at].iter().map(|(sign, left)| (sign, Duration::from_secs(left + 1)));
+        for (from, most) in renewals.chain(answers).filter(|(from, _)| from.told_at < sign.asked_at) {
+            let quiet = !clocks.began.iter().any(|began| (from.asked..=sign.told).contains(began))
+                && !life.renewing.iter().any(|(asked, until)| *asked <= sign.told && *until > from.told);
+            let elapsed = clocks.at_least(sign.asked.since(from.told));
+            if quiet && told > most.saturating_sub(elapsed) {
+                let text = format!(
+                    "lease {lease} of {} s had less than {} left for {} at {}, nobody renewed it, and {} was told at {} that {left} s are left",
+                    ttl.as_secs(),
+                    in_words(most),
+                    from.op,
+                    from.told,
+                    sign.op,
+                    sign.told
+                );
+                return witness("left-too-much", sign, &[from.op, sign.op], text);
+            }
+        }
+    }
+    None
 }
 
 /// When the faults were over and the last leader began, and when the clients were ended that keep leases.
@@ -234,8 +337,12 @@ fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>, leaps
         let leapt = |from: SimTime| leaps.iter().filter(|(at, _)| *at >= from && *at <= gone.told).map(|(_, by)| *by).sum::<Duration>();
         if let Some(renewed) = life.renewed.iter().find(|renewed| gone.told + leapt(renewed.asked) < renewed.asked + life.ttl) {
             let text = format!(
-                "lease {lease} of {:?} was renewed by {}, asked at {}, and gone for {} at {}",
-                life.ttl, renewed.op, renewed.asked, gone.op, gone.told
+                "lease {lease} of {} was renewed by {}, asked at {}, and gone for {} at {}",
+                in_words(life.ttl),
+                renewed.op,
+                renewed.asked,
+                gone.op,
+                gone.told
             );
             return witness("early", gone.told, &[renewed.op, gone.op], text);
         }
@@ -250,8 +357,12 @@ fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>, leaps
     let renewable = if life.kept { life.renewable_until.max(ended + UNDER_WAY) } else { life.renewable_until };
     let due = quiet.max(renewable) + life.ttl + GRACE;
     let late = life.alive.iter().find(|alive| alive.asked > due)?;
-    let text =
-        format!("lease {lease} of {:?} could not be renewed after {renewable}, and {} found it there at {}", life.ttl, late.op, late.told);
+    let text = format!(
+        "lease {lease} of {} could not be renewed after {renewable}, and {} found it there at {}",
+        in_words(life.ttl),
+        late.op,
+        late.told
+    );
     witness("never-ends", late.told, &[late.op], text)
 }
 
@@ -282,6 +393,8 @@ mod tests {
                 [op, "renewed"] => ok(op, Output::Lease(LeaseOutput::Renewed { ttl: 2 })),
                 [op, "gone"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: -1, keys: vec![] })),
                 [op, "there"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: 1, keys: vec![] })),
+                [op, "left", seconds] => ok(op, Output::Lease(LeaseOutput::Left { ttl: seconds.parse().unwrap(), keys: vec![] })),
+                ["slow", ppm] => What::Node { node: NodeId(2), saw: Saw::ClockBound { off_ppm: ppm.parse().unwrap(), leapt: 0 } },
                 [op, "lists", ref keys @ ..] => {
                     let keys = keys.iter().map(ToString::to_string).collect();
                     ok(op, Output::Lease(LeaseOutput::Left { ttl: 1, keys }))
@@ -342,6 +455,22 @@ mod tests {
             ("100 ask 2 attach k; 120 ask 3 left; 130 3 lists", "valid"),
             ("100 ask 2 attach k; 120 ask 3 left; 130 3 lists k", "valid"),
             ("120 ask 3 left; 130 3 lists k; 140 ask 2 attach k; 150 2 attached", "wrong-keys"),
+            ("500 ask 2 left; 510 2 left 1", "valid"),
+            ("500 ask 2 left; 510 2 left 0", "left-too-little"),
+            ("100 leap 500; 500 ask 2 left; 510 2 left 0", "valid"),
+            ("1200 ask 2 left; 1210 2 left 0", "valid"),
+            ("1200 ask 2 keep; 1300 2 renewed; 1400 ask 3 left; 1410 3 left 0", "left-too-little"),
+            ("500 ask 2 left; 510 2 left 2", "valid"),
+            ("500 ask 2 left; 510 2 left 5", "left-too-much"),
+            ("100 ask 2 left; 110 2 left 1; 1500 ask 3 left; 1510 3 left 0", "valid"),
+            ("100 ask 2 left; 110 2 left 1; 1500 ask 3 left; 1510 3 left 1", "left-too-much"),
+            ("100 ask 2 left; 110 2 left 1; 1000 leader; 1500 ask 3 left; 1510 3 left 1", "valid"),
+            ("100 ask 2 left; 110 2 left 1; 120 ask 9 keep; 1500 ask 3 left; 1510 3 left 1", "valid"),
+            ("10 slow 600000; 100 ask 2 left; 110 2 left 1; 1500 ask 3 left; 1510 3 left 1", "valid"),
+            ("1000 ask 2 keep; 1010 2 renewed; 1500 ask 3 left; 1510 3 left 2", "left-too-much"),
+            ("1000 ask 2 keep; 1010 2 renewed; 1500 ask 3 left; 1510 3 left 1", "valid"),
+            ("1000 ask 2 keep; 1010 2 renewed; 2090 ask 3 left; 2100 3 left 1", "valid"),
+            ("1000 ask 2 keep; 1010 2 renewed; 2190 ask 3 left; 2200 3 left 1", "left-too-much"),
             ("100 leader; 900 healed; 1000 finals; 7000 ask 3 left; 7010 3 there", "never-ends"),
             ("100 leader; 900 healed; 1000 finals; 6000 ask 3 left; 6010 3 there", "valid"),
             ("100 leader; 900 healed; 1000 finals; 3000 leader; 7000 ask 3 left; 7010 3 there", "valid"),

@@ -4,7 +4,7 @@
 //! It judges nothing before the heal.
 
 use crate::{Checker, Verdict, disk_errors::DiskErrors};
-use squall_history::{ClientId, DiskHealth, NodeId, OpEnd, Saw, SimTime, View, What};
+use squall_history::{ClientId, DiskHealth, NodeId, OpEnd, Saw, SimTime, View, What, in_words};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -41,7 +41,7 @@ fn check(view: &View<'_>) -> Verdict {
     }
     if let Some(client) = clients.iter().find(|c| !served(c)) {
         let since = if last > healed { "the last error that a disk fault had left behind" } else { "the heal" };
-        let text = format!("{client} was not served within {within:?} of {since} at {last}");
+        let text = format!("{client} was not served within {} of {since} at {last}", in_words(within));
         return Verdict::invalid("not-served", deadline, text);
     }
     let finals: BTreeMap<_, (SimTime, u64)> = view
@@ -63,7 +63,10 @@ fn check(view: &View<'_>) -> Verdict {
         match finals.get(&node) {
             Some((_, applied)) if *applied == most => {}
             Some((at, applied)) => {
-                let text = format!("{node} had applied {applied} when the run ended, others {most}: it did not catch up within {within:?}");
+                let text = format!(
+                    "{node} had applied {applied} when the run ended, others {most}: it did not catch up within {}",
+                    in_words(within)
+                );
                 return Verdict::invalid("lagging-replica", *at, text);
             }
             None => return Verdict::invalid("dead-replica", deadline, format!("{node} was healed and is not up at the end")),

@@ -26,7 +26,8 @@ impl Seen {
     fn state(&mut self, at: SimTime, node: NodeId, index: u64, state: u32) -> Option<Verdict> {
         let (first, by) = *self.states.entry(index).or_insert((state, node));
         (first != state).then(|| {
-            let text = format!("after index {index}, {by} held state {first:08x} and {node} holds {state:08x}");
+            let now = if by == node { "now".to_string() } else { node.to_string() };
+            let text = format!("after index {index}, {by} held state {first:08x} and {now} holds {state:08x}");
             Verdict::invalid("divergence", at, text)
         })
     }
@@ -42,7 +43,10 @@ fn check(view: &View<'_>) -> Verdict {
             Saw::Final { applied, hash } => {
                 let (first, by) = *finals.entry(*applied).or_insert((*hash, node));
                 (first != *hash).then(|| {
-                    let text = format!("at the end, having applied {applied}, the stores of {by} and {node} differ");
+                    let text = match by == node {
+                        true => format!("at the end, having applied {applied}, {node} told of two stores that differ"),
+                        false => format!("at the end, having applied {applied}, the stores of {by} and {node} differ"),
+                    };
                     Verdict::invalid("divergence-at-the-end", at, text)
                 })
             }

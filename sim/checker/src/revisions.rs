@@ -15,7 +15,7 @@
 //! claims are `linearizable`'s), and anything of keys that only gets looked at.
 
 use crate::{Checker, Verdict, Witness, writes};
-use squall_history::{CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, Saw, SimTime, View, What};
+use squall_history::{CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, Saw, SimTime, View, What, brief};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -32,6 +32,12 @@ pub(crate) const CHECKER: Checker = Checker {
 struct Fact {
     value: String,
     made: Made,
+}
+
+impl std::fmt::Display for Fact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", brief(&self.value), self.made)
+    }
 }
 
 fn wrong(kind: &'static str, at: SimTime, ops: Vec<OpId>, summary: String) -> Verdict {
@@ -116,13 +122,13 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
         let told = one.revision.filter(|told| *told != revision && !writes::certain(one).is_empty());
         told.map(|told| (one.id, told))
     };
-    let mut facts: BTreeMap<(String, u64), (Fact, OpId)> = BTreeMap::new();
+    let mut facts: BTreeMap<(String, u64), (Fact, OpId, SimTime)> = BTreeMap::new();
     for op in ops {
         let (Op::Range { at, .. }, Some(Output::Ranged { kvs })) = (&op.ask, op.output()) else { continue };
         let seen_at = at.or(op.revision);
         for kv in kvs {
             let (Some(revision), Some(made)) = (kv.revision, kv.made) else { continue };
-            let says = format!("{} {} says that {} was written at {revision}, {made:?}", op.id, op.ask, kv.key);
+            let says = format!("{} {} says that {} was written at revision {revision}, {made}", op.id, op.ask, kv.key);
             if let Some(seen_at) = seen_at.filter(|at| revision > *at) {
                 return Some(wrong("from-the-future", ended(op), vec![op.id], format!("{says}, and was answered at revision {seen_at}")));
             }
@@ -134,9 +140,9 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
                 return Some(wrong("one-revision-a-request", ended(op), vec![writer, op.id], text));
             }
             let fact = Fact { value: kv.value.clone(), made };
-            let (known, by) = facts.entry((kv.key.clone(), revision)).or_insert((fact.clone(), op.id));
+            let (known, by, _) = facts.entry((kv.key.clone(), revision)).or_insert((fact.clone(), op.id, ended(op)));
             if *known != fact {
-                return Some(wrong("disagreement", ended(op), vec![*by, op.id], format!("{says}, and {by} saw {known:?}")));
+                return Some(wrong("disagreement", ended(op), vec![*by, op.id], format!("{says}, and {by} saw {known}")));
             }
         }
     }
@@ -152,9 +158,9 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
                 return Some(wrong("one-revision-a-request", at, vec![writer, op], text));
             }
             let fact = Fact { value: value.clone(), made: Made { created: told.created, version: told.version } };
-            let (known, by) = facts.entry((told.key.clone(), told.revision)).or_insert((fact.clone(), op));
+            let (known, by, _) = facts.entry((told.key.clone(), told.revision)).or_insert((fact.clone(), op, at));
             if *known != fact {
-                let text = format!("{op} tells {} at revision {}: {fact:?}, and {by} saw {known:?}", told.key, told.revision);
+                let text = format!("{op} tells {} at revision {}: {fact}, and {by} saw {known}", told.key, told.revision);
                 return Some(wrong("disagreement", at, vec![*by, op], text));
             }
         }
@@ -171,25 +177,25 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
             gone.extend(events.iter().filter(|told| told.value.is_none()).map(|told| (told.key.clone(), told.revision)));
         }
     }
-    let mut before: Option<(&String, u64, &Fact)> = None;
-    for ((key, revision), (fact, by)) in &facts {
+    let mut before: Option<(&String, u64, &Fact, OpId)> = None;
+    for ((key, revision), (fact, by, at)) in &facts {
         let deleted = gone.range((key.clone(), 0)..(key.clone(), *revision)).next_back();
-        if let Some((_, at)) = deleted.filter(|(_, at)| fact.made.created < *at) {
-            let text = format!("{key} was deleted at revision {at}, and is {:?} at revision {revision}", fact.made);
-            return Some(wrong("version", SimTime(0), vec![*by], text));
+        if let Some((_, gone)) = deleted.filter(|(_, gone)| fact.made.created < *gone) {
+            let text = format!("{key} was deleted at revision {gone}, and at revision {revision} it is {}", fact.made);
+            return Some(wrong("version", *at, vec![*by], text));
         }
-        if let Some((_, earlier, was)) = before.filter(|(k, ..)| *k == key) {
+        if let Some((_, earlier, was, by_before)) = before.filter(|(k, ..)| *k == key) {
             let fits = match fact.made.created == was.made.created {
                 true => fact.made.version > was.made.version && fact.made.version - was.made.version <= revision - earlier,
                 // Between the two somebody deleted it.
                 false => fact.made.created > earlier + 1,
             };
             if !fits {
-                let text = format!("{key} was {:?} at revision {earlier}, and {:?} at revision {revision}", was.made, fact.made);
-                return Some(wrong("version", SimTime(0), vec![*by], text));
+                let text = format!("{key} at revision {earlier}: {}; at revision {revision}: {}", was.made, fact.made);
+                return Some(wrong("version", *at, vec![by_before, *by], text));
             }
         }
-        before = Some((key, *revision, fact));
+        before = Some((key, *revision, fact, *by));
     }
     None
 }

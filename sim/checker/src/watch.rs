@@ -20,7 +20,7 @@
 //! tells nothing at all. What was before is demanded only where nodes tell of compactions.
 
 use crate::{Checker, Verdict, Witness, writes};
-use squall_history::{ClientId, Heard, Op, OpId, Saw, SimTime, Told, View, What};
+use squall_history::{ClientId, Heard, Op, OpId, Saw, SimTime, Told, View, What, brief};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -120,7 +120,7 @@ impl<'h> Watches<'h> {
         let who = format!("{op} (watch {}* by {})", session.prefix, session.client);
         let wrong = |kind, summary: String| Err(broken(kind, at, &[op], format!("{who} {summary}")));
         if session.is_over {
-            return wrong("told-after-the-end", format!("was ended, and went on: {heard:?}"));
+            return wrong("told-after-the-end", format!("was ended, and went on: {heard}"));
         }
         match heard {
             Heard::Created { .. } if session.is_there => return wrong("created-twice", "was created twice".to_string()),
@@ -129,7 +129,7 @@ impl<'h> Watches<'h> {
                 session.from.get_or_insert(revision + 1);
             }
             Heard::Progress { .. } | Heard::Events { .. } if !session.is_there => {
-                return wrong("told-before-created", format!("told something before it was there: {heard:?}"));
+                return wrong("told-before-created", format!("told something before it was there: {heard}"));
             }
             Heard::Progress { revision } => {
                 // That a change may be told before an older vouching comes is legal: they are two queues in etcd.
@@ -142,7 +142,7 @@ impl<'h> Watches<'h> {
             Heard::Canceled { compacted, .. } => {
                 session.is_over = true;
                 if *compacted == 0 && session.is_there {
-                    return wrong("ended-for-nothing", format!("was ended, and nothing was compacted: {heard:?}"));
+                    return wrong("ended-for-nothing", format!("was ended, and nothing was compacted: {heard}"));
                 }
                 if *compacted > 0 && *compacted < session.next() {
                     let next = session.next();
@@ -197,7 +197,7 @@ impl<'h> Watches<'h> {
             let same = |t: &Told| (t.value.clone(), t.created, t.version);
             if same(known.told) != same(told) {
                 let (by, other) = (known.by, known.told);
-                return Err(broken("disagreement", at, &[by, op], format!("{who} tells {told:?}, and {by} told {other:?}")));
+                return Err(broken("disagreement", at, &[by, op], format!("{who} tells {told}, and {by} told {other}")));
             }
         }
         Ok(())
@@ -215,15 +215,16 @@ impl<'h> Watches<'h> {
             possible.extend(writes::possible(op));
         }
         for ((revision, key), Known { told, by }) in &self.known {
-            let change = format!("{by} told that {key} holds {:?} since revision {revision}", told.value);
+            let holds = |value: &Option<String>| value.as_deref().map_or("nothing".to_string(), brief);
+            let change = format!("{by} told that {key} holds {} since revision {revision}", holds(&told.value));
             if let Some((value, op)) = written.get(&(*revision, key.to_string()))
                 && *value != told.value
             {
-                return Err(broken("wrong-value", self.last, &[*by, *op], format!("{change}, and {op} wrote {value:?} there")));
+                return Err(broken("wrong-value", self.last, &[*by, *op], format!("{change}, and {op} left {} there", holds(value))));
             }
             let value = told.value.iter().chain(told.before.as_ref().map(|b| &b.value));
             if let Some(value) = value.into_iter().find(|value| !possible.contains(&(key.to_string(), (*value).clone()))) {
-                return Err(broken("invented", self.last, &[*by], format!("{change}, and nobody wrote {value:?}")));
+                return Err(broken("invented", self.last, &[*by], format!("{change}, and nobody wrote {}", brief(value))));
             }
             if let Some(before) = &told.before
                 && let Some(at) = self.between(&written, key, before.revision, *revision)
@@ -236,7 +237,7 @@ impl<'h> Watches<'h> {
                 && let Some(known) = self.known.get(&(before.revision, key))
                 && known.told.value.as_ref() != Some(&before.value)
             {
-                let text = format!("{change}, and {:?} since {} before; {} told otherwise", before.value, before.revision, known.by);
+                let text = format!("{change}, and before that {before}; {} told otherwise", known.by);
                 return Err(broken("wrong-before", self.last, &[*by, known.by], text));
             }
         }
@@ -299,7 +300,10 @@ fn misfit(told: &Told) -> Option<String> {
         return Some(format!("made at {created}, version {version}"));
     }
     let fits = before.as_ref().is_none_or(|b| b.created == *created && b.version + 1 == *version);
-    (!fits).then(|| format!("made at {created}, version {version}, and before that {before:?}"))
+    (!fits).then(|| {
+        let before = before.as_ref().map_or(String::new(), |before| format!(", and before that {before}"));
+        format!("made at {created}, version {version}{before}")
+    })
 }
 
 #[cfg(test)]

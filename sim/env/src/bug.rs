@@ -73,6 +73,12 @@ bugs! {
     CampaignWatchesOne = "campaign-watches-one",
     /// Observe shows what this node knows, which may be a leader that resigned (etcd #18163).
     ObserveOldLeader = "observe-old-leader",
+    /// Observe looks at the line now and then: whoever led or spoke in between is not shown.
+    ObservePolls = "observe-polls",
+    /// Whoever asks how long a lease has left is told how long it lives.
+    LeftIsGranted = "left-is-granted",
+    /// At its start a node takes the last entry of its log for a torn one.
+    RecoverOneTooFew = "recover-one-too-few",
     /// A watch that lags leaves events out (etcd #17529).
     WatchDropsSlow = "watch-drops-slow",
     /// A watch that is taken up again skips a revision (etcd #15271, #17247).

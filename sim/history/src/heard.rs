@@ -1,8 +1,9 @@
 //! What a client hears while one of its operations lasts: the events of a watch, the leaders that it
 //! observes.
 
-use crate::Led;
+use crate::{Led, brief};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A change of one key, as a watch tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,4 +50,39 @@ pub enum Heard {
     Canceled { compacted: u64, why: String },
     /// This one leads.
     Leader { leader: Led },
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => {
+                let Told { key, revision, created, version, .. } = self;
+                write!(f, "{key} = {} at revision {revision} (made at {created}, version {version})", brief(value))
+            }
+            None => write!(f, "{} removed at revision {}", self.key, self.revision),
+        }
+    }
+}
+
+impl fmt::Display for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Before { value, revision, created, version } = self;
+        write!(f, "{} of revision {revision} (made at {created}, version {version})", brief(value))
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Heard::Created { revision } => write!(f, "the watch is there, the store is at revision {revision}"),
+            Heard::Events { events, .. } => {
+                let events: Vec<String> = events.iter().map(Told::to_string).collect();
+                f.write_str(&events.join("; "))
+            }
+            Heard::Progress { revision } => write!(f, "everything up to revision {revision} was told"),
+            Heard::Canceled { compacted: 0, why } => write!(f, "ended: {why}"),
+            Heard::Canceled { compacted, why } => write!(f, "ended, compacted up to revision {compacted}: {why}"),
+            Heard::Leader { leader } => write!(f, "{} leads (token {})", leader.value, leader.token),
+        }
+    }
 }

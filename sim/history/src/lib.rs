@@ -28,6 +28,6 @@ pub use lease::{LeaseId, LeaseOp, LeaseOutput};
 pub use line::{Led, LineKind, LineOp, LineOutput, Place, work_key};
 pub use member::{MemberId, MemberOp, MemberOutput, MemberSeen};
 pub use observe::{BootData, DiskHealth, LogMark, Role, Saw};
-pub use op::{Act, Answer, Change, Compare, KeyValue, Made, Op, Outcome, Output};
-pub use time::SimTime;
+pub use op::{Act, Answer, Change, Compare, KeyValue, Made, Op, Outcome, Output, brief};
+pub use time::{SimTime, in_words};
 pub use view::{CompletedOp, OpEnd, View};

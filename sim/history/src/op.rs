@@ -205,7 +205,8 @@ impl fmt::Display for Act {
 }
 
 /// A long value, for people: its beginning and its length.
-fn brief(value: &str) -> String {
+/// A value in at most 40 characters.
+pub fn brief(value: &str) -> String {
     match value.char_indices().nth(40) {
         None => value.to_string(),
         Some(_) => format!("{}… ({} bytes)", value.chars().take(24).collect::<String>(), value.len()),
@@ -238,6 +239,12 @@ pub struct Made {
     pub created: u64,
     /// etcd's `version`.
     pub version: u64,
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "made at revision {}, version {}", self.created, self.version)
+    }
 }
 
 /// What an operation that certainly happened answered.

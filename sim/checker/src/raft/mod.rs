@@ -7,6 +7,8 @@
 //! * **state-machine safety**: what is committed at an index is the same everywhere, for ever.
 //! * **committed by a quorum**: what is committed for the first time is durable, in the log or in a snapshot, on a majority of
 //!   every set of voters of the membership that counts: the last one in the log of who says so, or of a leader.
+//! * **committed in its own term**: what a leader is the first to say is committed ends with an entry of its own term (Raft 5.4.2).
+//! * **durable is durable**: what a node told as synced is there when it starts again, or in a snapshot, unless its disk was damaged.
 //! * **joint consensus**: a membership shares a whole set of voters with the one before it in the same log.
 //! * **order**: a log is purged up to a snapshot, a snapshot has what is applied, what is applied is committed, what is
 //!   committed is in the log: purged <= snapshot <= applied <= committed <= last.
@@ -77,6 +79,7 @@ impl Raft {
                 Ok(())
             }
             Saw::Synced { index } => {
+                node.found(id)?;
                 node.synced(*index);
                 Ok(())
             }
@@ -95,7 +98,7 @@ impl Raft {
             }
             Saw::Vote { term, voted_for, granted } => node.vote(id, *term, *voted_for, *granted),
             Saw::Role { term, role: Role::Leader, .. } => {
-                node.leads = true;
+                node.leads = Some(*term);
                 self.leads(id, *term)
             }
             Saw::Append { entries } => self.append(id, entries),
@@ -116,7 +119,10 @@ impl Raft {
             }
             Saw::SnapshotBuilt { index, .. } => node.snapshot_built(id, *index),
             Saw::Commit { index, term } => self.commit(id, *index, *term),
-            Saw::Apply { first, state } => node.apply(id, *first, state.len() as u64),
+            Saw::Apply { first, state } => {
+                node.found(id)?;
+                node.apply(id, *first, state.len() as u64)
+            }
             Saw::SnapshotInstalled { index, term, .. } | Saw::Restored { index, term, .. } => {
                 if matches!(saw, Saw::SnapshotInstalled { .. })
                     && let Some(missing) = node.missing.take()
@@ -130,17 +136,18 @@ impl Raft {
                 self.agree(id, *index, *term)
             }
             Saw::Role { role: Role::Follower | Role::Candidate | Role::Learner, .. } => {
-                node.leads = false;
+                node.leads = None;
                 Ok(())
             }
+            // The first thing that a state machine tells, after its log.
+            Saw::Compacted { .. } => node.found(id),
             Saw::Stopped => {
-                node.leads = false;
+                node.leads = None;
                 Ok(())
             }
             Saw::Refused { .. }
             | Saw::Panicked { .. }
             | Saw::Members { .. }
-            | Saw::Compacted { .. }
             | Saw::ClockBound { .. }
             | Saw::Failpoint { .. }
             | Saw::Final { .. } => Ok(()),
@@ -219,6 +226,13 @@ impl Raft {
         let newly = self.nodes.entry(id).or_default().commit(id, index)?;
         // With a later one, it was committed long ago.
         if self.committed.range(index..).next().is_none() {
+            if let Some(leads) = self.nodes[&id].leads.filter(|leads| *leads != term) {
+                let text = format!(
+                    "{id} leads term {leads} and committed index {index}, whose entry is of term {term}: a leader's commit moves by entries of \
+                     its own term only"
+                );
+                return Err(("commit-of-another-term", text));
+            }
             self.quorum(id, index, term)?;
         }
         self.agree(id, index, term)?;
@@ -233,7 +247,7 @@ impl Raft {
             let node = u32::try_from(*member).ok().and_then(|member| self.nodes.get(&NodeId(member)));
             node.is_some_and(|node| node.has_durable(index, term))
         };
-        let counting = self.nodes.iter().filter(|(other, node)| **other == id || node.leads);
+        let counting = self.nodes.iter().filter(|(other, node)| **other == id || node.leads.is_some());
         let mut lacking = None;
         for voters in counting.filter_map(|(_, node)| node.voters()) {
             let short = voters.iter().find(|set| 2 * set.iter().filter(|member| has(member)).count() <= set.len());
@@ -242,15 +256,16 @@ impl Raft {
         }
         let Some(set) = lacking else { return Ok(()) };
         let with: Vec<String> = set.iter().filter(|member| has(member)).map(|member| format!("n{member}")).collect();
-        let with = if with.is_empty() { "nobody".to_string() } else { with.join(" ") };
-        let text = format!("{id} committed index {index} of term {term}, which is durable on {with} only, of {} voters", set.len());
+        let with = if with.is_empty() { "on none".to_string() } else { format!("only on {}", with.join(" ")) };
+        let text = format!("{id} committed index {index} of term {term}, which is durable {with} of {} voters", set.len());
         Err(("no-quorum", text))
     }
 
     fn agree(&mut self, id: NodeId, index: u64, term: u64) -> Result<(), Broken> {
         let (first, by) = *self.committed.entry(index).or_insert((term, id));
         if first != term {
-            let text = format!("at index {index}, {by} committed an entry of term {first} and {id} one of term {term}");
+            let (then, whose) = if by == id { (" before", "now".to_string()) } else { ("", id.to_string()) };
+            let text = format!("at index {index}, {by} committed an entry of term {first}{then} and {whose} one of term {term}");
             return Err(("state-machine-safety", text));
         }
         Ok(())

@@ -92,14 +92,16 @@ pub(super) struct NodeState {
     pub(super) durable: Option<u64>,
     /// The last snapshot that it wrote, was sent, or found at its start.
     snapshot: Option<u64>,
-    /// It leads, as far as it knows.
-    pub(super) leads: bool,
+    /// The term in which it leads, as far as it knows.
+    pub(super) leads: Option<u64>,
     /// A committed entry went from its log.
     pub(super) removed: Option<Removed>,
     /// One that had gone, and was durable, when the process ended: it is to be found again, or a snapshot that covers it.
     pub(super) missing: Option<Removed>,
     /// What was durable when its process started, until it tells what it found.
     earlier: Option<Box<Durable>>,
+    /// It has just started: what it finds is not compared yet with what it had told as durable.
+    starting: bool,
     /// The memberships of its log, and the last one before its head.
     memberships: BTreeMap<u64, Vec<Vec<u64>>>,
 }
@@ -118,7 +120,31 @@ impl NodeState {
         self.missing = removed.or(self.missing.take());
         self.committed = None;
         self.applied = None;
-        self.leads = false;
+        self.leads = None;
+        self.starting = true;
+    }
+
+    /// It has told what it found at its start: everything is there that it had told as durable, or a snapshot in its place.
+    pub(super) fn found(&mut self, id: NodeId) -> Result<(), Broken> {
+        if !std::mem::take(&mut self.starting) || self.damaged {
+            return Ok(());
+        }
+        let Some(Durable { log, upto: Some(upto), .. }) = self.earlier.as_deref() else { return Ok(()) };
+        // A log in which a snapshot's last entry is another one is replaced by the snapshot, whole.
+        if self.log.purged.is_some_and(|(index, term)| log.term_at(index).is_some_and(|had| had != term)) {
+            return Ok(());
+        }
+        let kept = |index: u64, mark: &LogMark| {
+            self.log.purged.is_some_and(|(purged, _)| index <= purged) || self.log.term_at(index) == Some(mark.1)
+        };
+        let lost = log.entries.range(..=upto).find(|(index, mark)| !kept(**index, mark));
+        let Some((index, mark)) = lost else { return Ok(()) };
+        let now = self.log.term_at(*index).map_or("nothing".to_string(), |term| format!("an entry of term {term}"));
+        let text = format!(
+            "{id} told that its log was durable up to index {upto}, and found {now} at index {index} when it started again, where an entry of term {} was",
+            mark.1
+        );
+        Err(("durable-lost", text))
     }
 
     /// The sets of voters of the last membership that it knows; `None`: it told of none.
@@ -133,7 +159,7 @@ impl NodeState {
             && !voters.iter().any(|set| old.contains(set))
         {
             let text =
-                format!("{id} goes from the voters {old:?} at index {before} to {voters:?} at index {index}, which share no whole set");
+                format!("{id} goes from {} at index {before} to {} at index {index}, which share no whole set", sets(old), sets(voters));
             return Err(("not-joint", text));
         }
         self.memberships.insert(index, voters.to_vec());
@@ -271,4 +297,10 @@ impl NodeState {
         self.snapshot = self.snapshot.max(Some(index));
         Ok(())
     }
+}
+
+/// Sets of voters in words.
+fn sets(voters: &[Vec<u64>]) -> String {
+    let set = |set: &Vec<u64>| format!("the voters {}", set.iter().map(|n| format!("n{n}")).collect::<Vec<_>>().join(" "));
+    voters.iter().map(set).collect::<Vec<_>>().join(" and ")
 }

@@ -16,6 +16,9 @@ fn verdict(story: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let node = NodeId(words[0][1..].parse().unwrap());
         let saw = match words[1..] {
+            // The end of what a node tells at its start.
+            ["up"] => Saw::Compacted { revision: 0 },
+            ["damaged"] => Saw::Disk { disk: squall_history::DiskHealth::Damaged },
             ["boot"] => Saw::Booted { incarnation: 1, data: BootData::Kept },
             ["vote", vote] => {
                 let granted = vote.ends_with('!');
@@ -92,7 +95,8 @@ fn legal_and_illegal_stories() {
         ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 sync 0; n2 boot; n1 commit 0:1", "valid"),
         ("n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 boot; n1 commit 0:1", "no-quorum"),
         (
-            "n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 sync 0; n2 boot; n2 append 0:2; n2 sync 0; n1 commit 0:1",
+            "n1 append 0:1; n1 member 0 1,2,3; n1 sync 0; n2 append 0:1; n2 sync 0; n2 boot; n2 append 0:1; n2 sync 0; n2 cut -; \
+             n2 append 0:2; n2 sync 0; n1 commit 0:1",
             "no-quorum",
         ),
         (
@@ -116,6 +120,31 @@ fn legal_and_illegal_stories() {
         ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2,3", "not-joint"),
         ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2", "valid"),
         ("n1 append 0:1 1:1; n1 member 0 1,2; n1 member 1 1,2+2,3; n1 cut 0; n1 append 1:2; n1 member 1 1,2", "valid"),
+        // A leader's commit moves by an entry of its own term.
+        ("n1 append 0:1 1:1; n2 append 0:1 1:1; n2 lead 2; n2 commit 1:1", "commit-of-another-term"),
+        ("n1 append 0:1 1:1; n2 append 0:1 1:1; n2 lead 2; n2 append 2:2; n2 commit 2:2; n2 commit 2:2", "valid"),
+        ("n1 append 0:1 1:1; n2 append 0:1 1:1; n1 commit 1:1; n2 lead 2; n2 commit 1:1", "valid"),
+        ("n1 append 0:1 1:1; n2 append 0:1 1:1; n2 lead 2; n2 follow 3; n2 commit 1:1", "valid"),
+        ("n1 append 0:1 1:1; n2 append 0:1 1:1; n2 lead 2; n2 boot; n2 append 0:1 1:1; n2 commit 1:1", "valid"),
+        // What was told as durable is found again.
+        ("n1 append 0:1 1:1 2:1; n1 sync 1; n1 boot; n1 append 0:1 1:1; n1 up", "valid"),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 boot; n1 append 0:1 1:1; n1 sync 1", "durable-lost"),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 boot; n1 append 0:1 1:1; n1 up", "durable-lost"),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 boot; n1 up", "durable-lost"),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 damaged; n1 boot; n1 up", "valid"),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 boot; n1 append 0:1 1:1 2:2; n1 up", "durable-lost"),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 cut 1; n1 boot; n1 append 0:1 1:1; n1 up", "valid"),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 cut 1; n1 append 2:2; n1 boot; n1 append 0:1 1:1 2:1; n1 up", "valid"),
+        (
+            "n1 append 0:1 1:1 2:1; n1 sync 2; n1 commit 2:1; n1 apply 2; n1 built 2:1; n1 purge 1:1; n1 boot; n1 purge 1:1; n1 append 2:1; n1 up",
+            "valid",
+        ),
+        (
+            "n1 append 0:1 1:1 2:1; n1 sync 2; n1 commit 1:1; n1 apply 1; n1 built 1:1; n1 purge 1:1; n1 boot; n1 purge 1:1; n1 up",
+            "durable-lost",
+        ),
+        ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 boot; n1 purge 1:2; n1 up", "valid"),
+        ("n1 append 0:1 1:1; n1 sync 1; n1 boot; n1 boot; n1 append 0:1; n1 up", "durable-lost"),
         // What is committed stays.
         ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 append 1:2", "committed-truncated"),
         // What was cut off and durable must be found again at the start, or be in a snapshot.
