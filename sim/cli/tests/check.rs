@@ -57,6 +57,29 @@ fn a_read_of_nil_in_edn_says_nothing_unless_it_is_said_to() {
 }
 
 #[test]
+fn anomalies_of_transactions_are_named_with_the_cycle() {
+    let dir = tempfile::tempdir().unwrap();
+    let lost = "{:process 0, :type :invoke, :f :txn, :value [[:append 1 4]]}\n{:process 0, :type :ok, :f :txn, :value [[:append 1 4]]}\n\
+                {:process 1, :type :invoke, :f :txn, :value [[:append 1 5]]}\n{:process 1, :type :ok, :f :txn, :value [[:append 1 5]]}\n\
+                {:process 2, :type :invoke, :f :txn, :value [[:r 1 nil]]}\n{:process 2, :type :ok, :f :txn, :value [[:r 1 [4]]]}\n";
+    let (code, text) = check(dir.path(), "lost.edn", lost, &["--model", "list-append"]);
+    assert_eq!(code, 1, "{text}");
+    let expect = "G-single-realtime:\n  call 3 comes before call 2: it did not see 5 in 1, which that one appended\n  \
+                  call 2 comes before call 3: it had returned when that one began\n\n  \
+                  2  txn [[append 1 5]] by 1  ├─────┤\n  3  txn [[r 1 [4]]] by 2                 ├─────┤\n";
+    assert!(text.contains(expect), "{text}");
+    let (code, text) = check(dir.path(), "lost.edn", lost, &["--model", "list-append", "--isolation", "serializable", "--witness"]);
+    assert!(code == 0 && text.contains("in this order:"), "{text}");
+    let (code, text) = check(dir.path(), "lost.edn", lost, &["--model", "list-append", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &json["anomalies"][0]["calls"]), (1, &serde_json::json!([3, 2])), "{text}");
+    let (code, text) = check(dir.path(), "lost.edn", lost, &["--model", "register", "--isolation", "serializable"]);
+    assert!(code == 2 && text.contains("list-append and rw-register"), "{code} {text}");
+    let (code, text) = check(dir.path(), "lost.edn", lost, &["--model", "list-append", "--isolation", "weak"]);
+    assert!(code == 2 && text.contains("snapshot-isolation"), "{code} {text}");
+}
+
+#[test]
 fn what_is_too_hard_is_unknown_and_says_how_far_it_came() {
     let dir = tempfile::tempdir().unwrap();
     let (code, text) = check(dir.path(), "q.jsonl", &hard_queue(), &["--model", "queue", "--time-limit", "300ms"]);

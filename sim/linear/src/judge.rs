@@ -6,6 +6,7 @@ use crate::{
     model::{Call, CallId, CallOf, Model, NEVER},
     models::{Initial, Parsed, Reads},
     raw::{RawCall, RawHistory, Remark, Value},
+    txn::{Anomaly, Isolation},
 };
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub struct Options<'w> {
     pub initial: Initial,
     /// Whether an order is wanted where there is one.
     pub order: bool,
+    /// How far transactions are to be kept apart, by the models that judge transactions.
+    pub isolation: Isolation,
     /// How small a counterexample is wanted where there is no order.
     pub explain: Effort,
     /// Asked now and then whether the search may go on.
@@ -35,7 +38,7 @@ impl<'w> Options<'w> {
         found: &'w mut dyn FnMut(&Judged),
     ) -> Self {
         let (reads, initial, explain) = (Reads::NilIsSeen, Initial::Default, Effort::Bounded);
-        Options { reads, initial, order: false, explain, watchdog, may_explain, found }
+        Options { reads, initial, order: false, isolation: Isolation::default(), explain, watchdog, may_explain, found }
     }
 }
 
@@ -57,6 +60,8 @@ pub struct Judged {
 pub enum Found {
     /// There is an order; for each key, the calls in that order, if it was asked for.
     Linearizable(Vec<(Option<Value>, Vec<CallId>)>),
+    /// Transactions show these, which are forbidden.
+    Anomalies(Vec<Anomaly>),
     /// There is none, for this key.
     Not(Box<Counterexample>),
     /// It was stopped. What was decided by then, in words.

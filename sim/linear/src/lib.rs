@@ -80,6 +80,7 @@ mod model;
 mod models;
 mod raw;
 mod stream;
+mod txn;
 
 pub use brute::{replay, some_order_exists};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
@@ -93,3 +94,4 @@ pub use models::{
 };
 pub use raw::{RawCall, RawEnd, RawHistory, Remark, Value};
 pub use stream::Stream;
+pub use txn::{Anomaly, Isolation};

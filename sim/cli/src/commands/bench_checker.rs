@@ -280,7 +280,7 @@ fn decide(history: &RawHistory, model: &str, engine: &str) -> Result<&'static st
             let mut options = Options { explain, ..Options::with(&mut watchdog, &mut may_explain, &mut found) };
             Ok(match (named.judge)(history, &mut options).map_err(|e| e.to_string())?.verdict {
                 Found::Linearizable(_) => "valid",
-                Found::Not(_) => "invalid",
+                Found::Not(_) | Found::Anomalies(_) => "invalid",
                 Found::Unknown(_) => "unknown",
             })
         }

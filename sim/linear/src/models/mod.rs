@@ -188,4 +188,16 @@ pub const MODELS: &[Named] = &[
         initial: false,
         judge: |history, options| judge(|_, _| vec![Semaphore { permits: 1 }], semaphore::parse, true, history, options),
     },
+    Named {
+        name: "list-append",
+        about: "transactions of [append k v] and [r k [v ...]]: Elle's anomalies, with the cycle; values unique, lists empty at first; --isolation",
+        initial: false,
+        judge: crate::txn::list_append::judge,
+    },
+    Named {
+        name: "rw-register",
+        about: "transactions of [w k v] and [r k v]: Elle's anomalies, with the cycle; values unique, nil at first; --isolation",
+        initial: false,
+        judge: crate::txn::rw_register::judge,
+    },
 ];

@@ -44,6 +44,7 @@ fn check(name: &str, cases: &[(&str, bool, &[&str])]) {
                 assert!(!*legal, "{name}, {case}: {why:#?}");
                 assert!(!why.minimal.is_empty() && !why.why.is_empty(), "{name}, {case}: {why:#?}");
             }
+            Found::Anomalies(all) => assert!(!legal, "{name}, {case}: {all:?}"),
             Found::Unknown(why) => panic!("{name}, {case}: {why}"),
         }
     }

@@ -11,7 +11,7 @@ use squall_checker::{
 };
 use squall_history::{History, View, read_jsonl};
 use squall_linear::{
-    Effort, Found, Initial, Judged, MODELS, Options, Progress, RawHistory, Reads, Remark,
+    Effort, Found, Initial, Isolation, Judged, MODELS, Options, Progress, RawHistory, Reads, Remark,
     formats::{self, Format, ReadOptions},
 };
 use std::{
@@ -52,6 +52,10 @@ pub(crate) struct Args {
     /// What the object holds at first: a value (`0`), values by key (`x=0,y=0`), or `unknown`, for a part of a history
     #[arg(long, value_name = "VALUE", requires = "model", value_parser = initial)]
     initial: Option<Initial>,
+    /// How far transactions are to be kept apart (models list-append and rw-register): `read-uncommitted`, `read-committed`,
+    /// `snapshot-isolation`, `serializable`, `strong-session-serializable`, `strict-serializable` (the default)
+    #[arg(long, value_name = "LEVEL", requires = "model", value_parser = isolation)]
+    isolation: Option<Isolation>,
     /// How much CPU time may go into a small counterexample, once the verdict is out: `0`, `10s`, or `full`, for as long as it takes
     #[arg(long, value_name = "TIME", requires = "model", default_value = "2s", value_parser = explaining)]
     explain: Explain,
@@ -93,6 +97,11 @@ fn explaining(text: &str) -> Result<Explain, String> {
 
 fn initial(text: &str) -> Result<Initial, String> {
     formats::initial(text).map_err(|e| format!("{e}: expected a value such as `0`, values by key such as `x=0,y=0`, or `unknown`"))
+}
+
+fn isolation(text: &str) -> Result<Isolation, String> {
+    let names: Vec<&str> = Isolation::ALL.iter().map(|(_, name)| *name).collect();
+    Isolation::from_name(text).ok_or_else(|| format!("there is no isolation `{text}`; there are {}", names.join(", ")))
 }
 
 fn size(text: &str) -> Result<u64, String> {
@@ -155,6 +164,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::Usage("--initial unknown: it is for the models register and cas-register".into()));
     }
     // Nothing is accepted and then ignored.
+    let judges_transactions = matches!(args.model.as_deref(), Some("list-append" | "rw-register"));
+    if args.isolation.is_some() && !judges_transactions {
+        return Err(Failure::Usage("--isolation: it is for the models list-append and rw-register".into()));
+    }
+    if args.witness && args.model.as_deref() == Some("rw-register") {
+        return Err(Failure::Usage("--witness: an order of rw-register is not known; what is told is what cannot be in any".into()));
+    }
     if is_ours(&args.file)? && (args.independent || args.nil_is_seen) {
         let why = "they are for EDN; this is a history of ours, which says both by itself";
         return Err(Failure::Usage(format!("--independent and --nil-is-seen: {why}")));
@@ -207,7 +223,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 let judged = judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| Ok(judge_kv(view.ops(), options)))?;
                 // What its calls are is wanted only where some are told of.
                 let tells = match &judged.verdict {
-                    Found::Not(_) => true,
+                    Found::Not(_) | Found::Anomalies(_) => true,
                     Found::Linearizable(orders) => !args.json && !orders.is_empty(),
                     Found::Unknown(_) => false,
                 };
@@ -293,6 +309,7 @@ fn judge(
         reads,
         initial: args.initial.clone().unwrap_or_default(),
         order: args.witness,
+        isolation: args.isolation.unwrap_or_default(),
         explain: args.explain.effort,
         watchdog: &mut watchdog,
         may_explain: &mut may_explain,

@@ -4,7 +4,7 @@ use super::{Args, limits::cpu};
 use crate::{Exit, once::peak_rss_mb};
 use serde_json::{Value as Json, json};
 use squall_checker::{Verdict, merge};
-use squall_linear::{Counterexample, Found, Judged, RawCall, RawEnd, RawHistory, Remark, Value, lanes};
+use squall_linear::{Anomaly, Counterexample, Found, Judged, RawCall, RawEnd, RawHistory, Remark, Value, lanes};
 use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering},
@@ -26,7 +26,7 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
     let verdict = match &judged.verdict {
         Found::Linearizable(_) if cut.is_empty() => "valid",
         Found::Linearizable(_) | Found::Unknown(_) => "unknown",
-        Found::Not(_) => "invalid",
+        Found::Not(_) | Found::Anomalies(_) => "invalid",
     };
     let exit = match verdict {
         "valid" => Exit::Ok,
@@ -58,6 +58,7 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
             }
             Found::Linearizable(_) => {}
             Found::Not(why) => object["counterexample"] = counterexample(why),
+            Found::Anomalies(all) => object["anomalies"] = all.iter().map(anomaly).collect(),
             Found::Unknown(why) => object["why"] = Json::String(why.clone()),
         }
         println!("{object}");
@@ -87,6 +88,7 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
             }
         }
         (Found::Not(why), history) => print_counterexample(why, history),
+        (Found::Anomalies(all), history) => all.iter().for_each(|found| print_anomaly(found, history)),
         (Found::Unknown(why), _) => println!("\n{why}"),
         _ => {}
     }
@@ -115,6 +117,10 @@ fn head_once(args: &Args, verdict: &str, judged: &Judged) {
 }
 
 fn said(call: &RawCall) -> String {
+    // The answer of a transaction says again what was asked.
+    if let ("txn", RawEnd::Ok(Some(answer))) = (&*call.kind, &call.end) {
+        return format!("txn {answer}");
+    }
     let input = if call.input == Value::Nil { String::new() } else { format!(" {}", call.input) };
     let output = match &call.end {
         RawEnd::Ok(Some(output)) => format!(": {output}"),
@@ -132,6 +138,21 @@ fn counterexample(why: &Counterexample) -> Json {
         "minimal": why.minimal.iter().map(|id| id.0).collect::<Vec<_>>(), "one_minimal": why.one_minimal, "whatever_became_of": why.relaxed,
         "about": why.about.iter().map(ToString::to_string).collect::<Vec<_>>(), "from": why.from,
     })
+}
+
+fn anomaly(found: &Anomaly) -> Json {
+    json!({ "kind": found.kind, "steps": found.steps, "calls": found.calls.iter().map(|id| id.0).collect::<Vec<_>>() })
+}
+
+fn print_anomaly(found: &Anomaly, history: Option<&RawHistory>) {
+    println!("\n{}:", found.kind);
+    found.steps.iter().for_each(|step| println!("  {step}"));
+    if let Some(history) = history {
+        println!();
+        let mut calls = found.calls.clone();
+        calls.sort();
+        print!("{}", lanes(history, &calls, said));
+    }
 }
 
 fn print_counterexample(why: &Counterexample, history: Option<&RawHistory>) {
