@@ -34,6 +34,8 @@ fn logs_of_other_tools_are_judged_and_explained() {
     let (code, text) = check(dir.path(), "b.log", &STALE.replace(":read\t1", ":read\t2"), &["--model", "cas-register", "--witness"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("in this order:"), "{text}");
+    let (code, text) = check(dir.path(), "b.log", &STALE.replace(":read\t1", ":read\t2"), &["--model", "cas-register"]);
+    assert_eq!((code, text.lines().count()), (0, 2), "a verdict and its cost, no more: {text}");
     let kv = "{:process 0, :type :invoke, :f :append, :key \"a\", :value \"x\"}\n{:process 0, :type :ok, :f :append, :key \"a\", :value \"x\"}\n\
               {:process 1, :type :invoke, :f :get, :key \"a\", :value nil}\n{:process 1, :type :ok, :f :get, :key \"a\", :value \"\"}\n";
     let (code, text) = check(dir.path(), "kv.txt", kv, &["--model", "append-kv", "--json"]);

@@ -4,7 +4,8 @@
 //! that would prove nothing. So a history is made less in ways only that leave an order where there was one:
 //!
 //! * *cut*: what was invoked after the violation goes, and what was open then may as well never have returned;
-//! * *begun later*: where nothing was open, what came before is nothing but the states that it may have left;
+//! * *begun later*: at any return, what came before is nothing but the states that it may have left, and calls that were open there
+//!   and may have happened or not;
 //! * *restricted* to some of the parts that the state is made of, members of a set or values in a queue ([`Model::restrict`]);
 //! * a call is *dropped*, together with every call that its going may make illegal ([`Model::goes_with`], [`Model::groups`]);
 //! * or *relaxed*: it may happen at any time after its invocation, with any answer, or not at all.
@@ -14,7 +15,7 @@
 //! Hildebrandt 2002.
 
 use crate::{
-    frontier::{Decision, Progress, Stuck, Watchdog, decide, decide_from, quiet_places, unlimited, where_stuck},
+    frontier::{Decision, Progress, Stuck, Watchdog, decide, decide_from, places, unlimited, where_stuck_from},
     model::{Call, CallId, CallOf, Model, NEVER, Nature},
     raw::Value,
 };
@@ -43,6 +44,8 @@ pub struct Counterexample {
     pub relaxed: usize,
     /// What that part is about, where only some of the parts of the state are looked at.
     pub about: Vec<Value>,
+    /// The parts of the state that were looked at, where its violation was found by some of them: `states` and `why` are of these.
+    pub looked_at: Vec<Value>,
     /// The states that were possible where that part begins, if it does not begin with the history.
     pub from: Vec<String>,
 }
@@ -76,8 +79,8 @@ const NEEDED_MAX: usize = 64;
 /// So many calls are looked at from their beginning.
 const FEW: usize = 16;
 
-/// So many of the last quiet places are tried.
-const QUIET_MAX: usize = 12;
+/// So many of the last places are tried.
+const PLACES_MAX: usize = 12;
 
 impl Counterexample {
     /// Where a search got stuck, without a small part of the history.
@@ -93,6 +96,7 @@ impl Counterexample {
             one_minimal: false,
             relaxed: 0,
             about: vec![],
+            looked_at: vec![],
             from: vec![],
         }
     }
@@ -108,16 +112,30 @@ pub fn explain<M: Model>(
     effort: Effort,
     watchdog: Watchdog<'_>,
 ) -> Counterexample {
+    explain_from(model, &[model.init()], key, calls, stuck, effort, watchdog)
+}
+
+/// The same, where it began with any of these states.
+pub(crate) fn explain_from<M: Model>(
+    model: &M,
+    beginnings: &[M::State],
+    key: Option<Value>,
+    calls: &[CallOf<M>],
+    stuck: &Stuck<M::State>,
+    effort: Effort,
+    watchdog: Watchdog<'_>,
+) -> Counterexample {
     let told = Counterexample::of(model, key.clone(), calls, stuck);
     if effort == Effort::Nothing {
         return told;
     }
-    let small = part(model, calls, stuck, effort, watchdog);
+    let small = part(model, beginnings, calls, stuck, effort, watchdog);
     // Without looking ahead the search ends where the answer is that cannot be: that is easier to understand.
     let plain = if stuck.ahead.is_none() {
         None
     } else {
-        where_stuck(model, calls, &mut |progress| (effort == Effort::Full || progress.visits < VISITS_MAX) && watchdog(progress))
+        let mut may_go_on = |progress: Progress| (effort == Effort::Full || progress.visits < VISITS_MAX) && watchdog(progress);
+        where_stuck_from(model, beginnings, calls, &mut may_go_on)
     };
     let told = plain.map_or(told, |plain| Counterexample::of(model, key, calls, &plain));
     let Small { calls: minimal, one_minimal, relaxed, about, from } = small;
@@ -168,7 +186,7 @@ pub fn why<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) ->
 /// whole state, from its beginning.
 pub fn minimal<M: Model>(model: &M, calls: &[CallOf<M>]) -> (Vec<CallId>, usize, bool) {
     let Decision::Stuck(stuck) = decide(model, calls, false, &mut unlimited) else { return (vec![], 0, true) };
-    let small = part(model, calls, &stuck, Effort::Bounded, &mut unlimited);
+    let small = part(model, &[model.init()], calls, &stuck, Effort::Bounded, &mut unlimited);
     (small.calls, small.relaxed, small.about.is_empty() && small.from.is_empty())
 }
 
@@ -181,7 +199,14 @@ struct Small {
     from: Vec<String>,
 }
 
-fn part<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>, effort: Effort, watchdog: Watchdog<'_>) -> Small {
+fn part<M: Model>(
+    model: &M,
+    beginnings: &[M::State],
+    calls: &[CallOf<M>],
+    stuck: &Stuck<M::State>,
+    effort: Effort,
+    watchdog: Watchdog<'_>,
+) -> Small {
     let find = |id: CallId| calls.iter().find(|c| c.id == id);
     let ends = [Some(stuck.call), stuck.ahead].into_iter().flatten().filter_map(find);
     let Some(last) = ends.max_by_key(|c| c.returned) else {
@@ -189,7 +214,7 @@ fn part<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>, effor
     };
     let (end, last) = (last.returned, last.id);
     let visits = if effort == Effort::Full { u64::MAX } else { VISITS_MAX };
-    let mut search = Search { model, states: vec![model.init()], calls: vec![], groups: None, visits, visits_left: visits, watchdog };
+    let mut search = Search { model, states: beginnings.to_vec(), calls: vec![], groups: None, visits, visits_left: visits, watchdog };
     // What came later does not matter; what was open then may as well never have returned.
     let cut = |call: &CallOf<M>| {
         let output = if call.returned > end { None } else { call.output.clone() };
@@ -197,15 +222,9 @@ fn part<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>, effor
     };
     search.calls = calls.iter().filter(|c| c.invoked < end).map(cut).collect();
     search.calls.sort_by_key(|c| c.invoked);
-    let whole: Vec<usize> = (0..search.calls.len()).collect();
-    // Within the effort it is not known to have none: the whole history is all that can be told.
-    if !search.has_no_order(&Part::of(&search.calls, whole)) {
-        search.calls = calls.to_vec();
-        search.calls.sort_by_key(|c| c.invoked);
-    }
     let about = search.restricted(last);
     // A few calls tell more than a state that they leave.
-    let from = if search.calls.len() > FEW { search.begun_later() } else { vec![] };
+    let from = if search.calls.len() > FEW { search.begun_later(last) } else { vec![] };
     search.groups = model.groups(&search.calls);
     let mut part = search.backwards(last);
     // Half of them, a quarter, ... and one by one until nothing more goes.
@@ -355,27 +374,29 @@ impl<M: Model> Search<'_, '_, M> {
         stuck
     }
 
-    /// Begins where nothing was open, as late as it can: with the states that were possible there, if they are few.
-    fn begun_later(&mut self) -> Vec<M::State> {
-        let mut places: VecDeque<(usize, Vec<M::State>)> = VecDeque::new();
-        let (visits, watchdog) = (self.visits_left.min(self.visits / 20), &mut self.watchdog);
-        let mut told = |events: usize, states: Vec<M::State>| {
-            if states.len() <= STATES_MAX {
-                places.push_back((events, states));
-                if places.len() > QUIET_MAX {
-                    places.pop_front();
+    /// Begins at a return before the violating call, as late as it can: with the states that were possible there, if they are few. What
+    /// was open there, or of unknown outcome, may have happened or not.
+    fn begun_later(&mut self, last: CallId) -> Vec<M::State> {
+        let Some(before) = self.calls.iter().find(|call| call.id == last).map(|call| call.invoked) else { return vec![] };
+        let mut latest: VecDeque<(usize, Vec<M::State>)> = VecDeque::new();
+        let (visits, watchdog) = (self.visits_left.min(self.visits / 2), &mut self.watchdog);
+        let mut told = |place: usize, states: Vec<M::State>| {
+            if states.len() <= STATES_MAX && place < before {
+                latest.push_back((place, states));
+                if latest.len() > PLACES_MAX {
+                    latest.pop_front();
                 }
             }
         };
-        quiet_places(self.model, &self.calls, &mut told, &mut |progress| progress.visits <= visits && watchdog(progress));
-        // Nothing was lost before, so half of the events are returns.
-        while let Some((events, states)) = places.pop_back() {
-            let before = events / 2;
-            let rest = self.calls[before.min(self.calls.len())..].to_vec();
+        places(self.model, &self.states, &self.calls, &mut told, &mut |progress| progress.visits <= visits && watchdog(progress));
+        while let Some((place, states)) = latest.pop_back() {
+            let open = |call: &CallOf<M>| Call { output: None, returned: NEVER, ..call.clone() };
+            let rest = self.calls.iter().filter(|call| call.returned > place);
+            let rest: Vec<CallOf<M>> = rest.map(|call| if call.invoked < place { open(call) } else { call.clone() }).collect();
             let whole = std::mem::replace(&mut self.states, states);
-            if !rest.is_empty() && self.is_stuck(&rest) {
+            if self.is_stuck(&rest) {
                 self.calls = rest;
-                return if before == 0 { vec![] } else { self.states.clone() };
+                return self.states.clone();
             }
             self.states = whole;
         }

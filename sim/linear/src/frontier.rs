@@ -330,11 +330,21 @@ pub(crate) fn where_stuck_from<M: Model>(
     if let Decision::Stuck(stuck) = decision { Some(stuck) } else { None }
 }
 
-/// The places of a history without an order at which no call was open, and none of unknown outcome had been invoked: what is told, how
-/// many events lie before, and the states that were possible. From there on, what came before is nothing but these states.
-pub(crate) fn quiet_places<M: Model>(model: &M, calls: &[CallOf<M>], told: &mut dyn FnMut(usize, Vec<M::State>), watchdog: Watchdog<'_>) {
-    search(model, &[model.init()], calls, (false, false), Some(told), watchdog);
+/// The returns of a history without an order, as places: what is told, where each is, and the states that were possible there, before
+/// any call happened that could wait. From there on, what came before is nothing but these states, and the calls that were open, or of
+/// unknown outcome, each of which may have happened or not.
+pub(crate) fn places<M: Model>(
+    model: &M,
+    states: &[M::State],
+    calls: &[CallOf<M>],
+    told: &mut dyn FnMut(usize, Vec<M::State>),
+    watchdog: Watchdog<'_>,
+) {
+    search(model, states, calls, (false, false), Some(told), watchdog);
 }
+
+/// Places with more configurations are not told.
+const PLACE_MAX: usize = 1 << 10;
 
 /// `order`, `foresight`: whether an order is wanted, and whether states without hope are dropped.
 fn search<M: Model>(
@@ -342,7 +352,7 @@ fn search<M: Model>(
     states: &[M::State],
     calls: &[CallOf<M>],
     (order, foresight): (bool, bool),
-    mut quiet: Option<&mut dyn FnMut(usize, Vec<M::State>)>,
+    mut told: Option<&mut dyn FnMut(usize, Vec<M::State>)>,
     watchdog: Watchdog<'_>,
 ) -> Decision<M::State> {
     let mut events: Vec<(usize, bool, u32)> = Vec::with_capacity(calls.len() * 2);
@@ -375,12 +385,14 @@ fn search<M: Model>(
             true => engine.returns(context, call, watchdog),
         };
         match halt {
-            Ok(()) if returns && engine.open.is_empty() && engine.classes.is_empty() => {
-                if let Some(quiet) = &mut quiet {
+            Ok(()) if returns => {
+                if let Some(told) = &mut told
+                    && engine.frontier.len() <= PLACE_MAX
+                {
                     let mut states: Vec<u32> = engine.frontier.iter().map(|config| config.state).collect();
                     states.sort_unstable();
                     states.dedup();
-                    quiet(at + 1, states.into_iter().map(|state| engine.states[state as usize].clone()).collect());
+                    told(events[at].0, states.into_iter().map(|state| engine.states[state as usize].clone()).collect());
                 }
             }
             Ok(()) => {}

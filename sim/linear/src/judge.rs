@@ -1,11 +1,12 @@
 //! A whole history under one model: key by key, with a proof either way.
 
 use crate::{
-    explain::{Counterexample, Effort, explain},
+    explain::{Counterexample, Effort, explain, explain_from},
     frontier::{Decision, Progress, decide},
     model::{Call, CallId, CallOf, Model, NEVER},
     models::{Initial, Parsed, Reads},
     raw::{RawCall, RawHistory, Remark, Value},
+    refute::{Refuted, refuted},
     txn::{Anomaly, Isolation},
 };
 use std::collections::BTreeMap;
@@ -81,7 +82,8 @@ const FIRST_TURN: u64 = 1 << 12;
 /// 1990, theorem 1). Keys take turns, the smallest first, with more and more effort, so that a hard one holds up nobody; a history is
 /// invalid as soon as one key is; else unknown as soon as one key is.
 ///
-/// `models`: the model of each key; several of them where it is not known what the object holds at first: an order from any will do.
+/// `models`: the model of each key; several of them, equal but for their beginning, where it is not known what the object holds at
+/// first: an order from any will do.
 ///
 /// # Errors
 /// When the model cannot read a call.
@@ -112,6 +114,26 @@ pub fn judge<M: Model>(
     left.sort_by_key(|(_, calls, _)| calls.len());
     let (mut orders, mut decided, mut turn) = (Vec::new(), 0, if left.len() > 1 { FIRST_TURN } else { u64::MAX });
     let mut unknown = None;
+    // What a few parts of the state show is found before the whole is looked at, key by key.
+    let mut stopped = false;
+    for (key, calls, models) in &left {
+        let [model] = &models[..] else { continue };
+        let watchdog = &mut options.watchdog;
+        let found = refuted(model, calls, &mut |progress| {
+            stopped |= !watchdog(progress);
+            !stopped
+        });
+        if let Some(Refuted { kept, calls, stuck }) = found {
+            let looked_at = |found: Counterexample| Counterexample { looked_at: kept.clone(), ..found };
+            let known = looked_at(Counterexample::of(model, key.clone(), &calls, &stuck));
+            (options.found)(&judged(Found::Not(Box::new(known))));
+            let mut told = looked_at(explain(model, key.clone(), &calls, &stuck, options.explain, options.may_explain));
+            if told.about.is_empty() && !told.minimal.is_empty() {
+                told.about = kept;
+            }
+            return Ok(judged(Found::Not(Box::new(told))));
+        }
+    }
     while !left.is_empty() {
         let (mut again, mut stopped) = (Vec::new(), false);
         for (key, calls, models) in left {
@@ -132,9 +154,9 @@ pub fn judge<M: Model>(
                     let model = &models[by];
                     let known = Found::Not(Box::new(Counterexample::of(model, key.clone(), &calls, &stuck)));
                     (options.found)(&judged(known));
-                    // Of several beginnings one is as wrong as another: a part that is wrong from one proves nothing.
-                    let effort = if models.len() == 1 { options.explain } else { Effort::Nothing };
-                    let counterexample = explain(model, key, &calls, &stuck, effort, options.may_explain);
+                    // They differ in nothing else.
+                    let beginnings: Vec<M::State> = models.iter().map(Model::init).collect();
+                    let counterexample = explain_from(model, &beginnings, key, &calls, &stuck, options.explain, options.may_explain);
                     return Ok(judged(Found::Not(Box::new(counterexample))));
                 }
                 Decision::Unknown { at, events } => {

@@ -79,6 +79,7 @@ mod lanes;
 mod model;
 mod models;
 mod raw;
+mod refute;
 mod stream;
 mod txn;
 

@@ -72,6 +72,14 @@ pub trait Model {
         None
     }
 
+    /// A few sets of parts by which there may be no order, found by a quick look: they are tried first.
+    fn suspects(&self, _calls: &[CallOf<Self>]) -> Vec<Vec<Value>>
+    where
+        Self: Sized,
+    {
+        vec![]
+    }
+
     /// Calls that can be taken out of any legal order together, and nothing else with them: each call's group. `None`: there are no
     /// such groups. Used to find small counterexamples.
     fn groups(&self, _calls: &[CallOf<Self>]) -> Option<Vec<usize>>
@@ -113,6 +121,9 @@ impl<M: Model> Model for &M {
     }
     fn restrict(&self, input: &M::Input, output: Option<&M::Output>, kept: &BTreeSet<Value>) -> Option<(M::Input, Option<M::Output>)> {
         (**self).restrict(input, output, kept)
+    }
+    fn suspects(&self, calls: &[CallOf<Self>]) -> Vec<Vec<Value>> {
+        (**self).suspects(calls)
     }
     fn groups(&self, calls: &[CallOf<Self>]) -> Option<Vec<usize>> {
         (**self).groups(calls)

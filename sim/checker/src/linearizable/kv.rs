@@ -60,6 +60,7 @@ fn explained(
         minimal: vec![],
         one_minimal: false,
         relaxed: 0,
+        looked_at: vec![],
         about: vec![],
         from: vec![],
     });

@@ -6,7 +6,7 @@
 //! | `put k v` | - | v |
 //! | `append k v` | - | what it held, then v |
 
-use super::{Parsed, Reads, bad_answer, bad_input};
+use super::{Parsed, Reads, bad_answer, bad_input, line::Text};
 use crate::{
     model::{Model, Nature},
     raw::{RawCall, RawEnd, Value},
@@ -31,26 +31,21 @@ pub struct AppendKv {
 }
 
 impl Model for AppendKv {
-    type State = String;
+    type State = Text;
     type Input = Ask;
     /// What a get showed; nothing for the others.
     type Output = Option<Arc<str>>;
 
-    fn init(&self) -> String {
-        String::new()
+    fn init(&self) -> Text {
+        Text::default()
     }
 
-    fn step(&self, state: &String, input: &Ask, output: Option<&Option<Arc<str>>>) -> Option<String> {
+    fn step(&self, state: &Text, input: &Ask, output: Option<&Option<Arc<str>>>) -> Option<Text> {
         match (input, output) {
-            (Ask::Get, Some(Some(shown))) => (**shown == **state).then(|| state.clone()),
+            (Ask::Get, Some(Some(shown))) => state.is(shown).then(|| state.clone()),
             (Ask::Get, _) => Some(state.clone()),
-            (Ask::Put(value), _) => Some(value.to_string()),
-            (Ask::Append(value), _) => {
-                let mut next = String::with_capacity(state.len() + value.len());
-                next.push_str(state);
-                next.push_str(value);
-                Some(next)
-            }
+            (Ask::Put(value), _) => Some(Text::of(value)),
+            (Ask::Append(value), _) => Some(state.with(value)),
         }
     }
 
@@ -63,8 +58,8 @@ impl Model for AppendKv {
     }
 
     /// What was appended stays until something is put: a state that does not begin what is to be shown never will be it.
-    fn hopeless(&self, state: &String, input: &Ask, output: &Option<Arc<str>>) -> bool {
-        *input == Ask::Get && output.as_ref().is_some_and(|shown| !shown.starts_with(state.as_str()))
+    fn hopeless(&self, state: &Text, input: &Ask, output: &Option<Arc<str>>) -> bool {
+        *input == Ask::Get && output.as_ref().is_some_and(|shown| !state.begins(shown))
     }
 
     fn goes_with(&self, gone: (&Ask, Option<&Option<Arc<str>>>), other: (&Ask, Option<&Option<Arc<str>>>)) -> bool {
@@ -75,8 +70,8 @@ impl Model for AppendKv {
         }
     }
 
-    fn show_state(&self, state: &String) -> String {
-        Value::text(state).to_string()
+    fn show_state(&self, state: &Text) -> String {
+        Value::text(&state.to_string()).to_string()
     }
 
     fn show_call(&self, input: &Ask, output: Option<&Option<Arc<str>>>) -> String {

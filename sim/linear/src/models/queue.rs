@@ -6,10 +6,11 @@
 //! | `dequeue`, something is in it | what is at its front | without that |
 //! | `dequeue`, it is empty | nil | the same |
 
-use super::{Parsed, Reads, bad_input};
+use super::{Parsed, Reads, bad_input, line::Fifo};
 use crate::{
-    model::{Model, Nature},
+    model::{CallOf, Model, NEVER, Nature},
     raw::{RawCall, RawEnd, Value},
+    refute::{SUSPECTS_MAX, Stay, stays},
 };
 use std::collections::BTreeSet;
 
@@ -27,21 +28,21 @@ pub struct Queue;
 
 impl Model for Queue {
     /// The oldest first.
-    type State = Vec<Value>;
+    type State = Fifo;
     type Input = Ask;
     /// What a dequeue handed out; `Nil` for nothing.
     type Output = Value;
 
-    fn init(&self) -> Vec<Value> {
-        vec![]
+    fn init(&self) -> Fifo {
+        Fifo::default()
     }
 
-    fn step(&self, state: &Vec<Value>, input: &Ask, output: Option<&Value>) -> Option<Vec<Value>> {
+    fn step(&self, state: &Fifo, input: &Ask, output: Option<&Value>) -> Option<Fifo> {
         match (input, output) {
-            (Ask::Enqueue(value), _) => Some(state.iter().chain([value]).cloned().collect()),
-            (Ask::Dequeue, Some(Value::Nil)) => state.is_empty().then(Vec::new),
-            (Ask::Dequeue, Some(value)) => (state.first() == Some(value)).then(|| state[1..].to_vec()),
-            (Ask::Dequeue, None) => Some(state.get(1..).unwrap_or_default().to_vec()),
+            (Ask::Enqueue(value), _) => Some(state.with(value)),
+            (Ask::Dequeue, Some(Value::Nil)) => state.is_empty().then(Fifo::default),
+            (Ask::Dequeue, Some(value)) => (state.first() == Some(value)).then(|| state.rest()),
+            (Ask::Dequeue, None) => Some(state.rest()),
         }
     }
 
@@ -80,8 +81,32 @@ impl Model for Queue {
         }
     }
 
-    fn show_state(&self, state: &Vec<Value>) -> String {
-        Value::List(state.clone()).to_string()
+    /// Two values, of which the one that came first goes last, or not at all.
+    fn suspects(&self, calls: &[CallOf<Self>]) -> Vec<Vec<Value>> {
+        let stays = stays::<Self>(
+            calls,
+            |call| if let Ask::Enqueue(value) = &call.input { Some(value) } else { None },
+            |call| call.output.as_ref().filter(|value| call.input == Ask::Dequeue && call.returned != NEVER && **value != Value::Nil),
+        );
+        let mut by_return: Vec<&Stay<'_>> = stays.iter().filter(|stay| stay.comes.1 != NEVER).collect();
+        by_return.sort_unstable_by_key(|stay| stay.comes.1);
+        // Of those that had certainly come before: the one that goes last.
+        let (mut last, mut next, mut found): (Option<&Stay<'_>>, _, Vec<(usize, Vec<Value>)>) = (None, 0, vec![]);
+        for stay in stays.iter().filter(|stay| stay.goes.1 != NEVER) {
+            while let Some(before) = by_return.get(next).filter(|before| before.comes.1 < stay.comes.0) {
+                last = last.filter(|last| last.goes.0 >= before.goes.0).or(Some(before));
+                next += 1;
+            }
+            if let Some(last) = last.filter(|last| last.goes.0 > stay.goes.1) {
+                found.push((stay.goes.1, vec![last.value.clone(), stay.value.clone()]));
+            }
+        }
+        found.sort_unstable();
+        found.into_iter().take(SUSPECTS_MAX).map(|(_, pair)| pair).collect()
+    }
+
+    fn show_state(&self, state: &Fifo) -> String {
+        state.list().to_string()
     }
 
     fn show_call(&self, input: &Ask, output: Option<&Value>) -> String {

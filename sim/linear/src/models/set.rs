@@ -7,7 +7,7 @@
 //! | `contains v` | whether v is in it | the same |
 //! | `read` | every member, in any order | the same |
 
-use super::{Parsed, Reads, bad_answer, bad_input};
+use super::{Parsed, Reads, bad_answer, bad_input, line::Members};
 use crate::{
     model::{Model, Nature},
     raw::{RawCall, RawEnd, Value},
@@ -42,25 +42,25 @@ pub enum Answer {
 pub struct Set;
 
 impl Model for Set {
-    type State = BTreeSet<Value>;
+    type State = Members;
     type Input = Ask;
     type Output = Answer;
 
-    fn init(&self) -> BTreeSet<Value> {
-        BTreeSet::new()
+    fn init(&self) -> Members {
+        Members::default()
     }
 
-    fn step(&self, state: &BTreeSet<Value>, input: &Ask, output: Option<&Answer>) -> Option<BTreeSet<Value>> {
-        let mut next = state.clone();
+    fn step(&self, state: &Members, input: &Ask, output: Option<&Answer>) -> Option<Members> {
         match (input, output) {
-            (Ask::Add(value), Some(Answer::Done) | None) => _ = next.insert(value.clone()),
-            (Ask::Remove(value), Some(Answer::Done) | None) => _ = next.remove(value),
-            (Ask::Contains(value), Some(Answer::Has(yes))) if state.contains(value) != *yes => return None,
-            (Ask::Read, Some(Answer::Members(members))) if members != state => return None,
-            (Ask::Contains(_), Some(Answer::Has(_)) | None) | (Ask::Read, Some(Answer::Members(_)) | None) => {}
-            _ => return None,
+            (Ask::Add(value), Some(Answer::Done) | None) => Some(state.with(value)),
+            (Ask::Remove(value), Some(Answer::Done) | None) => Some(state.without(value)),
+            (Ask::Contains(value), Some(Answer::Has(yes))) => (state.has(value) == *yes).then(|| state.clone()),
+            (Ask::Read, Some(Answer::Members(members))) => {
+                (members.len() == state.len() && members.iter().all(|member| state.has(member))).then(|| state.clone())
+            }
+            (Ask::Contains(_) | Ask::Read, None) => Some(state.clone()),
+            _ => None,
         }
-        Some(next)
     }
 
     fn nature(&self, input: &Ask, output: Option<&Answer>) -> Nature {
@@ -100,14 +100,14 @@ impl Model for Set {
         }
     }
 
-    fn show_state(&self, state: &BTreeSet<Value>) -> String {
-        format!("{{{}}}", state.iter().map(Value::to_string).collect::<Vec<_>>().join(" "))
+    fn show_state(&self, state: &Members) -> String {
+        shown(state.sorted())
     }
 
     fn show_call(&self, input: &Ask, output: Option<&Answer>) -> String {
         let answer = match output {
             Some(Answer::Has(yes)) => format!(": {yes}"),
-            Some(Answer::Members(members)) => format!(": {}", self.show_state(members)),
+            Some(Answer::Members(members)) => format!(": {}", shown(members)),
             Some(Answer::Done) | None => String::new(),
         };
         match input {
@@ -118,6 +118,18 @@ impl Model for Set {
         }
     }
 }
+
+/// Members, the first few of many.
+fn shown<'v>(members: impl IntoIterator<Item = &'v Value>) -> String {
+    let all: Vec<String> = members.into_iter().map(Value::to_string).collect();
+    match all.len().checked_sub(SHOWN_MAX) {
+        None | Some(0) => format!("{{{}}}", all.join(" ")),
+        Some(more) => format!("{{{} … and {more} more}}", all[..SHOWN_MAX].join(" ")),
+    }
+}
+
+/// No more members are told.
+const SHOWN_MAX: usize = 100;
 
 pub(super) fn parse(call: &RawCall, _: Reads) -> Parsed<Ask, Answer> {
     if matches!(call.end, RawEnd::Failed(_)) {

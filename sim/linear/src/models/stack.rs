@@ -6,10 +6,11 @@
 //! | `pop`, something is in it | what is on top | without that |
 //! | `pop`, it is empty | nil | the same |
 
-use super::{Parsed, Reads, bad_input};
+use super::{Parsed, Reads, bad_input, line::Lifo};
 use crate::{
-    model::{Model, Nature},
+    model::{CallOf, Model, NEVER, Nature},
     raw::{RawCall, RawEnd, Value},
+    refute::{SUSPECTS_MAX, Stay, stays},
 };
 use std::collections::BTreeSet;
 
@@ -27,22 +28,21 @@ pub struct Stack;
 
 impl Model for Stack {
     /// The newest last.
-    type State = Vec<Value>;
+    type State = Lifo;
     type Input = Ask;
     /// What a pop handed out; `Nil` for nothing.
     type Output = Value;
 
-    fn init(&self) -> Vec<Value> {
-        vec![]
+    fn init(&self) -> Lifo {
+        Lifo::default()
     }
 
-    fn step(&self, state: &Vec<Value>, input: &Ask, output: Option<&Value>) -> Option<Vec<Value>> {
-        let without = || state[..state.len().saturating_sub(1)].to_vec();
+    fn step(&self, state: &Lifo, input: &Ask, output: Option<&Value>) -> Option<Lifo> {
         match (input, output) {
-            (Ask::Push(value), _) => Some(state.iter().chain([value]).cloned().collect()),
-            (Ask::Pop, Some(Value::Nil)) => state.is_empty().then(Vec::new),
-            (Ask::Pop, Some(value)) => (state.last() == Some(value)).then(without),
-            (Ask::Pop, None) => Some(without()),
+            (Ask::Push(value), _) => Some(state.with(value)),
+            (Ask::Pop, Some(Value::Nil)) => state.is_empty().then(Lifo::default),
+            (Ask::Pop, Some(value)) => (state.top() == Some(value)).then(|| state.rest()),
+            (Ask::Pop, None) => Some(state.rest()),
         }
     }
 
@@ -71,8 +71,47 @@ impl Model for Stack {
         }
     }
 
-    fn show_state(&self, state: &Vec<Value>) -> String {
-        Value::List(state.clone()).to_string()
+    /// Two values, of which one came and goes, or stays, over the other's end.
+    fn suspects(&self, calls: &[CallOf<Self>]) -> Vec<Vec<Value>> {
+        let stays = stays::<Self>(
+            calls,
+            |call| if let Ask::Push(value) = &call.input { Some(value) } else { None },
+            |call| call.output.as_ref().filter(|value| call.input == Ask::Pop && call.returned != NEVER && **value != Value::Nil),
+        );
+        // In order of their coming: of the values that came certainly between one's coming and its going, one that goes after that.
+        let leaf = stays.len().next_power_of_two();
+        let mut last: Vec<usize> = vec![0; 2 * leaf];
+        let goes = |at: usize| stays.get(at).map_or(0, |stay| stay.goes.0);
+        let pick = |a: usize, b: usize| if goes(a) >= goes(b) { a } else { b };
+        (0..leaf).for_each(|at| last[leaf + at] = at);
+        (1..leaf).rev().for_each(|at| last[at] = pick(last[2 * at], last[2 * at + 1]));
+        let mut found: Vec<(usize, Vec<Value>)> = vec![];
+        for (at, stay) in stays.iter().enumerate().filter(|(_, stay)| stay.goes.1 != NEVER) {
+            let (mut from, mut to) = (leaf + at + 1, leaf + stays.partition_point(|other| other.comes.0 < stay.goes.0));
+            let mut best = None;
+            while from < to {
+                if from % 2 == 1 {
+                    best = Some(best.map_or(last[from], |best| pick(best, last[from])));
+                    from += 1;
+                }
+                if to % 2 == 1 {
+                    to -= 1;
+                    best = Some(best.map_or(last[to], |best| pick(best, last[to])));
+                }
+                (from, to) = (from / 2, to / 2);
+            }
+            let above = best.and_then(|best| stays.get(best));
+            let wrong = |other: &&Stay<'_>| other.comes.0 > stay.comes.1 && other.comes.1 < stay.goes.0 && other.goes.0 > stay.goes.1;
+            if let Some(above) = above.filter(wrong) {
+                found.push((stay.goes.1, vec![stay.value.clone(), above.value.clone()]));
+            }
+        }
+        found.sort_unstable();
+        found.into_iter().take(SUSPECTS_MAX).map(|(_, pair)| pair).collect()
+    }
+
+    fn show_state(&self, state: &Lifo) -> String {
+        state.list().to_string()
     }
 
     fn show_call(&self, input: &Ask, output: Option<&Value>) -> String {

@@ -74,7 +74,7 @@ pub(super) fn tell(args: &Args, format: &str, judged: &Judged, history: Option<&
             println!("\nNo call may have happened: there is nothing to put in order.");
         }
         (Found::Linearizable(orders), _) if args.witness && orders.is_empty() => println!("\nNo time was left for its order."),
-        (Found::Linearizable(orders), Some(history)) => {
+        (Found::Linearizable(orders), Some(history)) if args.witness => {
             for (key, order) in orders {
                 if order.is_empty() {
                     let of = key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
@@ -136,7 +136,7 @@ fn counterexample(why: &Counterexample) -> Json {
         "key": why.key.as_ref().map(ToString::to_string), "call": why.call.0, "states": why.states, "states_in_all": why.states_in_all,
         "open": why.open.iter().map(|id| id.0).collect::<Vec<_>>(), "why": why.why,
         "minimal": why.minimal.iter().map(|id| id.0).collect::<Vec<_>>(), "one_minimal": why.one_minimal, "whatever_became_of": why.relaxed,
-        "about": why.about.iter().map(ToString::to_string).collect::<Vec<_>>(), "from": why.from,
+        "looked_at": why.looked_at.iter().map(ToString::to_string).collect::<Vec<_>>(), "about": why.about.iter().map(ToString::to_string).collect::<Vec<_>>(), "from": why.from,
     })
 }
 
@@ -159,7 +159,9 @@ fn print_counterexample(why: &Counterexample, history: Option<&RawHistory>) {
     let call = history.and_then(|history| history.call(why.call));
     let what = call.map_or(String::new(), |call| format!(", `{}` by {},", said(call), call.process));
     let of = why.key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
-    println!("\nNo order{of} is left when call {}{what} returns.", why.call.0);
+    let by: Vec<String> = why.looked_at.iter().map(ToString::to_string).collect();
+    let by = if by.is_empty() { String::new() } else { format!(", by what is said of {} alone,", by.join(" and ")) };
+    println!("\nNo order{of} is left{by} when call {}{what} returns.", why.call.0);
     if !why.states.is_empty() {
         println!("It could hold then: {}", why.states.join(", "));
     }
