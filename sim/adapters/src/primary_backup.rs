@@ -10,7 +10,7 @@ use crate::patience::{Turns, persist};
 use squall_env::{Env, LocalInstant, Net};
 use squall_history::{Answer, NodeId, Op, Outcome, Output, Saw};
 use squall_rpc::{Channel, ChannelOptions, ServerOptions, serve};
-use squall_world::{BoxFuture, Client, ClientContext, NodeContext, SimEnv, System};
+use squall_world::{BoxFuture, Client, ClientContext, Gives, NodeContext, SimEnv, System};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -127,6 +127,10 @@ impl System for PrimaryBackup {
 
     fn about(&self) -> &'static str {
         "a store that is supposed to lose data: a primary by convention, asynchronous backups, no consensus"
+    }
+
+    fn gives(&self) -> Gives {
+        Gives::NOTHING
     }
 
     fn takes(&self, op: &Op) -> bool {

@@ -82,6 +82,8 @@ pub fn check_all(view: &View<'_>, only: &[String]) -> Vec<(&'static str, Verdict
 pub fn check_each<'a>(view: &'a View<'_>, only: &'a [String]) -> impl Iterator<Item = (&'static str, impl FnOnce() -> Verdict + 'a)> + 'a {
     let ended = view.ended();
     let judge = move |checker: &Checker| match (checker.check)(view) {
+        // It was asked for by name: that it had nothing to do is no proof.
+        Verdict::Valid if !(checker.applies)(view) => Verdict::Unknown("there was nothing for it to judge".to_string()),
         Verdict::Valid if !ended => Verdict::Unknown("the history does not come to its end".to_string()),
         // What only the end tells is not told by its absence.
         Verdict::Invalid(_) if !ended && !checker.prefix => Verdict::Unknown("the history does not come to its end".to_string()),

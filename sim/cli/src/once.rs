@@ -28,6 +28,7 @@ impl Systems {
         Vocabulary {
             systems: self.0.iter().map(|s| s.name().to_string()).collect(),
             bugs: Bug::ALL.iter().map(|b| b.name().to_string()).collect(),
+            gives: self.0.iter().map(|s| s.gives()).collect(),
             checkers: squall_checker::REGISTRY.iter().map(|c| c.name.to_string()).collect(),
         }
     }

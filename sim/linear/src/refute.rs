@@ -39,9 +39,9 @@ pub(crate) fn refuted<M: Model>(model: &M, calls: &[CallOf<M>], watchdog: Watchd
     let mut always: Vec<usize> = vec![];
     let mut about: FxHashMap<Value, Vec<usize>> = FxHashMap::default();
     let mut parts: Vec<Value> = vec![];
-    for at in 0..calls.len() {
-        let named = model.parts(&calls[at].input, seen(at))?;
-        if model.restrict(&calls[at].input, seen(at), &nothing).is_some() {
+    for (at, call) in calls.iter().enumerate() {
+        let named = model.parts(&call.input, seen(at))?;
+        if model.restrict(&call.input, seen(at), &nothing).is_some() {
             always.push(at);
             continue;
         }

@@ -16,6 +16,7 @@ mod effect;
 pub mod faults;
 mod model;
 mod plan;
+mod possible;
 mod print;
 mod schema;
 pub mod shrink;
@@ -32,6 +33,7 @@ pub use model::{
     When, Zones,
 };
 pub use plan::plan;
+pub use possible::Gives;
 pub use schema::schema;
 pub use target::{TARGET_WORDS, Target};
 pub use values::{Probability, Span, format_duration, parse_duration};

@@ -5,6 +5,7 @@ use crate::{
     effect::{Party, Size},
     faults::{self, Family, Fault},
     plan::FAULTS_MAX,
+    possible::{Gives, Possible, waits_for},
     target::Target,
     values::{self, Probability, Span},
     workloads::{self, Workload},
@@ -255,6 +256,9 @@ pub struct Vocabulary {
     pub bugs: Vec<String>,
     /// Checkers.
     pub checkers: Vec<String>,
+    /// What each system has, in the order of `systems`: what can never happen under it is a mistake. Nothing is held against one
+    /// that is left out.
+    pub gives: Vec<Gives>,
 }
 
 /// What is mended at the end of the faults.
@@ -389,6 +393,7 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         None => duration.flatten(),
     };
     let faults_node = fields.take("faults");
+    let mut fault_items: Vec<&Node> = vec![];
     let faults = faults_node.or(phases_node).map_or(Some(vec![]), |_| {
         let items = faults_node.map_or(Some(&[][..]), |n| d.list(n, "`faults`"))?;
         let clients = workloads.as_ref().map(|w| w.iter().map(|w| w.clients()).sum());
@@ -422,6 +427,7 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
                 }
             }
         }
+        fault_items = items;
         all.into_iter().collect::<Option<Vec<_>>>()
     });
     if let (Some(workloads), Some(duration)) = (&workloads, duration)
@@ -454,9 +460,11 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         }
         Some(list)
     });
+    let mut sometimes_items: Vec<&Node> = vec![];
     let sometimes = fields.take("sometimes").map_or(Some(vec![]), |n| {
         let words = event_words();
         let items = d.list(n, "`sometimes`")?;
+        sometimes_items = items.iter().collect();
         let all: Vec<Option<Event>> = items.iter().map(|item| d.word(item, "an event", &words)).collect();
         all.into_iter().collect::<Option<Vec<_>>>()
     });
@@ -477,7 +485,7 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
     let world_seed = fields.take("world_seed").and_then(|n| values::number(d, n, 0, u64::MAX));
     fields.done(d);
     format?;
-    Some(Scenario {
+    let scenario = Scenario {
         name: name?,
         about,
         system: system?,
@@ -497,7 +505,38 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         bites: bites?,
         seed,
         world_seed,
-    })
+    };
+    let gives = vocabulary.and_then(|v| v.gives.get(v.systems.iter().position(|system| *system == scenario.system)?));
+    if let Some(gives) = gives {
+        in_vain(d, &scenario, *gives, &sometimes_items, &fault_items);
+    }
+    Some(scenario)
+}
+
+/// What is waited for, or aimed at, and can never be.
+fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, sometimes: &[&Node], faults: &[&Node]) {
+    let possible = Possible::of(scenario, gives);
+    let mut wrong = |node: &Node, what: String, why: &str| {
+        d.mistakes.push(Diagnostic::new(node.place, format!("{what}: {why}")).help("leave it out, or add what it needs"));
+    };
+    // Of a plan these are what is asked of all seeds of the scenario that it is one of.
+    let is_plan = scenario.world_seed.is_some();
+    for (node, event) in sometimes.iter().zip(&scenario.sometimes).filter(|_| !is_plan) {
+        if let Some(why) = possible.never(*event) {
+            wrong(node, format!("`{}` can never happen here", event.name()), why);
+        }
+    }
+    for (node, fault) in faults.iter().zip(&scenario.faults) {
+        if let Some((event, why)) = waits_for(&fault.when).and_then(|event| Some((event, possible.never(event)?))) {
+            wrong(node, format!("it waits for `{}`, which can never happen here", event.name()), why);
+        }
+        if let Some(why) = fault.fault.targets().into_iter().find_map(|target| possible.nobody(target)) {
+            wrong(node, "its target is never anybody here".to_string(), why);
+        }
+        if let Some(why) = possible.idle(fault.fault.kind()) {
+            wrong(node, format!("`{}` can do nothing here", fault.fault.kind()), why);
+        }
+    }
 }
 
 /// Each client has a host of its own.

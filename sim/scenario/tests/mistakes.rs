@@ -3,7 +3,7 @@
 //! The corpus has a case for every rule of the grammar and every semantic check. None is forgotten: the
 //! messages are read off the sources, and each must be in the snapshot.
 
-use squall_scenario::{Vocabulary, parse_within};
+use squall_scenario::{Gives, Vocabulary, parse_within};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// A scenario without a mistake, which uses much of the language.
@@ -40,6 +40,7 @@ fn vocabulary() -> Vocabulary {
         systems: words(&["etcd", "primary-backup"]),
         bugs: words(&["stale-read", "forget-vote"]),
         checkers: words(&["linearizable", "raft", "durable"]),
+        gives: vec![Gives::EVERYTHING, Gives::NOTHING],
     }
 }
 
@@ -54,6 +55,16 @@ const CASES: &[(&str, &str)] = &[
     ("name: good", "name: *a"),
     ("name: good", "name: good\nname: again"),
     ("name: good", "? [a, b]\n: c\nname: good"),
+    // What can never be.
+    ("sometimes: [leader-changed]", "sometimes: [leader-changed, lock-acquired]"),
+    ("sometimes: [leader-changed]", "sometimes: [watch-event]"),
+    ("swarm: { pick: 1..2, families: [network], kinds: [delay] }", "sometimes: [disk-damaged, failpoint-hit]"),
+    ("partition: { isolate: leader, for: 1s }", "pause: { target: lease-holder, for: 1s }"),
+    ("system: etcd", "system: primary-backup"),
+    (
+        "system: etcd\nbugs: [stale-read]\ncluster: { nodes: 3, heartbeat: 100ms, election_timeout: 300ms..600ms, network: { latency: 1ms, loss: 1% } }\nworkloads:\n  - register: { clients: 2, mix: { get: 1 } }\n  - kv: { clients: 2, large: 1/8 }\n  - script: { clients: 2, ops: [ { at: 1s, put: { key: k, value: v } }, { client: 2, at: 2s, get: k } ] }\nduration: 10s\nfaults:\n  - id: cut-off\n    at: 3s\n    partition: { isolate: leader, for: 1s }",
+        "system: primary-backup\nbugs: [stale-read]\ncluster: { nodes: 3, heartbeat: 100ms, election_timeout: 300ms..600ms, network: { latency: 1ms, loss: 1% } }\nworkloads:\n  - register: { clients: 2, mix: { get: 1 } }\n  - kv: { clients: 2, large: 1/8 }\n  - script: { clients: 2, ops: [ { at: 1s, put: { key: k, value: v } }, { client: 2, at: 2s, get: k } ] }\nduration: 10s\nfaults:\n  - id: cut-off\n    at: 3s\n    compact: {}",
+    ),
     // The other workloads and faults.
     ("register: { clients: 2, mix: { get: 1 } }", "txn: []"),
     ("register: { clients: 2, mix: { get: 1 } }", "watch: []"),

@@ -32,4 +32,4 @@ pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet
 pub use process::{Process, SimJoin};
 pub use system::{BoxFuture, Client, ClientContext, Ear, NodeContext, Reporter, System};
 
-pub use squall_scenario::{Admin, Cluster};
+pub use squall_scenario::{Admin, Cluster, Gives};

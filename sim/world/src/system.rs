@@ -2,7 +2,7 @@
 
 use crate::{disk::SimDisk, machine::Machine, net::SimNet};
 use squall_history::{Heard, NodeId, Op, OpId, Outcome, Saw, What};
-use squall_scenario::{Admin, Cluster};
+use squall_scenario::{Admin, Cluster, Gives};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -26,6 +26,11 @@ pub trait System: Send + Sync {
     /// Whether its clients can ask this. A plan that asks for what they cannot is refused.
     fn takes(&self, _op: &Op) -> bool {
         true
+    }
+
+    /// What it has besides: a scenario that waits for what it has not is a mistake.
+    fn gives(&self) -> Gives {
+        Gives::EVERYTHING
     }
 
     /// The life of one process of a node, on that node. It ends when the node does; an error is the

@@ -30,7 +30,7 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: false,
     prefix: true,
     about: "election safety, log matching, leader completeness, state-machine safety, quorums, joint consensus",
-    applies: |_| true,
+    applies: |view| view.observations().any(|(_, _, saw)| matches!(saw, Saw::Vote { .. } | Saw::Append { .. } | Saw::Role { .. })),
     check,
 };
 
