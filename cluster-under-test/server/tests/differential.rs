@@ -497,6 +497,10 @@ impl Generator {
                     }
                     _ => {}
                 }
+                // Before all revisions: compacted away, or none at all.
+                if create.watch_id == 0 && self.one_of(12) {
+                    create.start_revision = -self.rng.random_range(1..4);
+                }
                 RequestUnion::CreateRequest(create)
             }
             _ => {

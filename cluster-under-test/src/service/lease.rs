@@ -205,6 +205,19 @@ impl<E: Env> Lessor<E> {
         Ok(LeaseLeftReply { found: true, left: left.as_secs() as i64, granted: lease.ttl })
     }
 
+    /// Every lease: where this node leads in order of their ends, as etcd's leader has them; else nobody here knows these.
+    fn listed(&self) -> Vec<i64> {
+        if let Some(term) = self.replica.leads() {
+            let mut reign = self.reign();
+            if self.catch_up(&mut reign, term).is_ok() {
+                let mut ends: Vec<(LocalInstant, i64)> = reign.ends.iter().map(|((id, _), end)| (*end, *id)).collect();
+                ends.sort_unstable();
+                return ends.into_iter().map(|(_, id)| id).collect();
+            }
+        }
+        self.replica.machine.applying().store.leases().keys().copied().collect()
+    }
+
     /// Renews a lease, wherever the leader is.
     pub(crate) async fn renew(&self, id: i64) -> Result<i64, Status> {
         let there = |mut leader: PeerClient<Channel<E>>, left| async move {
@@ -288,7 +301,7 @@ impl<E: Env> lease_server::Lease for LeaseService<E> {
     async fn lease_leases(&self, _: Request<LeaseLeasesRequest>) -> Result<Response<LeaseLeasesResponse>, Status> {
         self.lessor.replica.read_barrier().await?;
         let header = self.lessor.replica.header_now();
-        let leases = self.lessor.replica.machine.applying().store.leases().keys().map(|id| LeaseStatus { id: *id }).collect();
+        let leases = self.lessor.listed().into_iter().map(|id| LeaseStatus { id }).collect();
         Ok(Response::new(LeaseLeasesResponse { header, leases }))
     }
 }

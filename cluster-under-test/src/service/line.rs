@@ -26,8 +26,8 @@ use tonic::{Code, Status};
 /// The time to live of the lease that somebody gets who brings none, in seconds (as etcd's sessions).
 const SESSION_TTL: i64 = 60;
 
-/// How often the lease of somebody who waits is renewed.
-const RENEWED_EVERY: Duration = Duration::from_secs(1);
+/// The pause before a place is given up once more.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// A place in line.
 #[derive(Clone, Debug)]
@@ -171,7 +171,6 @@ impl<E: Env> Lines<E> {
         let end = prefix_end(prefix);
         let mut progress = self.lessor.replica.machine.progress();
         let lost = || Status::unknown("mutex: session is expired");
-        let mut renewed_at = E::now();
         // A planted bug looks at this place only: the one before it when it came.
         let mut before = None;
         loop {
@@ -192,15 +191,8 @@ impl<E: Env> Lines<E> {
             if !waits {
                 break;
             }
-            tokio::select! {
-                biased;
-                applied = progress.changed() => applied.map_err(|_| Status::unavailable("etcdserver: server stopped"))?,
-                // As etcd's server does for who waits in it. That the lease is gone shows in the line.
-                () = E::sleep_until(renewed_at + RENEWED_EVERY) => {
-                    drop(self.lessor.renew(place.lease).await);
-                    renewed_at = E::now();
-                }
-            }
+            // That its lease is gone shows in the line: whoever waits renews it, nobody else.
+            progress.changed().await.map_err(|_| Status::unavailable("etcdserver: server stopped"))?;
         }
         // This node may lag: what it sees was so once. That the place is still held is confirmed.
         self.lessor.replica.read_barrier().await?;
@@ -221,7 +213,7 @@ impl<E: Env> Lines<E> {
     /// stayed behind would come to the head, and hold up the line for as long as its lease lives.
     async fn leave(&self, place: &Place) {
         while self.lessor.replica.runs() && self.resign(place).await.is_err() {
-            E::sleep(RENEWED_EVERY / 5).await;
+            E::sleep(AGAIN).await;
             let applying = self.lessor.replica.machine.applying();
             if applying.store.get(&place.key).is_none_or(|v| v.create_revision != place.revision)
                 && applying.store.revision() >= place.revision

@@ -344,7 +344,12 @@ impl<E: Env> Watching<E> {
             let applying = self.replica.machine.applying();
             (applying.store.revision(), applying.store.compacted(), applying.term())
         };
-        let mut next = if create.start_revision > 0 { create.start_revision } else { now + 1 };
+        // A revision before all others is compacted away as soon as anything is; before that, -1 is no revision at all, as in etcd.
+        let mut next = match create.start_revision {
+            0 => now + 1,
+            start if start < 0 && start >= floor => now + 1,
+            start => start,
+        };
         if create.start_revision > 0 && E::bug(Bug::WatchResumeOffByOne) {
             next += 1;
         }

@@ -2,9 +2,12 @@
 
 mod support;
 
-use squall_cluster::pb::etcdserverpb::{
-    LeaseGrantRequest, LeaseKeepAliveRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, kv_client::KvClient,
-    lease_client::LeaseClient,
+use squall_cluster::pb::{
+    etcdserverpb::{
+        LeaseGrantRequest, LeaseKeepAliveRequest, LeaseLeasesRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest,
+        kv_client::KvClient, lease_client::LeaseClient,
+    },
+    v3electionpb::{CampaignRequest, election_client::ElectionClient},
 };
 use squall_env::Env;
 use squall_history::NodeId;
@@ -109,6 +112,66 @@ fn a_lease_lives_while_it_is_renewed_and_takes_its_key_with_it() {
                 let lived = SimEnv::now().since(renewed);
                 assert!(lived >= ms(1000) && lived < ms(1700), "seed {seed}: {lived:?} after its last renewal");
                 assert_eq!((user.renew(id).await.unwrap(), user.left(id).await), (0, -1));
+            })
+            .await;
+        });
+    }
+}
+
+#[test]
+fn the_leader_lists_leases_in_the_order_of_their_ends() {
+    on_cluster(1, true, move |cluster| async move {
+        let leader = cluster.log.leader().unwrap();
+        as_client(&cluster, move |addrs| async move {
+            let mut user = User::of(addrs[leader as usize - 1]);
+            let (late, soon, between) = (user.grant(30).await, user.grant(10).await, user.grant(20).await);
+            let list = |mut user: User| async move {
+                let leases = user.lease.lease_leases(within(LeaseLeasesRequest {})).await.unwrap().into_inner().leases;
+                leases.into_iter().map(|lease| lease.id).collect::<Vec<i64>>()
+            };
+            assert_eq!(list(user.clone()).await, [soon, between, late]);
+            SimEnv::sleep(ms(9000)).await;
+            assert_eq!(user.renew(soon).await.unwrap(), 10);
+            SimEnv::sleep(ms(4000)).await;
+            assert_eq!(list(user.clone()).await, [soon, between, late], "6 s, 7 s and 17 s are left");
+            assert_eq!(user.renew(soon).await.unwrap(), 10);
+            assert_eq!(list(user.clone()).await, [between, soon, late]);
+        })
+        .await;
+    });
+}
+
+#[test]
+fn the_lease_of_somebody_who_waits_in_line_ends_unless_they_renew_it() {
+    for seed in 0..3 {
+        on_cluster(seed, true, move |cluster| async move {
+            let leader = cluster.log.leader().unwrap();
+            as_client(&cluster, move |addrs| async move {
+                let addr = addrs[leader as usize - 1];
+                let mut user = User::of(addr);
+                let options = ChannelOptions { default_deadline: None, ..Default::default() };
+                let elections = ElectionClient::new(Channel::<SimEnv>::new(SimNet::current(), addr, options));
+                let campaign = |lease| {
+                    let mut elections = elections.clone();
+                    let mut request = Request::new(CampaignRequest { name: "e".into(), lease, value: "v".into() });
+                    request.set_timeout(Duration::from_secs(20));
+                    async move { elections.campaign(request).await }
+                };
+                let first = user.grant(60).await;
+                campaign(first).await.unwrap();
+                let (idle, kept) = (user.grant(1).await, user.grant(1).await);
+                let began = SimEnv::now();
+                let waiting = campaign(idle);
+                let renewing = async {
+                    for _ in 0..10 {
+                        SimEnv::sleep(ms(300)).await;
+                        assert_eq!(user.renew(kept).await.unwrap(), 1);
+                    }
+                };
+                let (ended, ()) = futures_util::future::join(waiting, renewing).await;
+                assert_eq!(ended.unwrap_err().message(), "mutex: session is expired");
+                assert!(SimEnv::now().since(began) < ms(3500), "seed {seed}");
+                assert_eq!((user.left(idle).await, user.left(kept).await >= 0), (-1, true));
             })
             .await;
         });

@@ -202,9 +202,9 @@ fn parts_make_a_whole_and_what_cannot_be_is_refused() {
         ends(&out, code);
         assert!(text(&out.stderr).contains(expect), "{args:?}: {}", text(&out.stderr));
     }
-    write(dir.path(), "quiet.yaml", &quick("quiet", "sometimes: [snapshot-installed]\n"));
+    write(dir.path(), "quiet.yaml", &quick("quiet", "sometimes: [outcome-unknown]\n"));
     let shown = ends(&squall(dir.path(), &["sweep", "quiet.yaml", "--count", "20", "--strict"]), 4);
-    assert!(shown.contains("quiet: `snapshot-installed` never happened, although the scenario says sometimes"), "{shown}");
+    assert!(shown.contains("quiet: `outcome-unknown` never happened, although the scenario says sometimes"), "{shown}");
     ends(&squall(dir.path(), &["sweep", "quiet.yaml", "--count", "20"]), 0);
     let shown = ends(&squall(dir.path(), &["sweep", "long.yaml", "--count", "10000", "--jobs", "1", "--time-budget", "1s"]), 0);
     assert!(shown.contains("cut short: the time budget is spent"), "{shown}");

@@ -76,8 +76,11 @@ const PARTS_MAX: usize = 256;
 /// No more calls are pulled in for the sake of the violating one.
 const NEEDED_MAX: usize = 64;
 
-/// So many calls are looked at from their beginning.
+/// So many calls are told rather than a state in the middle.
 const FEW: usize = 16;
+
+/// Of more calls than these a small part is looked for from the middle only.
+const MANY: usize = 1000;
 
 /// So many of the last places are tried.
 const PLACES_MAX: usize = 12;
@@ -223,21 +226,27 @@ fn part<M: Model>(
     search.calls = calls.iter().filter(|c| c.invoked < end).map(cut).collect();
     search.calls.sort_by_key(|c| c.invoked);
     let about = search.restricted(last);
-    // A few calls tell more than a state that they leave.
-    let from = if search.calls.len() > FEW { search.begun_later(last) } else { vec![] };
-    search.groups = model.groups(&search.calls);
-    let mut part = search.backwards(last);
-    // Half of them, a quarter, ... and one by one until nothing more goes.
-    let mut chunk = part.kept.len().div_ceil(2);
-    loop {
-        let before = part.kept.len() + part.relaxed.len();
-        search.thin(&mut part, chunk.max(1));
-        match chunk {
-            0 | 1 if part.kept.len() + part.relaxed.len() == before || search.visits_left == 0 => break,
-            0 | 1 => {}
-            _ => chunk /= 2,
+    // A few calls tell more than a state that they leave: that is where many would have to be told, and at once where there are so many
+    // that looking for few would take all the effort.
+    let (mut from, mut part) = (vec![], None);
+    if search.calls.len() <= MANY {
+        search.visits_left = visits / 2;
+        let plain = search.small(last);
+        if plain.kept.len() <= FEW {
+            part = Some(plain);
+        } else {
+            let whole = std::mem::take(&mut search.calls);
+            search.calls.clone_from(&whole);
+            search.visits_left += visits - visits / 2;
+            from = search.begun_later(last);
+            if from.is_empty() {
+                (search.calls, part) = (whole, Some(plain));
+            }
         }
+    } else {
+        from = search.begun_later(last);
     }
+    let part = part.unwrap_or_else(|| search.small(last));
     Small {
         calls: part.kept.iter().map(|i| search.calls[*i].id).collect(),
         one_minimal: search.visits_left > 0,
@@ -401,6 +410,23 @@ impl<M: Model> Search<'_, '_, M> {
             self.states = whole;
         }
         vec![]
+    }
+
+    /// A part that is 1-minimal, as far as the effort goes.
+    fn small(&mut self, last: CallId) -> Part {
+        self.groups = self.model.groups(&self.calls);
+        let mut part = self.backwards(last);
+        // Half of them, a quarter, ... and one by one until nothing more goes.
+        let mut chunk = part.kept.len().div_ceil(2);
+        loop {
+            let before = part.kept.len() + part.relaxed.len();
+            self.thin(&mut part, chunk.max(1));
+            match chunk {
+                0 | 1 if part.kept.len() + part.relaxed.len() == before || self.visits_left == 0 => return part,
+                0 | 1 => {}
+                _ => chunk /= 2,
+            }
+        }
     }
 
     /// The last few calls before the violation that have no order, twice as many each time; or all.
