@@ -34,11 +34,13 @@ fn list(of: &Value) -> Value {
     json!({ "type": "array", "items": of })
 }
 
-const DURATION: &str = r"^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)$";
-const SPAN: &str = r"^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)(\.\.[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))?$";
+const DURATION: &str = r"^([0-9]+(us|ms|s|m|h))*[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)$";
+const SPAN: &str =
+    r"^([0-9]+(us|ms|s|m|h))*[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)(\.\.([0-9]+(us|ms|s|m|h))*[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))?$";
 
 const PROBABILITY: &str = "^[0-9]+(%|/[0-9]+)$";
-const SHIFT: &str = r"^-?[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)(\.\.-?[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))?$";
+const SHIFT: &str =
+    r"^-?([0-9]+(us|ms|s|m|h))*[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)(\.\.-?([0-9]+(us|ms|s|m|h))*[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))?$";
 const RATE_ERROR: &str = r"^-?[0-9]+(\.[0-9]+)?(%|ppm)(\.\.-?[0-9]+(\.[0-9]+)?(%|ppm))?$";
 
 /// What is written there: the form tells.

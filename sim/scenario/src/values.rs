@@ -1,13 +1,31 @@
 //! The small values of the language: durations, ranges, rates, probabilities.
 
-use crate::yaml::{Decoder, Diagnostic, Node};
+use crate::yaml::{Decoder, Diagnostic, Kind, Node};
 use squall_history::SeededStream;
 use std::time::Duration;
 
-/// Reads `250ms`, `5s`, `2m`, `1.5s`, `20us`, `100ns`, `1h`. Exact to the nanosecond; no floats.
+/// Reads `250ms`, `5s`, `2m`, `1.5s`, `20us`, `100ns`, `1h`, and several behind each other, the largest unit first: `1m30s`. Exact to
+/// the nanosecond; no floats.
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(digits);
+    let (mut rest, mut sum, mut last) = (text, Duration::ZERO, u64::MAX);
+    loop {
+        let unit = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let next = rest[unit..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |digit| unit + digit);
+        let (scale, nanos) = part(&rest[..unit], &rest[unit..next])?;
+        // Only the last one has decimals.
+        if scale >= last || (next < rest.len() && rest[..unit].contains('.')) {
+            return None;
+        }
+        sum = Duration::from_nanos(u64::try_from(sum.as_nanos()).ok()?.checked_add(nanos)?);
+        if next == rest.len() {
+            return Some(sum);
+        }
+        (rest, last) = (&rest[next..], scale);
+    }
+}
+
+/// A number of one unit: the nanoseconds of the unit, and of all of it.
+fn part(number: &str, unit: &str) -> Option<(u64, u64)> {
     let scale: u64 = match unit {
         "ns" => 1,
         "us" => 1_000,
@@ -26,7 +44,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         let fraction = u128::from(part.parse::<u64>().ok()?) * u128::from(scale) / 10u128.pow(part.len() as u32);
         nanos = nanos.checked_add(u64::try_from(fraction).ok()?)?;
     }
-    Some(Duration::from_nanos(nanos))
+    Some((scale, nanos))
 }
 
 /// Writes a duration in the largest unit that leaves it exact, with up to three decimals.
@@ -99,6 +117,13 @@ pub(crate) fn duration(decoder: &mut Decoder, node: &Node) -> Option<Duration> {
 }
 
 pub(crate) fn span(decoder: &mut Decoder, node: &Node) -> Option<Span> {
+    if let Kind::Scalar(text) = &node.kind
+        && let Some((min, max)) = text.split_once("..")
+        && let (Some(first), Some(last)) = (parse_duration(min), parse_duration(max))
+        && first > last
+    {
+        return decoder.wrong(Diagnostic::new(node.place, format!("`{text}` goes back")).help(format!("write `{max}..{min}`")));
+    }
     decoder.scalar(node, SPAN, |text| match text.split_once("..") {
         None => parse_duration(text).map(Span::fixed),
         Some((min, max)) => {
@@ -258,12 +283,36 @@ mod tests {
 
     #[test]
     fn durations_are_read_exactly_and_bad_ones_refused() {
-        for (text, nanos) in
-            [("250ms", 250_000_000u64), ("5s", 5_000_000_000), ("1.5s", 1_500_000_000), ("2m", 120_000_000_000), ("0s", 0), ("7ns", 7)]
-        {
+        for (text, nanos) in [
+            ("250ms", 250_000_000u64),
+            ("5s", 5_000_000_000),
+            ("1.5s", 1_500_000_000),
+            ("2m", 120_000_000_000),
+            ("0s", 0),
+            ("7ns", 7),
+            ("1m30s", 90_000_000_000),
+            ("1h2m3.5s", 3_723_500_000_000),
+        ] {
             assert_eq!(parse_duration(text), Some(Duration::from_nanos(nanos)), "{text}");
         }
-        for text in ["5", "s", "", "-5s", "5 s", "1.s", ".5s", "1.2.3s", "5S", "99999999999999999999s", "1e3s"] {
+        for text in [
+            "5",
+            "s",
+            "",
+            "-5s",
+            "5 s",
+            "1.s",
+            ".5s",
+            "1.2.3s",
+            "5S",
+            "99999999999999999999s",
+            "1e3s",
+            "30s1m",
+            "1s1s",
+            "1.5m3s",
+            "1m30",
+            "1m 30s",
+        ] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }
