@@ -72,10 +72,11 @@ impl Raft {
         match saw {
             Saw::Booted { data, .. } => {
                 // It begins anew, with nothing: it is no voter any more, or it must not start.
-                if node.damaged && *data == BootData::Empty {
+                let replaced = node.damaged && *data == BootData::Empty;
+                if replaced {
                     node.replaced();
                 }
-                node.boot();
+                node.boot(!replaced);
                 Ok(())
             }
             Saw::Synced { index } => {

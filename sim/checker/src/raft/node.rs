@@ -107,7 +107,8 @@ pub(super) struct NodeState {
 }
 
 impl NodeState {
-    pub(super) fn boot(&mut self) {
+    /// `keeps`: it is to find what it had.
+    pub(super) fn boot(&mut self, keeps: bool) {
         let log = std::mem::take(&mut self.log);
         let (upto, snapshot) = (self.durable.take(), self.snapshot.take());
         // One that starts twice in a row without a word found the same both times.
@@ -121,7 +122,7 @@ impl NodeState {
         self.committed = None;
         self.applied = None;
         self.leads = None;
-        self.starting = true;
+        self.starting = keeps;
     }
 
     /// It has told what it found at its start: everything is there that it had told as durable, or a snapshot in its place.
