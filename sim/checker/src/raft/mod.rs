@@ -72,11 +72,10 @@ impl Raft {
         match saw {
             Saw::Booted { data, .. } => {
                 // It begins anew, with nothing: it is no voter any more, or it must not start.
-                let replaced = node.damaged && *data == BootData::Empty;
-                if replaced {
+                if node.damaged && *data == BootData::Empty {
                     node.replaced();
                 }
-                node.boot(!replaced);
+                node.boot();
                 Ok(())
             }
             Saw::Synced { index } => {

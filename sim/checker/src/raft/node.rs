@@ -102,13 +102,14 @@ pub(super) struct NodeState {
     earlier: Option<Box<Durable>>,
     /// It has just started: what it finds is not compared yet with what it had told as durable.
     starting: bool,
+    /// Its disk is new, and nothing was told as durable on it: what it had before is nowhere.
+    began_anew: bool,
     /// The memberships of its log, and the last one before its head.
     memberships: BTreeMap<u64, Vec<Vec<u64>>>,
 }
 
 impl NodeState {
-    /// `keeps`: it is to find what it had.
-    pub(super) fn boot(&mut self, keeps: bool) {
+    pub(super) fn boot(&mut self) {
         let log = std::mem::take(&mut self.log);
         let (upto, snapshot) = (self.durable.take(), self.snapshot.take());
         // One that starts twice in a row without a word found the same both times.
@@ -122,12 +123,12 @@ impl NodeState {
         self.committed = None;
         self.applied = None;
         self.leads = None;
-        self.starting = keeps;
+        self.starting = true;
     }
 
     /// It has told what it found at its start: everything is there that it had told as durable, or a snapshot in its place.
     pub(super) fn found(&mut self, id: NodeId) -> Result<(), Broken> {
-        if !std::mem::take(&mut self.starting) || self.damaged {
+        if !std::mem::take(&mut self.starting) || self.damaged || self.began_anew {
             return Ok(());
         }
         let Some(Durable { log, upto: Some(upto), .. }) = self.earlier.as_deref() else { return Ok(()) };
@@ -178,12 +179,13 @@ impl NodeState {
     pub(super) fn replaced(&mut self) {
         let (log, upto, snapshot) = (std::mem::take(&mut self.log), self.durable, self.snapshot);
         let had = if upto.is_some() { Some(Box::new(Durable { log, upto, snapshot })) } else { self.earlier.take() };
-        *self = NodeState { earlier: had, ..NodeState::default() };
+        *self = NodeState { earlier: had, began_anew: true, ..NodeState::default() };
     }
 
     /// Its log is durable up to here: it told what it found at its start, too.
     pub(super) fn synced(&mut self, index: u64) {
         self.earlier = None;
+        self.began_anew = false;
         self.durable = self.durable.max(Some(index));
     }
 

@@ -147,6 +147,8 @@ fn legal_and_illegal_stories() {
         ("n1 append 0:1 1:1 2:1; n1 sync 2; n1 boot; n1 purge 1:2; n1 up", "valid"),
         ("n1 append 0:1 1:1; n1 sync 1; n1 boot; n1 boot; n1 append 0:1; n1 up", "durable-lost"),
         ("n1 append 0:1 1:1; n1 sync 1; n1 damaged; n1 anew; n1 up", "valid"),
+        ("n1 append 0:1 1:1; n1 sync 1; n1 damaged; n1 anew; n1 boot; n1 up", "valid"),
+        ("n1 append 0:1 1:1; n1 sync 1; n1 damaged; n1 anew; n1 append 0:2; n1 sync 0; n1 boot; n1 up", "durable-lost"),
         // What is committed stays.
         ("n1 append 0:1 1:1; n1 commit 1:1; n2 append 0:1 1:1; n2 cut 0; n2 append 1:2", "committed-truncated"),
         // What was cut off and durable must be found again at the start, or be in a snapshot.
