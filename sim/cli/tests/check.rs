@@ -77,6 +77,11 @@ fn anomalies_of_transactions_are_named_with_the_cycle() {
     assert_eq!((code, &json["anomalies"][0]["calls"]), (1, &serde_json::json!([3, 2])), "{text}");
     let (code, text) = check(dir.path(), "lost.edn", lost, &["--model", "register", "--isolation", "serializable"]);
     assert!(code == 2 && text.contains("list-append and rw-register"), "{code} {text}");
+    for (option, value) in [("--explain", "0"), ("--nil-is-seen", "")] {
+        let more: Vec<&str> = ["--model", "list-append", option, value].into_iter().filter(|word| !word.is_empty()).collect();
+        let (code, text) = check(dir.path(), "lost.edn", lost, &more);
+        assert!(code == 2 && text.contains("the cycle is the explanation"), "{code} {text}");
+    }
     let (code, text) = check(dir.path(), "lost.edn", lost, &["--model", "list-append", "--isolation", "weak"]);
     assert!(code == 2 && text.contains("snapshot-isolation"), "{code} {text}");
 }

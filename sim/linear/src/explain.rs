@@ -235,8 +235,7 @@ fn part<M: Model>(
         if plain.kept.len() <= FEW {
             part = Some(plain);
         } else {
-            let whole = std::mem::take(&mut search.calls);
-            search.calls.clone_from(&whole);
+            let whole = search.calls.clone();
             search.visits_left += visits - visits / 2;
             from = search.begun_later(last);
             if from.is_empty() {

@@ -388,6 +388,7 @@ fn search<M: Model>(
             Ok(()) if returns => {
                 if let Some(told) = &mut told
                     && engine.frontier.len() <= PLACE_MAX
+                    && !engine.sure
                 {
                     let mut states: Vec<u32> = engine.frontier.iter().map(|config| config.state).collect();
                     states.sort_unstable();

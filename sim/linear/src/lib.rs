@@ -78,6 +78,7 @@ mod judge;
 mod lanes;
 mod model;
 mod models;
+mod persistent;
 mod raw;
 mod refute;
 mod stream;

@@ -6,9 +6,10 @@
 //! | `put k v` | - | v |
 //! | `append k v` | - | what it held, then v |
 
-use super::{Parsed, Reads, bad_answer, bad_input, line::Text};
+use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
     model::{Model, Nature},
+    persistent::Text,
     raw::{RawCall, RawEnd, Value},
 };
 use std::sync::Arc;

@@ -4,7 +4,6 @@
 pub(crate) mod append_kv;
 pub(crate) mod bank;
 pub(crate) mod counter;
-pub(crate) mod line;
 pub(crate) mod multi_register;
 pub(crate) mod mutex;
 pub(crate) mod queue;

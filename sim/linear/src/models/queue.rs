@@ -6,9 +6,10 @@
 //! | `dequeue`, something is in it | what is at its front | without that |
 //! | `dequeue`, it is empty | nil | the same |
 
-use super::{Parsed, Reads, bad_input, line::Fifo};
+use super::{Parsed, Reads, bad_input};
 use crate::{
     model::{CallOf, Model, NEVER, Nature},
+    persistent::Fifo,
     raw::{RawCall, RawEnd, Value},
     refute::{SUSPECTS_MAX, Stay, stays},
 };

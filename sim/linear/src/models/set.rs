@@ -7,9 +7,10 @@
 //! | `contains v` | whether v is in it | the same |
 //! | `read` | every member, in any order | the same |
 
-use super::{Parsed, Reads, bad_answer, bad_input, line::Members};
+use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
     model::{Model, Nature},
+    persistent::Members,
     raw::{RawCall, RawEnd, Value},
 };
 use std::collections::BTreeSet;

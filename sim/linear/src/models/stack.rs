@@ -6,9 +6,10 @@
 //! | `pop`, something is in it | what is on top | without that |
 //! | `pop`, it is empty | nil | the same |
 
-use super::{Parsed, Reads, bad_input, line::Lifo};
+use super::{Parsed, Reads, bad_input};
 use crate::{
     model::{CallOf, Model, NEVER, Nature},
+    persistent::Lifo,
     raw::{RawCall, RawEnd, Value},
     refute::{SUSPECTS_MAX, Stay, stays},
 };

@@ -3,7 +3,7 @@
 //! A list shows the whole order of what was appended to it: the longest one that was read is the order of a key's versions, and
 //! every other one must be a beginning of it. What is not in it, though it was acknowledged, came later.
 
-use super::{Anomaly, Evidence, Isolation, Kind, Step, Txns, Values, Why, conclude};
+use super::{Anomaly, Evidence, Isolation, Kind, Step, Txns, Values, Why, Writer, conclude, unreadable};
 use crate::{
     judge::{Judged, Options},
     models::Unreadable,
@@ -12,13 +12,6 @@ use crate::{
 use std::collections::BTreeMap;
 
 const SHAPE: &str = "a list of `[append k v]` and `[r k [v ...]]`";
-
-/// Who appended a value, and whether it was the last one that this transaction appended there.
-#[derive(Clone, Copy)]
-struct Writer {
-    txn: u32,
-    last: bool,
-}
 
 /// A list as a transaction saw it before it appended to it.
 struct Read {
@@ -29,21 +22,10 @@ struct Read {
 #[derive(Default)]
 struct Key {
     values: Values,
-    writers: Vec<Option<Writer>>,
     reads: Vec<Read>,
 }
 
 impl Key {
-    fn place(&mut self, value: &Value) -> u32 {
-        let place = self.values.place(value);
-        self.writers.resize(self.values.all.len(), None);
-        place
-    }
-
-    fn writer(&self, value: u32) -> Option<Writer> {
-        self.writers.get(value as usize).copied().flatten()
-    }
-
     fn show(&self, list: &[u32]) -> String {
         Value::List(list.iter().map(|v| self.values.all[*v as usize].clone()).collect()).to_string()
     }
@@ -53,7 +35,7 @@ pub(crate) fn judge(history: &RawHistory, options: &mut Options<'_>) -> Result<J
     let txns = Txns::of(history, &["append"], SHAPE)?;
     let mut keys: Vec<Key> = txns.keys.iter().map(|_| Key::default()).collect();
     let mut found: Vec<(Isolation, Anomaly)> = vec![];
-    write(&txns, &mut keys, history)?;
+    txns.writers(history, keys.iter_mut().map(|key| &mut key.values).collect())?;
     for at in 0..txns.all.len() as u32 {
         read(&txns, at, &mut keys, history, &mut found)?;
     }
@@ -63,7 +45,7 @@ pub(crate) fn judge(history: &RawHistory, options: &mut Options<'_>) -> Result<J
     for (at, key) in keys.iter().enumerate() {
         orders.push(versions(&txns, at, key, &mut found));
         for read in &key.reads {
-            read.list.iter().filter_map(|v| key.writer(*v)).for_each(|writer| seen[writer.txn as usize] = true);
+            read.list.iter().filter_map(|v| key.values.writer(*v)).for_each(|writer| seen[writer.txn as usize] = true);
         }
     }
     let done: Vec<bool> = txns.all.iter().zip(seen).map(|(txn, seen)| !txn.aborted && (txn.certain || seen)).collect();
@@ -83,35 +65,6 @@ fn say(kind: Kind, key: &str, before: &str, after: &str) -> String {
     }
 }
 
-fn unreadable(history: &RawHistory, txn: usize, what: String) -> Unreadable {
-    let call = &history.calls[txn];
-    Unreadable { kind: call.kind.to_string(), process: call.process.clone(), what }
-}
-
-/// Who appended what.
-fn write(txns: &Txns, keys: &mut [Key], history: &RawHistory) -> Result<(), Unreadable> {
-    for (at, txn) in txns.all.iter().enumerate() {
-        let mut last: BTreeMap<u32, u32> = BTreeMap::new();
-        for step in &txn.steps {
-            let Step::Write { key: of, value } = step else { continue };
-            let key = &mut keys[*of as usize];
-            let place = key.place(value);
-            if let Some(other) = key.writer(place) {
-                let text = format!(
-                    "appends {value} to {}, which call {} does, too: values must be unique, or nobody knows whose was read",
-                    txns.keys[*of as usize], txns.all[other.txn as usize].id
-                );
-                return Err(unreadable(history, at, text));
-            }
-            if let Some(before) = last.insert(*of, place).and_then(|before| key.writers[before as usize].as_mut()) {
-                before.last = false;
-            }
-            key.writers[place as usize] = Some(Writer { txn: at as u32, last: true });
-        }
-    }
-    Ok(())
-}
-
 /// What a transaction read: it fits what it did itself, and somebody appended it who did not give up.
 fn read(txns: &Txns, at: u32, keys: &mut [Key], history: &RawHistory, found: &mut Vec<(Isolation, Anomaly)>) -> Result<(), Unreadable> {
     let txn = &txns.all[at as usize];
@@ -123,7 +76,7 @@ fn read(txns: &Txns, at: u32, keys: &mut [Key], history: &RawHistory, found: &mu
     for step in &txn.steps {
         match step {
             Step::Write { key: of, value } => {
-                let place = keys[*of as usize].place(value);
+                let place = keys[*of as usize].values.place(value);
                 known.entry(*of).or_default().1.push(place);
             }
             Step::Read { key: of, seen } => {
@@ -139,7 +92,7 @@ fn read(txns: &Txns, at: u32, keys: &mut [Key], history: &RawHistory, found: &mu
                     }
                 };
                 let key = &mut keys[*of as usize];
-                let list: Vec<u32> = list.iter().map(|value| key.place(value)).collect();
+                let list: Vec<u32> = list.iter().map(|value| key.values.place(value)).collect();
                 let (before, own) = known.entry(*of).or_default();
                 let fits = match before {
                     Some(before) => list.len() == before.len() + own.len() && list.starts_with(before) && list.ends_with(own),
@@ -177,7 +130,7 @@ fn dirty(txns: &Txns, at: u32, name: &Value, key: &Key, list: &[u32], found: &mu
         tell(Isolation::ReadUncommitted, "duplicate-elements", text, vec![id]);
     }
     for value in list {
-        let Some(writer) = key.writer(*value) else {
+        let Some(writer) = key.values.writer(*value) else {
             let text = format!("{} saw {} in {name}, which nobody appended", txns.text(at), show(*value));
             tell(Isolation::ReadUncommitted, "unwritten", text, vec![id]);
             break;
@@ -188,7 +141,7 @@ fn dirty(txns: &Txns, at: u32, name: &Value, key: &Key, list: &[u32], found: &mu
             break;
         }
     }
-    if let Some(writer) = list.last().and_then(|last| key.writer(*last)).filter(|writer| !writer.last && writer.txn != at) {
+    if let Some(writer) = list.last().and_then(|last| key.values.writer(*last)).filter(|writer| !writer.last && writer.txn != at) {
         let text = format!(
             "{} saw {name} end with {}, behind which {} appended more",
             txns.text(at),
@@ -220,33 +173,34 @@ fn versions(txns: &Txns, at: usize, key: &Key, found: &mut Vec<(Isolation, Anoma
 fn edges(at: u32, key: &Key, order: &[u32], done: &[bool], graph: &mut super::Builder) {
     let why = |before: u32, after: u32| Why { key: at, before, after };
     for pair in order.windows(2) {
-        if let (Some(first), Some(second)) = (key.writer(pair[0]), key.writer(pair[1])) {
+        if let (Some(first), Some(second)) = (key.values.writer(pair[0]), key.values.writer(pair[1])) {
             graph.edge(first.txn, second.txn, Kind::Ww, why(pair[0], pair[1]));
         }
     }
     // What was acknowledged and is in no list came behind all of them.
     let mut in_order = vec![false; key.values.all.len()];
     order.iter().for_each(|v| in_order[*v as usize] = true);
-    let unseen = key.writers.iter().enumerate().filter_map(|(v, writer)| Some((v as u32, (*writer)?)));
+    let unseen = key.values.writers.iter().enumerate().filter_map(|(v, writer)| Some((v as u32, (*writer)?)));
     let unseen: Vec<(u32, Writer)> = unseen.filter(|(v, writer)| !in_order[*v as usize] && done[writer.txn as usize]).collect();
     let end = if unseen.is_empty() { None } else { Some(graph.place()) };
     for (value, writer) in &unseen {
         end.into_iter().for_each(|end| graph.edge(end, writer.txn, Kind::Pass, Why { key: at, before: u32::MAX, after: *value }));
     }
-    if let (Some(end), Some((last, writer))) = (end, order.last().and_then(|v| Some((*v, key.writer(*v)?)))) {
+    if let (Some(end), Some((last, writer))) = (end, order.last().and_then(|v| Some((*v, key.values.writer(*v)?)))) {
         graph.edge(writer.txn, end, Kind::Ww, why(last, u32::MAX));
     }
     let place: BTreeMap<u32, usize> = order.iter().enumerate().map(|(i, v)| (*v, i)).collect();
     for read in &key.reads {
         let last = read.list.last().copied();
-        if let Some((value, writer)) = last.and_then(|v| Some((v, key.writer(v)?))) {
+        if let Some((value, writer)) = last.and_then(|v| Some((v, key.values.writer(v)?))) {
             graph.edge(writer.txn, read.txn, Kind::Wr, why(u32::MAX, value));
         }
         let next = last.map_or(Some(0), |v| place.get(&v).map(|i| i + 1));
         // What the transaction appended itself is no news to it: the next one's is.
         let Some(next) = next else { continue };
-        let after =
-            order[next.min(order.len())..].iter().find_map(|v| Some((*v, key.writer(*v)?)).filter(|(_, writer)| writer.txn != read.txn));
+        let after = order[next.min(order.len())..]
+            .iter()
+            .find_map(|v| Some((*v, key.values.writer(*v)?)).filter(|(_, writer)| writer.txn != read.txn));
         match (after, end) {
             (Some((value, writer)), _) => graph.edge(read.txn, writer.txn, Kind::Rw, why(u32::MAX, value)),
             (None, Some(end)) => graph.edge(read.txn, end, Kind::Rw, why(u32::MAX, u32::MAX)),

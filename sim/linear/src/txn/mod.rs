@@ -158,10 +158,41 @@ impl Txns {
         Ok(Txns { all, keys })
     }
 
+    /// Who wrote what, into the values of each key.
+    fn writers(&self, history: &RawHistory, mut keys: Vec<&mut Values>) -> Result<(), Unreadable> {
+        for (at, txn) in self.all.iter().enumerate() {
+            let mut last: BTreeMap<u32, u32> = BTreeMap::new();
+            for step in &txn.steps {
+                let Step::Write { key: of, value } = step else { continue };
+                let (values, name) = (&mut keys[*of as usize], &self.keys[*of as usize]);
+                if *value == Value::Nil {
+                    return Err(unreadable(history, at, format!("writes nil to {name}, which is what an absent key reads as")));
+                }
+                let place = values.place(value);
+                if let Some(other) = values.writer(place) {
+                    let other = self.text(other.txn);
+                    let text =
+                        format!("writes {value} to {name}, which {other} does, too: values must be unique, or nobody knows whose was read");
+                    return Err(unreadable(history, at, text));
+                }
+                if let Some(before) = last.insert(*of, place).and_then(|before| values.writers[before as usize].as_mut()) {
+                    before.last = false;
+                }
+                values.writers[place as usize] = Some(Writer { txn: at as u32, last: true });
+            }
+        }
+        Ok(())
+    }
+
     fn text(&self, txn: u32) -> String {
         let txn = &self.all[txn as usize];
         format!("call {}", txn.id)
     }
+}
+
+fn unreadable(history: &RawHistory, txn: usize, what: String) -> Unreadable {
+    let call = &history.calls[txn];
+    Unreadable { kind: call.kind.to_string(), process: call.process.clone(), what }
 }
 
 /// An answer that is to something else than what was asked.
@@ -188,10 +219,18 @@ fn another(call: &RawCall, answered: &[Step], key: &mut impl FnMut(&Value) -> u3
     })
 }
 
+/// Who wrote a value, and whether it was the last one that this transaction wrote there.
+#[derive(Clone, Copy)]
+struct Writer {
+    txn: u32,
+    last: bool,
+}
+
 /// Values of one key, in the order in which they were first met.
 #[derive(Default)]
 struct Values {
     all: Vec<Value>,
+    writers: Vec<Option<Writer>>,
     places: hashbrown::HashMap<Value, u32, rustc_hash::FxBuildHasher>,
 }
 
@@ -201,8 +240,13 @@ impl Values {
             return *place;
         }
         self.all.push(value.clone());
+        self.writers.push(None);
         self.places.insert(value.clone(), self.all.len() as u32 - 1);
         self.all.len() as u32 - 1
+    }
+
+    fn writer(&self, value: u32) -> Option<Writer> {
+        self.writers.get(value as usize).copied().flatten()
     }
 }
 

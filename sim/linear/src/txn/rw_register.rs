@@ -18,15 +18,8 @@ const SHAPE: &str = "a list of `[w k v]` and `[r k v]`";
 /// Nil: what a register holds at first.
 const NIL: u32 = 0;
 
-#[derive(Clone, Copy)]
-struct Writer {
-    txn: u32,
-    last: bool,
-}
-
 struct Key {
     values: Values,
-    writers: Vec<Option<Writer>>,
     /// Of each value, who read it before writing there.
     readers: Vec<Vec<u32>>,
     /// By transaction: what it read first, and what it left.
@@ -35,16 +28,19 @@ struct Key {
 
 impl Key {
     fn new() -> Key {
-        let mut key = Key { values: Values::default(), writers: vec![], readers: vec![], updates: vec![] };
+        let mut key = Key { values: Values::default(), readers: vec![], updates: vec![] };
         key.place(&Value::Nil);
         key
     }
 
     fn place(&mut self, value: &Value) -> u32 {
         let place = self.values.place(value);
-        self.writers.resize(self.values.all.len(), None);
-        self.readers.resize(self.values.all.len(), vec![]);
+        self.grow();
         place
+    }
+
+    fn grow(&mut self) {
+        self.readers.resize(self.values.all.len(), vec![]);
     }
 }
 
@@ -52,7 +48,8 @@ pub(crate) fn judge(history: &RawHistory, options: &mut Options<'_>) -> Result<J
     let txns = Txns::of(history, &["w", "write"], SHAPE)?;
     let mut keys: Vec<Key> = txns.keys.iter().map(|_| Key::new()).collect();
     let mut found = vec![];
-    write(&txns, &mut keys, history)?;
+    txns.writers(history, keys.iter_mut().map(|key| &mut key.values).collect())?;
+    keys.iter_mut().for_each(Key::grow);
     let mut seen = vec![false; txns.all.len()];
     for at in 0..txns.all.len() as u32 {
         read(&txns, at, &mut keys, &mut seen, &mut found);
@@ -79,34 +76,6 @@ fn say(kind: Kind, key: &str, before: &str, after: &str) -> String {
     }
 }
 
-/// Who wrote what.
-fn write(txns: &Txns, keys: &mut [Key], history: &RawHistory) -> Result<(), Unreadable> {
-    for (at, txn) in txns.all.iter().enumerate() {
-        let mut last: BTreeMap<u32, u32> = BTreeMap::new();
-        for step in &txn.steps {
-            let Step::Write { key: of, value } = step else { continue };
-            let key = &mut keys[*of as usize];
-            let place = key.place(value);
-            let call = &history.calls[at];
-            let wrong = |what| Unreadable { kind: call.kind.to_string(), process: call.process.clone(), what };
-            if place == NIL {
-                return Err(wrong(format!("writes nil to {}, which it holds at first", txns.keys[*of as usize])));
-            }
-            if let Some(other) = key.writers[place as usize] {
-                return Err(wrong(format!(
-                    "writes {value} to {}, which call {} does, too: values must be unique, or nobody knows whose was read",
-                    txns.keys[*of as usize], txns.all[other.txn as usize].id
-                )));
-            }
-            if let Some(before) = last.insert(*of, place).and_then(|before| key.writers[before as usize].as_mut()) {
-                before.last = false;
-            }
-            key.writers[place as usize] = Some(Writer { txn: at as u32, last: true });
-        }
-    }
-    Ok(())
-}
-
 fn read(txns: &Txns, at: u32, keys: &mut [Key], done: &mut [bool], found: &mut Vec<(Isolation, Anomaly)>) {
     let txn = &txns.all[at as usize];
     // What it knows of each key; and what it read there before it wrote.
@@ -128,7 +97,7 @@ fn read(txns: &Txns, at: u32, keys: &mut [Key], done: &mut [bool], found: &mut V
                     }
                     continue;
                 }
-                match key.writers[place as usize] {
+                match key.values.writer(place) {
                     _ if place == NIL => {}
                     None => {
                         let text = format!("{} read {value} from {name}, which nobody wrote", txns.text(at));
@@ -169,7 +138,7 @@ fn read(txns: &Txns, at: u32, keys: &mut [Key], done: &mut [bool], found: &mut V
 
 fn edges(at: u32, key: &Key, done: &[bool], graph: &mut super::Builder) {
     let why = |before: u32, after: u32| Why { key: at, before, after };
-    let writer = |value: u32| key.writers[value as usize].filter(|writer| done[writer.txn as usize]);
+    let writer = |value: u32| key.values.writer(value).filter(|writer| done[writer.txn as usize]);
     for (value, readers) in key.readers.iter().enumerate().skip(1) {
         for reader in readers {
             writer(value as u32).into_iter().for_each(|writer| graph.edge(writer.txn, *reader, Kind::Wr, why(u32::MAX, value as u32)));
@@ -195,7 +164,7 @@ fn edges(at: u32, key: &Key, done: &[bool], graph: &mut super::Builder) {
         for reader in &key.readers[NIL as usize] {
             graph.edge(*reader, place, Kind::Rw, why(NIL, u32::MAX));
         }
-        for (value, other) in key.writers.iter().enumerate() {
+        for (value, other) in key.values.writers.iter().enumerate() {
             if let Some(other) = other.filter(|other| done[other.txn as usize] && !known.contains(&other.txn) && other.last) {
                 graph.edge(place, other.txn, Kind::Pass, why(u32::MAX, value as u32));
             }
@@ -209,7 +178,7 @@ fn seen_before(at: u32, key: &Key, txns: &Txns, done: &[bool], graph: &mut super
     let updates: BTreeSet<u32> = key.updates.iter().map(|(txn, ..)| *txn).collect();
     // When each version was certainly there; and when others began to be written.
     let mut events: Vec<(usize, bool, u32)> = vec![];
-    for (value, writer) in key.writers.iter().enumerate().skip(1) {
+    for (value, writer) in key.values.writers.iter().enumerate().skip(1) {
         let Some(writer) = writer.filter(|writer| writer.last && done[writer.txn as usize]) else { continue };
         let touched = key.readers[value].iter().chain([&writer.txn]).map(|txn| txns.all[*txn as usize].returned).min();
         events.push((txns.all[writer.txn as usize].invoked, true, value as u32));
@@ -220,7 +189,7 @@ fn seen_before(at: u32, key: &Key, txns: &Txns, done: &[bool], graph: &mut super
     events.sort_unstable();
     let mut now = None;
     for (_, begins, value) in events {
-        let Some(writer) = key.writers[value as usize] else { continue };
+        let Some(writer) = key.values.writer(value) else { continue };
         if begins {
             now.into_iter().for_each(|now| graph.edge(now, writer.txn, Kind::Pass, why(u32::MAX, value)));
             continue;

@@ -72,9 +72,16 @@ fn kinds(script: &str, lists: bool, isolation: Isolation) -> String {
 
 use Isolation::{ReadCommitted, ReadUncommitted, Serializable, SnapshotIsolation, StrictSerializable, StrongSessionSerializable};
 
+/// Each script, under which isolation, and which anomalies it shows.
+fn table(lists: bool, rows: &[(&str, Isolation, &str)]) {
+    for (script, isolation, expect) in rows {
+        assert_eq!(kinds(script, lists, *isolation), *expect, "{script} {isolation:?}");
+    }
+}
+
 #[test]
 fn lists() {
-    for (script, isolation, expect) in [
+    let rows = [
         ("1 append x 1; 1 ok; 2 r x; 2 ok 1", StrictSerializable, "valid"),
         // An acknowledged append is not there.
         ("1 append x 1; 1 ok; 2 r x; 2 ok .", StrictSerializable, "G-single-realtime"),
@@ -111,14 +118,13 @@ fn lists() {
         // It saw all, and appended what nobody saw.
         ("1 append x 1; 1 ok; 2 r x, append x 2; 2 ok 1", StrictSerializable, "valid"),
         ("1 append x 1; 1 ok; 2 append x 2; 3 append x 3; 2 ok; 3 ok; 4 r x; 4 ok 1", StrictSerializable, "G-single-realtime"),
-    ] {
-        assert_eq!(kinds(script, true, isolation), expect, "{script} {isolation:?}");
-    }
+    ];
+    table(true, &rows);
 }
 
 #[test]
 fn registers() {
-    for (script, isolation, expect) in [
+    let rows = [
         ("1 w x 1; 1 ok; 2 r x; 2 ok 1", StrictSerializable, "valid"),
         ("1 w x 1; 1 ok; 2 r x; 2 ok _", StrictSerializable, "G-single-realtime"),
         ("1 w x 1; 1 ok; 2 r x; 2 ok 2", ReadUncommitted, "unwritten"),
@@ -134,16 +140,15 @@ fn registers() {
         ("1 w x 1; 1 ok; 2 w x 2; 2 ok; 3 r x; 3 ok 1", Serializable, "valid"),
         ("1 w x 1; 1 ok; 2 r x, w x 2; 2 ok 1; 3 r x, w x 3; 3 ok 2; 4 r x; 4 ok 3", StrictSerializable, "valid"),
         ("1 w x 1; 1 info; 2 r x; 2 ok _; 3 r x; 3 ok 1; 4 r x; 4 ok _", StrictSerializable, "G-single-realtime"),
-    ] {
-        assert_eq!(kinds(script, false, isolation), expect, "{script} {isolation:?}");
-    }
+    ];
+    table(false, &rows);
 }
 
 #[test]
 fn what_cannot_be_judged_is_said() {
     let twice = "1 append x 1; 1 ok; 2 append x 1; 2 ok";
     let text = judged(&history(twice, true), true, StrictSerializable, false).unwrap_err().to_string();
-    assert_eq!(text, "`txn` by process 2: appends 1 to x, which call 1 does, too: values must be unique, or nobody knows whose was read");
+    assert_eq!(text, "`txn` by process 2: writes 1 to x, which call 1 does, too: values must be unique, or nobody knows whose was read");
     let nil = RawHistory { calls: history("1 w x 1; 1 ok", false).calls, remarks: vec![] };
     assert!(judged(&nil, true, StrictSerializable, false).unwrap_err().to_string().contains("`[append k v]`"));
 }

@@ -57,8 +57,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LEVEL", requires = "model", value_parser = isolation)]
     isolation: Option<Isolation>,
     /// How much CPU time may go into a small counterexample, once the verdict is out: `0`, `10s`, or `full`, for as long as it takes
-    #[arg(long, value_name = "TIME", requires = "model", default_value = "2s", value_parser = explaining)]
-    explain: Explain,
+    /// [default: 2s]
+    #[arg(long, value_name = "TIME", requires = "model", value_parser = explaining)]
+    explain: Option<Explain>,
     /// Print the history in another format, and do not judge it
     #[arg(long, value_name = "FORMAT", value_parser = ["edn"])]
     format: Option<String>,
@@ -167,6 +168,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let judges_transactions = matches!(args.model.as_deref(), Some("list-append" | "rw-register"));
     if args.isolation.is_some() && !judges_transactions {
         return Err(Failure::Usage("--isolation: it is for the models list-append and rw-register".into()));
+    }
+    if judges_transactions && (args.nil_is_seen || args.explain.is_some()) {
+        let why = "of transactions nil is the absent key, and the cycle is the explanation";
+        return Err(Failure::Usage(format!("--nil-is-seen and --explain: {why}")));
     }
     if args.witness && args.model.as_deref() == Some("rw-register") {
         return Err(Failure::Usage("--witness: an order of rw-register is not known; what is told is what cannot be in any".into()));
@@ -293,9 +298,9 @@ fn judge(
     so_far: &Shared,
     by: impl FnOnce(&mut Options<'_>) -> Result<Judged, Failure>,
 ) -> Result<Judged, Failure> {
-    let since = Cell::new(None);
+    let (since, explain) = (Cell::new(None), args.explain.unwrap_or(EXPLAIN));
     let mut watchdog = |progress: Progress| asked(guard, so_far, progress);
-    let mut may_explain = |_| guard.may_go_on() && since.get().is_none_or(|since| cpu() - since < args.explain.time);
+    let mut may_explain = |_| guard.may_go_on() && since.get().is_none_or(|since| cpu() - since < explain.time);
     let mut known = |judged: &Judged| {
         if let SoFar::Judging { found, .. } = &mut *lock(so_far) {
             *found = Some(judged.clone());
@@ -310,7 +315,7 @@ fn judge(
         initial: args.initial.clone().unwrap_or_default(),
         order: args.witness,
         isolation: args.isolation.unwrap_or_default(),
-        explain: args.explain.effort,
+        explain: explain.effort,
         watchdog: &mut watchdog,
         may_explain: &mut may_explain,
         found: &mut known,
