@@ -255,6 +255,13 @@ fn part<M: Model>(
     }
 }
 
+/// What is left of a history from a place on: what was open there may have happened or not.
+pub(crate) fn rest<M: Model>(calls: &[CallOf<M>], place: usize) -> Vec<CallOf<M>> {
+    let open = |call: &CallOf<M>| Call { output: None, returned: NEVER, ..call.clone() };
+    let rest = calls.iter().filter(|call| call.returned > place);
+    rest.map(|call| if call.invoked < place { open(call) } else { call.clone() }).collect()
+}
+
 /// Calls that count as they were, and calls that may have happened or not. Both in order of invocation.
 #[derive(Clone)]
 struct Part {
@@ -398,9 +405,7 @@ impl<M: Model> Search<'_, '_, M> {
         };
         places(self.model, &self.states, &self.calls, &mut told, &mut |progress| progress.visits <= visits && watchdog(progress));
         while let Some((place, states)) = latest.pop_back() {
-            let open = |call: &CallOf<M>| Call { output: None, returned: NEVER, ..call.clone() };
-            let rest = self.calls.iter().filter(|call| call.returned > place);
-            let rest: Vec<CallOf<M>> = rest.map(|call| if call.invoked < place { open(call) } else { call.clone() }).collect();
+            let rest = rest::<M>(&self.calls, place);
             let whole = std::mem::replace(&mut self.states, states);
             if self.is_stuck(&rest) {
                 self.calls = rest;

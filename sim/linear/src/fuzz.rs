@@ -1,10 +1,14 @@
-//! Random histories, each decided in every way that there is: brute force, the search, the search along a stream; and every
-//! proof is held against the history.
+//! Random histories, each decided in every way that there is: brute force, the search, the search along a stream, a few parts of the
+//! state; and every proof is held against the history, which has an order from each of its places on where it has one at all.
 
 use crate::{
-    AppendKv, Call, CallId, CallOf, Decision, Model, MultiRegister, Mutex, NEVER, Queue, Register, RegisterAnswer, RegisterAsk, Set,
-    Stream, Value, decide, has_no_order, minimal,
-    models::{append_kv, multi_register, mutex, queue, set},
+    AppendKv, Call, CallId, CallOf, Counter, Decision, Model, MultiRegister, Mutex, NEVER, Queue, Register, RegisterAnswer, RegisterAsk,
+    Set, Stack, Stream, UnorderedQueue, Value, decide, decide_from,
+    explain::rest,
+    frontier::places,
+    has_no_order, minimal,
+    models::{append_kv, counter, multi_register, mutex, queue, set, stack},
+    refute::by_parts,
     replay, some_order_exists, unlimited,
 };
 use std::sync::Arc;
@@ -28,7 +32,7 @@ pub struct Round {
 /// # Errors
 /// Where two ways differ, or a proof does not hold: the history, and what each said.
 pub fn round(draw: Draw<'_>) -> Result<Round, String> {
-    match draw(6) {
+    match draw(9) {
         0 => {
             let input = |draw: Draw<'_>| match draw(3) {
                 0 => RegisterAsk::Read,
@@ -79,10 +83,7 @@ pub fn round(draw: Draw<'_>) -> Result<Round, String> {
         3 => {
             use queue::Ask;
             let input = |draw: Draw<'_>| if draw(2) == 0 { Ask::Dequeue } else { Ask::Enqueue(Value::Int(draw(4) as i64)) };
-            let output = |draw: Draw<'_>, _: &Ask| {
-                [Value::Nil, Value::Int(0), Value::Int(1), Value::Int(2), Value::Int(3)][draw(5) as usize].clone()
-            };
-            compare(&Queue, &history(&Queue, draw, &input, &output))
+            compare(&Queue, &history(&Queue, draw, &input, &|draw, _| handed_out(draw)))
         }
         4 => {
             use mutex::Ask;
@@ -91,6 +92,22 @@ pub fn round(draw: Draw<'_>) -> Result<Round, String> {
                 if draw(2) == 0 { Ask::Acquire(who) } else { Ask::Release(who) }
             };
             compare(&Mutex, &history(&Mutex, draw, &input, &|_, _| ()))
+        }
+        5 => {
+            use stack::Ask;
+            let input = |draw: Draw<'_>| if draw(2) == 0 { Ask::Pop } else { Ask::Push(Value::Int(draw(4) as i64)) };
+            compare(&Stack, &history(&Stack, draw, &input, &|draw, _| handed_out(draw)))
+        }
+        6 => {
+            use queue::Ask;
+            let input = |draw: Draw<'_>| if draw(2) == 0 { Ask::Dequeue } else { Ask::Enqueue(Value::Int(draw(4) as i64)) };
+            compare(&UnorderedQueue, &history(&UnorderedQueue, draw, &input, &|draw, _| handed_out(draw)))
+        }
+        7 => {
+            use counter::Ask;
+            let input = |draw: Draw<'_>| if draw(2) == 0 { Ask::Read } else { Ask::Add(draw(4) as i64 - 1) };
+            let output = |draw: Draw<'_>, input: &Ask| (*input == Ask::Read).then(|| draw(8) as i64 - 2);
+            compare(&Counter(0), &history(&Counter(0), draw, &input, &output))
         }
         _ => {
             use multi_register::Step;
@@ -102,6 +119,14 @@ pub fn round(draw: Draw<'_>) -> Result<Round, String> {
             let model = MultiRegister::default();
             compare(&model, &history(&model, draw, &input, &|_, _| ()))
         }
+    }
+}
+
+/// What a queue or a stack hands out.
+fn handed_out(draw: Draw<'_>) -> Value {
+    match draw(5) {
+        0 => Value::Nil,
+        n => Value::Int(n as i64 - 1),
     }
 }
 
@@ -196,6 +221,19 @@ where
             let part: Vec<CallOf<M>> = calls.iter().filter(|c| kept.contains(&c.id)).cloned().collect();
             if kept.is_empty() || (whole && relaxed == 0 && (!has_no_order(model, &part) || some_order_exists(model, &part))) {
                 return wrong(format!("the counterexample {kept:?} has an order"));
+            }
+        }
+    }
+    if legal && let Some(refuted) = by_parts(model, calls, &mut unlimited) {
+        return wrong(format!("by what is said of {:?} there is none", refuted.kept));
+    }
+    if legal {
+        let mut all = vec![];
+        places(model, &[model.init()], calls, &mut |place, states| all.push((place, states)), &mut unlimited);
+        for (place, states) in all {
+            if matches!(decide_from(model, &states, &rest::<M>(calls, place), &mut unlimited), Decision::Stuck(_)) {
+                let states: Vec<String> = states.iter().map(|state| model.show_state(state)).collect();
+                return wrong(format!("from place {place} on, from {}, there is none", states.join(" or ")));
             }
         }
     }

@@ -30,9 +30,11 @@ pub(crate) struct Refuted<M: Model> {
 
 /// A few parts by which there is no order; `None` says nothing.
 pub(crate) fn refuted<M: Model>(model: &M, calls: &[CallOf<M>], watchdog: Watchdog<'_>) -> Option<Refuted<M>> {
-    if calls.len() < FEW_CALLS {
-        return None;
-    }
+    if calls.len() < FEW_CALLS { None } else { by_parts(model, calls, watchdog) }
+}
+
+/// The same, of however few calls.
+pub(crate) fn by_parts<M: Model>(model: &M, calls: &[CallOf<M>], watchdog: Watchdog<'_>) -> Option<Refuted<M>> {
     let seen = |at: usize| if calls[at].returned == NEVER { None } else { calls[at].output.as_ref() };
     let nothing = BTreeSet::new();
     // Those that say something of every part; and of each part those that name it.
