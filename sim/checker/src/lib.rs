@@ -102,6 +102,15 @@ mod tests {
     use squall_history::{ClientId, Entry, NodeId, Op, OpId, Output, SimTime, What};
 
     #[test]
+    fn a_checker_that_is_named_and_has_nothing_to_judge_proves_nothing() {
+        let history = [Entry { t: SimTime(1), what: What::End }];
+        for name in ["lease", "raft", "replicas-equal", "watch", "mutual-exclusion"] {
+            assert_eq!(check_all(&View::new(&history), &[name.to_string()])[0].1.word(), "unknown", "{name}");
+        }
+        assert!(check_all(&View::new(&history), &[]).iter().all(|(name, _)| *name != "raft"));
+    }
+
+    #[test]
     fn what_only_the_end_tells_is_unknown_without_it() {
         let ask = |client, op| What::Invoke { client: ClientId(client), op: OpId(op), ask: Op::Get { key: "k".into() } };
         let whats = [

@@ -5,7 +5,7 @@ use crate::{
     effect::{Party, Size},
     faults::{self, Family, Fault},
     plan::FAULTS_MAX,
-    possible::{Gives, Possible, waits_for},
+    possible::{Gives, in_vain},
     target::Target,
     values::{self, Probability, Span},
     workloads::{self, Workload},
@@ -511,32 +511,6 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         in_vain(d, &scenario, *gives, &sometimes_items, &fault_items);
     }
     Some(scenario)
-}
-
-/// What is waited for, or aimed at, and can never be.
-fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, sometimes: &[&Node], faults: &[&Node]) {
-    let possible = Possible::of(scenario, gives);
-    let mut wrong = |node: &Node, what: String, why: &str| {
-        d.mistakes.push(Diagnostic::new(node.place, format!("{what}: {why}")).help("leave it out, or add what it needs"));
-    };
-    // Of a plan these are what is asked of all seeds of the scenario that it is one of.
-    let is_plan = scenario.world_seed.is_some();
-    for (node, event) in sometimes.iter().zip(&scenario.sometimes).filter(|_| !is_plan) {
-        if let Some(why) = possible.never(*event) {
-            wrong(node, format!("`{}` can never happen here", event.name()), why);
-        }
-    }
-    for (node, fault) in faults.iter().zip(&scenario.faults) {
-        if let Some((event, why)) = waits_for(&fault.when).and_then(|event| Some((event, possible.never(event)?))) {
-            wrong(node, format!("it waits for `{}`, which can never happen here", event.name()), why);
-        }
-        if let Some(why) = fault.fault.targets().into_iter().find_map(|target| possible.nobody(target)) {
-            wrong(node, "its target is never anybody here".to_string(), why);
-        }
-        if let Some(why) = possible.idle(fault.fault.kind()) {
-            wrong(node, format!("`{}` can do nothing here", fault.fault.kind()), why);
-        }
-    }
 }
 
 /// Each client has a host of its own.

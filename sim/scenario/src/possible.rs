@@ -5,6 +5,7 @@ use crate::{
     faults::{Family, REGISTRY},
     model::{Scenario, When},
     target::Target,
+    yaml::{Decoder, Diagnostic, Node},
 };
 use squall_history::{Event, LineOp, Op};
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ impl Gives {
 }
 
 /// What a scenario may do, and ask.
-pub(crate) struct Possible {
+struct Possible {
     gives: Gives,
     families: BTreeSet<Family>,
     kinds: BTreeSet<String>,
@@ -39,7 +40,7 @@ pub(crate) struct Possible {
 }
 
 impl Possible {
-    pub(crate) fn of(scenario: &Scenario, gives: Gives) -> Possible {
+    fn of(scenario: &Scenario, gives: Gives) -> Possible {
         let mut kinds: BTreeSet<String> = scenario.faults.iter().map(|fault| fault.fault.kind().to_string()).collect();
         kinds.extend(scenario.swarm.iter().flat_map(|swarm| swarm.candidates()).map(|kind| kind.name.to_string()));
         let families = REGISTRY.iter().filter(|kind| kinds.contains(kind.name)).map(|kind| kind.family).collect();
@@ -60,7 +61,7 @@ impl Possible {
     }
 
     /// Why this event can never happen; `None` where it may.
-    pub(crate) fn never(&self, event: Event) -> Option<&'static str> {
+    fn never(&self, event: Event) -> Option<&'static str> {
         use Family::{Admin, Disk, Failpoint, Membership, Network, Process};
         let line = |which: fn(&LineOp) -> bool| self.asks(move |op| matches!(op, Op::Line(ask) if which(ask)));
         let (holds, why) = match event {
@@ -101,7 +102,7 @@ impl Possible {
     }
 
     /// Why nobody is ever meant by this target.
-    pub(crate) fn nobody(&self, target: &Target) -> Option<&'static str> {
+    fn nobody(&self, target: &Target) -> Option<&'static str> {
         match target {
             Target::Leader | Target::Followers | Target::OneFollower | Target::Follower(_) if !self.gives.leaders => {
                 Some("this system tells of no leaders")
@@ -112,7 +113,7 @@ impl Possible {
     }
 
     /// Why this kind of fault can do nothing.
-    pub(crate) fn idle(&self, kind: &str) -> Option<&'static str> {
+    fn idle(&self, kind: &str) -> Option<&'static str> {
         match REGISTRY.iter().find(|known| known.name == kind)?.family {
             Family::Admin | Family::Membership if !self.gives.admin => Some("this system has no administration"),
             Family::Failpoint if !self.gives.failpoints => Some("this system has no failpoints"),
@@ -122,7 +123,83 @@ impl Possible {
     }
 }
 
-/// The event that a fault waits for.
-pub(crate) fn waits_for(when: &When) -> Option<Event> {
-    if let When::On(trigger) = when { Some(trigger.event) } else { None }
+/// What is waited for, or aimed at, and can never be.
+pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, sometimes: &[&Node], faults: &[&Node]) {
+    let possible = Possible::of(scenario, gives);
+    let mut wrong = |node: &Node, what: String, why: &str| {
+        d.mistakes.push(Diagnostic::new(node.place, format!("{what}: {why}")).help("leave it out, or add what it needs"));
+    };
+    // Of a plan these are what is asked of all seeds of the scenario that it is one of.
+    let is_plan = scenario.world_seed.is_some();
+    for (node, event) in sometimes.iter().zip(&scenario.sometimes).filter(|_| !is_plan) {
+        if let Some(why) = possible.never(*event) {
+            wrong(node, format!("`{}` can never happen here", event.name()), why);
+        }
+    }
+    for (node, fault) in faults.iter().zip(&scenario.faults) {
+        let waited_for = if let When::On(trigger) = &fault.when { Some(trigger.event) } else { None };
+        if let Some((event, why)) = waited_for.and_then(|event| Some((event, possible.never(event)?))) {
+            wrong(node, format!("it waits for `{}`, which can never happen here", event.name()), why);
+        }
+        if let Some(why) = fault.fault.targets().into_iter().find_map(|target| possible.nobody(target)) {
+            wrong(node, "its target is never anybody here".to_string(), why);
+        }
+        if let Some(why) = possible.idle(fault.fault.kind()) {
+            wrong(node, format!("`{}` can do nothing here", fault.fault.kind()), why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse;
+
+    fn never(workloads: &str, faults: &str, gives: Gives) -> Vec<&'static str> {
+        let text = format!("format: 1\nname: x\nduration: 5s\ncluster: {{ nodes: 3 }}\nworkloads: [{workloads}]\nfaults: [{faults}]\n");
+        let scenario = parse("x.yaml", &text).unwrap_or_else(|why| panic!("{why}"));
+        let possible = Possible::of(&scenario, gives);
+        Event::ALL.iter().filter(|event| possible.never(**event).is_some()).map(|event| event.name()).collect()
+    }
+
+    #[test]
+    fn what_can_never_happen_and_what_may() {
+        let reads = "register: { clients: 1, mix: { get: 1 } }";
+        let bare = never(reads, "", Gives::EVERYTHING);
+        let expect = "node-restarted member-added member-removed write-during-partition write-acknowledged space-exceeded failpoint-hit disk-damaged \
+                      node-refused watch-event watch-resumed watch-compacted lease-expired lock-acquired work-refused";
+        assert_eq!(bare.join(" "), expect);
+        let all = "kv: { clients: 1 }, watch: { clients: 1 }, lease: { clients: 1 }, lock: { clients: 2 }, membership: { clients: 1 }";
+        let faults = "{ at: 1s, partition: { isolate: one, for: 1s } }, { at: 1s, disk: { full: { target: one, for: 1s } } }, \
+                      { at: 2s, failpoint: { target: one, point: before-apply, action: kill, for: 1s } }";
+        assert_eq!(never(all, faults, Gives::EVERYTHING), Vec::<&str>::new());
+        let expect = "leader-changed election-started snapshot-built snapshot-installed log-truncated log-purged member-added member-removed \
+                      space-exceeded failpoint-hit disk-damaged";
+        assert_eq!(never(all, faults, Gives::NOTHING).join(" "), expect);
+        // One thing each.
+        for (workloads, faults, event) in [
+            ("kv: { clients: 1 }", "", "write-acknowledged"),
+            ("lease: { clients: 1 }", "", "lease-expired"),
+            ("election: { clients: 2 }", "", "lock-acquired"),
+            ("watch: { clients: 1 }", "", "watch-compacted"),
+            ("membership: { clients: 1 }", "", "member-added"),
+            (reads, "{ at: 1s, kill: { target: one } }", "node-restarted"),
+            (reads, "{ at: 1s, grow: {} }", "member-added"),
+            (reads, "{ at: 1s, wipe: { target: one } }", "disk-damaged"),
+        ] {
+            assert!(!never(workloads, faults, Gives::EVERYTHING).contains(&event), "{workloads} {faults} {event}");
+        }
+    }
+
+    #[test]
+    fn nobody_and_nothing_under_a_system_that_has_less() {
+        let scenario = parse("x.yaml", "format: 1\nname: x\nduration: 5s\nworkloads: [{ register: { clients: 1 } }]\n").unwrap();
+        let (all, none) = (Possible::of(&scenario, Gives::EVERYTHING), Possible::of(&scenario, Gives::NOTHING));
+        for (target, here, there) in [(Target::Leader, true, false), (Target::One, true, true), (Target::LeaseHolder, false, false)] {
+            assert_eq!((all.nobody(&target).is_none(), none.nobody(&target).is_none()), (here, there), "{target:?}");
+        }
+        for (kind, there) in [("compact", false), ("grow", false), ("failpoint", false), ("disk-slow", false), ("partition", true)] {
+            assert_eq!((all.idle(kind), none.idle(kind).is_none()), (None, there), "{kind}");
+        }
+    }
 }
