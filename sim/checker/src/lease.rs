@@ -293,7 +293,7 @@ fn what_is_left(lease: LeaseId, life: &Life, clocks: &Clocks) -> Option<Witness>
             let elapsed = clocks.at_least(sign.asked.since(from.told));
             if quiet && told > most.saturating_sub(elapsed) {
                 let text = format!(
-                    "lease {lease} of {} s had less than {} left for {} at {}, nobody renewed it, and {} was told at {} that {left} s are left",
+                    "lease {lease} of {} s had at most {} left for {} at {}, nobody renewed it, and {} was told at {} that {left} s are left",
                     ttl.as_secs(),
                     in_words(most),
                     from.op,
