@@ -114,6 +114,11 @@ impl Used {
         if id == 0 { 0 } else { self.all[id as usize].get(class) }
     }
 
+    /// How many are used in all.
+    pub(crate) fn sum(&self, id: u32) -> u32 {
+        self.all[id as usize].0.iter().map(|(_, n)| n).sum()
+    }
+
     /// The counter of each class.
     pub(crate) fn spread(&self, id: u32, classes: usize, into: &mut Vec<u32>) {
         into.clear();

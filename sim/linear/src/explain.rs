@@ -16,7 +16,7 @@
 
 use crate::{
     frontier::{Decision, Progress, Stuck, Watchdog, decide, decide_from, places, unlimited, where_stuck_from},
-    model::{Call, CallId, CallOf, Model, NEVER, Nature},
+    model::{Call, CallId, CallOf, Model, NEVER, Nature, Outright},
     raw::Value,
 };
 use std::collections::{BTreeSet, VecDeque};
@@ -98,6 +98,29 @@ impl Counterexample {
             minimal: vec![],
             one_minimal: false,
             relaxed: 0,
+            about: vec![],
+            looked_at: vec![],
+            from: vec![],
+        }
+    }
+}
+
+impl Counterexample {
+    /// What was found without a search.
+    pub(crate) fn outright<I, O>(key: Option<Value>, calls: &[Call<I, O>], found: &Outright) -> Counterexample {
+        let place = calls.iter().find(|call| call.id == found.call).map_or(NEVER, |call| call.returned);
+        let was_open = |call: &&Call<I, O>| call.invoked < place && call.returned > place && call.id != found.call;
+        let others = calls.iter().filter(|call| call.invoked < place && !found.calls.contains(&call.id)).count();
+        Counterexample {
+            key,
+            call: found.call,
+            states: vec![found.possible.clone()],
+            states_in_all: 1,
+            open: calls.iter().filter(was_open).map(|call| call.id).collect(),
+            why: vec![found.why.clone()],
+            minimal: found.calls.clone(),
+            one_minimal: true,
+            relaxed: others,
             about: vec![],
             looked_at: vec![],
             from: vec![],

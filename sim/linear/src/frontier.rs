@@ -18,7 +18,10 @@
 //!   that used more and is otherwise no better.
 //! * A state from which an answer that is to come can never be had is dropped.
 //!
-//! Nothing is limited silently: sets and counters grow.
+//! Nothing is limited silently: sets and counters grow. Where many calls are of unknown outcome that is exponential, and two searches
+//! of which each can tell one of the two verdicts are tried beside it ([`Reach`]): a *narrow* one, which keeps a few configurations,
+//! those that used the fewest such calls, and finds orders; and an *endless* one, in which such a call may happen any number of times,
+//! so that nobody counts them: what has no order even so has none.
 
 use crate::{
     bits::{Bits, Used},
@@ -84,6 +87,20 @@ pub struct Stuck<S> {
     /// A later call that made states without hope, where one did: what is invoked after both have returned does not matter.
     pub ahead: Option<CallId>,
 }
+
+/// How much of what is possible a search looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// All of it.
+    Exact,
+    /// So many configurations at each return: an order that it finds is one.
+    Narrow(usize),
+    /// More than is possible, calls of unknown outcome happen as often as they like: if it finds no order there is none.
+    Endless,
+}
+
+/// What a narrow search tries at a return, as often as it is wide.
+const TRIES: u64 = 32;
 
 /// No order is recorded.
 const NO_TRACE: u32 = u32::MAX;
@@ -225,6 +242,9 @@ pub(crate) struct Engine<M: Model> {
     /// Whether the first configuration is past everything that could go wrong.
     sure: bool,
     trace: Option<Vec<Step>>,
+    /// How much of what is possible is looked at, and whether something was left out.
+    reach: Reach,
+    narrowed: bool,
     /// The call that returns last of those that made a state without hope.
     ahead: Cell<u32>,
     /// For each call, the events at which it was invoked and returned.
@@ -306,12 +326,30 @@ pub(crate) enum Halt<S> {
 /// Where a state is without hope ([`Model::hopeless`]), the search ends before the call that cannot be answered: [`where_stuck`]
 /// tells which one that is.
 pub fn decide<M: Model>(model: &M, calls: &[CallOf<M>], order: bool, watchdog: Watchdog<'_>) -> Decision<M::State> {
-    search(model, &[model.init()], calls, (order, true), None, watchdog)
+    decide_within(model, calls, order, Reach::Exact, watchdog)
+}
+
+/// The same, by a search of such a reach: [`Decision::Unknown`], too, when what it finds proves nothing.
+pub(crate) fn decide_within<M: Model>(
+    model: &M,
+    calls: &[CallOf<M>],
+    order: bool,
+    reach: Reach,
+    watchdog: Watchdog<'_>,
+) -> Decision<M::State> {
+    search(model, &[model.init()], calls, (order, true, reach), None, watchdog)
 }
 
 /// The same, from whichever of these states: an order exists if one does from any of them.
 pub fn decide_from<M: Model>(model: &M, states: &[M::State], calls: &[CallOf<M>], watchdog: Watchdog<'_>) -> Decision<M::State> {
-    search(model, states, calls, (false, true), None, watchdog)
+    let exact = search(model, states, calls, (false, true, Reach::Exact), None, watchdog);
+    if !matches!(exact, Decision::Unknown { .. }) || calls.iter().all(|call| call.returned != NEVER) {
+        return exact;
+    }
+    match search(model, states, calls, (false, true, Reach::Endless), None, watchdog) {
+        Decision::Stuck(stuck) => Decision::Stuck(stuck),
+        Decision::Linearizable(_) | Decision::Unknown { .. } => exact,
+    }
 }
 
 /// Of a history that has no order, the return that leaves none. `None` when the watchdog ends the search, which does not look
@@ -326,7 +364,7 @@ pub(crate) fn where_stuck_from<M: Model>(
     calls: &[CallOf<M>],
     watchdog: Watchdog<'_>,
 ) -> Option<Stuck<M::State>> {
-    let decision = search(model, states, calls, (false, false), None, watchdog);
+    let decision = search(model, states, calls, (false, false, Reach::Exact), None, watchdog);
     if let Decision::Stuck(stuck) = decision { Some(stuck) } else { None }
 }
 
@@ -340,7 +378,7 @@ pub(crate) fn places<M: Model>(
     told: &mut dyn FnMut(usize, Vec<M::State>),
     watchdog: Watchdog<'_>,
 ) {
-    search(model, states, calls, (false, false), Some(told), watchdog);
+    search(model, states, calls, (false, false, Reach::Exact), Some(told), watchdog);
 }
 
 /// Places with more configurations are not told.
@@ -351,7 +389,7 @@ fn search<M: Model>(
     model: &M,
     states: &[M::State],
     calls: &[CallOf<M>],
-    (order, foresight): (bool, bool),
+    (order, foresight, reach): (bool, bool, Reach),
     mut told: Option<&mut dyn FnMut(usize, Vec<M::State>)>,
     watchdog: Watchdog<'_>,
 ) -> Decision<M::State> {
@@ -373,6 +411,7 @@ fn search<M: Model>(
     };
     let all_asked = events.iter().rposition(|&(_, returns, i)| !returns && !harmless(i)).map_or(0, |last| last + 1);
     let mut engine = Engine::new(states, order);
+    engine.reach = reach;
     engine.foresight = foresight.then(|| Foresight::new(context, &events));
     for (at, &(_, returns, call)) in events.iter().enumerate() {
         engine.all_asked = at >= all_asked;
@@ -398,8 +437,14 @@ fn search<M: Model>(
             }
             Ok(()) => {}
             Err(Halt::Stopped) => return Decision::Unknown { at: calls[call as usize].id, events: at },
+            // What was left out may have led on.
+            Err(Halt::Stuck(_)) if engine.narrowed => return Decision::Unknown { at: calls[call as usize].id, events: at },
             Err(Halt::Stuck(stuck)) => return Decision::Stuck(stuck),
         }
+    }
+    if reach == Reach::Endless {
+        let last = calls.last().map_or(CallId(0), |call| call.id);
+        return Decision::Unknown { at: last, events: events.len() };
     }
     Decision::Linearizable(engine.order(context))
 }
@@ -428,6 +473,8 @@ impl<M: Model> Engine<M> {
             all_asked: false,
             sure: false,
             trace: order.then(Vec::new),
+            reach: Reach::Exact,
+            narrowed: false,
             ahead: Cell::new(NOBODY),
             span: vec![],
             event: 0,
@@ -520,6 +567,7 @@ impl<M: Model> Engine<M> {
         }
         let mut after = Config { state, ..config.clone() };
         match is_lost {
+            true if self.reach == Reach::Endless => {}
             true => after.used = self.used.add(after.used, class as usize),
             false => {
                 let slot = self.slot_of[call as usize];
@@ -719,6 +767,7 @@ impl<M: Model> Engine<M> {
                 self.after.insert(without(config), &self.observers, &self.used);
             }
             self.frontier = self.after.drain_best();
+            self.narrow();
             return Ok(());
         }
         self.seen.clear();
@@ -740,16 +789,34 @@ impl<M: Model> Engine<M> {
         }
         let mut turn = 0;
         let (mut may, mut leads, mut counts, mut reached): (Vec<u32>, Vec<u32>, Vec<u32>, Vec<u32>) = Default::default();
+        let first = self.visits;
+        let mut looked_at: Vec<bool> = vec![];
         while turn < self.seen.all.len() {
-            turn += 1;
-            if !self.seen.is_best(turn - 1) {
+            let mut at = turn;
+            if let Reach::Narrow(width) = self.reach {
+                if self.visits - first >= TRIES * width as u64 || self.after.all.len() >= 2 * width {
+                    self.narrowed = true;
+                    break;
+                }
+                // Every other one is the newest that was not looked at: few of all ways are tried, and some of them to their end.
+                looked_at.resize(self.seen.all.len(), false);
+                if self.visits % 2 == 1 {
+                    at = looked_at.iter().rposition(|looked_at| !looked_at).unwrap_or(turn);
+                }
+                if std::mem::replace(&mut looked_at[at], true) {
+                    turn += usize::from(at == turn);
+                    continue;
+                }
+            }
+            turn += usize::from(at == turn);
+            if !self.seen.is_best(at) {
                 continue;
             }
             self.visits += 1;
             if self.visits.is_multiple_of(256) && !watchdog(self.progress()) {
                 return Err(Halt::Stopped);
             }
-            let config = self.seen.all[turn - 1].clone();
+            let config = self.seen.all[at].clone();
             self.used.spread(config.used, self.classes.len(), &mut counts);
             may.clear();
             may.extend(self.open.iter().filter(|(s, _)| !config.done.has(*s)).map(|(_, other)| *other));
@@ -801,8 +868,19 @@ impl<M: Model> Engine<M> {
         }
         self.close(call);
         self.frontier = self.after.drain_best();
+        self.narrow();
         self.forget();
         Ok(())
+    }
+
+    /// Of many configurations those that used the fewest calls of unknown outcome, if the search is a narrow one.
+    fn narrow(&mut self) {
+        let Reach::Narrow(width) = self.reach else { return };
+        if self.frontier.len() > width {
+            self.frontier.sort_by_key(|config| self.used.sum(config.used));
+            self.frontier.truncate(width);
+            self.narrowed = true;
+        }
     }
 
     /// A call returns, and so will only calls that are legal in every state: any configuration will do.

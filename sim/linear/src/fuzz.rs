@@ -2,16 +2,21 @@
 //! state; and every proof is held against the history, which has an order from each of its places on where it has one at all.
 
 use crate::{
-    AppendKv, Call, CallId, CallOf, Counter, Decision, Model, MultiRegister, Mutex, NEVER, Queue, Register, RegisterAnswer, RegisterAsk,
-    Set, Stack, Stream, UnorderedQueue, Value, decide, decide_from,
+    AppendKv, Bank, Call, CallId, CallOf, Counter, Decision, Model, MultiRegister, Mutex, NEVER, Queue, Register, RegisterAnswer,
+    RegisterAsk, Set, Stack, Stream, UnorderedQueue, Value, decide, decide_from,
     explain::rest,
-    frontier::places,
+    frontier::{Progress, Reach, decide_within, places},
     has_no_order, minimal,
-    models::{append_kv, counter, multi_register, mutex, queue, set, stack},
+    models::{append_kv, bank, counter, multi_register, mutex, queue, set, stack},
     refute::by_parts,
-    replay, some_order_exists, unlimited,
+    replay,
+    settle::with_pairs,
+    some_order_exists, unlimited,
 };
 use std::sync::Arc;
+
+/// An endless search may go on for ever, as of a queue into which values come again and again.
+const FEW_VISITS: u64 = 1 << 10;
 
 /// Draws a number below another.
 pub type Draw<'d> = &'d mut dyn FnMut(u64) -> u64;
@@ -32,7 +37,7 @@ pub struct Round {
 /// # Errors
 /// Where two ways differ, or a proof does not hold: the history, and what each said.
 pub fn round(draw: Draw<'_>) -> Result<Round, String> {
-    match draw(9) {
+    match draw(10) {
         0 => {
             let input = |draw: Draw<'_>| match draw(3) {
                 0 => RegisterAsk::Read,
@@ -108,6 +113,24 @@ pub fn round(draw: Draw<'_>) -> Result<Round, String> {
             let input = |draw: Draw<'_>| if draw(2) == 0 { Ask::Read } else { Ask::Add(draw(4) as i64 - 1) };
             let output = |draw: Draw<'_>, input: &Ask| (*input == Ask::Read).then(|| draw(8) as i64 - 2);
             compare(&Counter(0), &history(&Counter(0), draw, &input, &output))
+        }
+        8 => {
+            use bank::Ask;
+            let account = |n: u64| Value::Int(n as i64);
+            let model = Bank([(account(0), 2), (account(1), 2)].into());
+            let input = |draw: Draw<'_>| match draw(2) {
+                0 => Ask::Read,
+                _ => {
+                    let from = draw(2);
+                    Ask::Transfer { from: account(from), to: account(1 - from), amount: draw(3) as i64 }
+                }
+            };
+            let output = |draw: Draw<'_>, input: &Ask| {
+                let on = draw(6) as i64 - 1;
+                let other = if draw(6) == 0 { draw(6) as i64 } else { 4 - on };
+                (*input == Ask::Read).then(|| [(account(0), on), (account(1), other)].into())
+            };
+            compare(&model, &history(&model, draw, &input, &output))
         }
         _ => {
             use multi_register::Step;
@@ -222,6 +245,47 @@ where
             if kept.is_empty() || (whole && relaxed == 0 && (!has_no_order(model, &part) || some_order_exists(model, &part))) {
                 return wrong(format!("the counterexample {kept:?} has an order"));
             }
+        }
+    }
+    for reach in [Reach::Endless, Reach::Narrow(1), Reach::Narrow(3)] {
+        let few = &mut |progress: Progress| progress.visits < FEW_VISITS;
+        match decide_within(model, calls, true, reach, few) {
+            Decision::Stuck(stuck) if legal => return wrong(format!("the {reach:?} search is stuck at {}", stuck.call)),
+            Decision::Linearizable(order) => {
+                if let Err(why) = replay(model, calls, &order) {
+                    return wrong(format!("the {reach:?} search found {order:?}, and {why}"));
+                }
+            }
+            Decision::Stuck(_) | Decision::Unknown { .. } => {}
+        }
+    }
+    if let Some(settled) = model.settled(calls) {
+        match decide(model, &settled.calls, true, &mut unlimited) {
+            Decision::Linearizable(order) => {
+                let order = with_pairs(order, &settled.calls, &settled.pairs);
+                if let Err(why) = replay(model, calls, &order) {
+                    return wrong(format!("settled it has {order:?}, and {why}"));
+                }
+            }
+            Decision::Stuck(stuck) if legal => return wrong(format!("settled it is stuck at {}", stuck.call)),
+            Decision::Stuck(_) | Decision::Unknown { .. } => {}
+        }
+    }
+    if let Some(order) = model.built(calls) {
+        // It is replayed; but what is believed must not depend on that being noticed.
+        match replay(model, calls, &order) {
+            Err(why) if legal => return wrong(format!("built, it has {order:?}, and {why}")),
+            Ok(()) if !legal => return wrong(format!("built, it has {order:?}")),
+            _ => {}
+        }
+    }
+    if let Some(found) = model.outright(calls) {
+        // They have no order, whatever became of the others.
+        let relaxed =
+            |c: &CallOf<M>| if found.calls.contains(&c.id) { c.clone() } else { Call { output: None, returned: NEVER, ..c.clone() } };
+        let alone: Vec<CallOf<M>> = calls.iter().map(relaxed).collect();
+        if legal || some_order_exists(model, &alone) {
+            return wrong(format!("at a glance {:?} have none: {}", found.calls, found.why));
         }
     }
     if legal && let Some(refuted) = by_parts(model, calls, &mut unlimited) {

@@ -1,17 +1,19 @@
 //! A whole history under one model: key by key, with a proof either way.
 
 use crate::{
+    brute::replay,
     explain::{Counterexample, Effort, explain, explain_from},
-    frontier::{Decision, Progress, decide},
+    frontier::{Decision, Progress, Reach, decide_within, unlimited},
     model::{Call, CallId, CallOf, Model, NEVER},
     models::{Initial, Parsed, Reads},
     raw::{RawCall, RawHistory, Remark, Value},
     refute::{Refuted, refuted},
+    settle::{SettledOf, with_pairs},
     txn::{Anomaly, Isolation},
 };
 use std::collections::BTreeMap;
 
-/// How to judge. [`Options::with`] has what most callers want.
+/// How to judge. `Options::default()` takes as much time as it needs, and tells of nothing before its end.
 pub struct Options<'w> {
     /// What a read of nil says.
     pub reads: Reads,
@@ -24,22 +26,36 @@ pub struct Options<'w> {
     /// How small a counterexample is wanted where there is no order.
     pub explain: Effort,
     /// Asked now and then whether the search may go on.
-    pub watchdog: &'w mut dyn FnMut(Progress) -> bool,
+    pub watchdog: Box<dyn FnMut(Progress) -> bool + 'w>,
     /// Asked now and then whether explaining may, which takes no part in the verdict.
-    pub may_explain: &'w mut dyn FnMut(Progress) -> bool,
+    pub may_explain: Box<dyn FnMut(Progress) -> bool + 'w>,
     /// Told of a violation as soon as it is known: before it is made small, which may take longer than finding it.
-    pub found: &'w mut dyn FnMut(&Judged),
+    pub found: Box<dyn FnMut(&Judged) + 'w>,
 }
 
 impl<'w> Options<'w> {
-    /// As much time as it takes, reads of nil that see nothing, and a small counterexample, `found` being told of violations.
+    /// These: reads of nil that see nothing, and a small counterexample, `found` being told of violations.
     pub fn with(
-        watchdog: &'w mut dyn FnMut(Progress) -> bool,
-        may_explain: &'w mut dyn FnMut(Progress) -> bool,
-        found: &'w mut dyn FnMut(&Judged),
+        watchdog: impl FnMut(Progress) -> bool + 'w,
+        may_explain: impl FnMut(Progress) -> bool + 'w,
+        found: impl FnMut(&Judged) + 'w,
     ) -> Self {
-        let (reads, initial, explain) = (Reads::NilIsSeen, Initial::Default, Effort::Bounded);
-        Options { reads, initial, order: false, isolation: Isolation::default(), explain, watchdog, may_explain, found }
+        Options {
+            reads: Reads::NilIsSeen,
+            initial: Initial::Default,
+            order: false,
+            isolation: Isolation::default(),
+            explain: Effort::Bounded,
+            watchdog: Box::new(watchdog),
+            may_explain: Box::new(may_explain),
+            found: Box::new(found),
+        }
+    }
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options::with(unlimited, unlimited, |_| {})
     }
 }
 
@@ -56,6 +72,27 @@ pub struct Judged {
     pub remarks: Vec<Remark>,
 }
 
+impl Judged {
+    /// With calls named so: each name once where there are several in a row.
+    pub(crate) fn named(mut self, name: impl Fn(CallId) -> CallId) -> Judged {
+        let all = |ids: &mut Vec<CallId>| {
+            ids.iter_mut().for_each(|id| *id = name(*id));
+            let mut seen = std::collections::BTreeSet::new();
+            ids.retain(|id| seen.insert(*id));
+        };
+        match &mut self.verdict {
+            Found::Linearizable(orders) => orders.iter_mut().for_each(|(_, order)| all(order)),
+            Found::Not(why) => {
+                why.call = name(why.call);
+                all(&mut why.open);
+                all(&mut why.minimal);
+            }
+            Found::Anomalies(_) | Found::Unknown(_) => {}
+        }
+        self
+    }
+}
+
 /// The verdict on a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -69,27 +106,33 @@ pub enum Found {
     Unknown(String),
 }
 
-/// How a model reads a call.
-pub type Parse<M> = fn(&RawCall, Reads) -> Parsed<<M as Model>::Input, <M as Model>::Output>;
+/// A key: its calls, what is left of them when they are settled, and the models that it may be of.
+struct Key<M: Model> {
+    key: Option<Value>,
+    calls: Vec<CallOf<M>>,
+    settled: Option<SettledOf<M>>,
+    models: Vec<M>,
+}
 
-/// A key, its calls, and the models that it may be of.
-type Key<M> = (Option<Value>, Vec<CallOf<M>>, Vec<M>);
-
-/// What keys are given at first, in visits; each round gives eight times as much.
+/// What keys are given at first, in visits, and what one is that is alone; each round gives eight times as much.
 const FIRST_TURN: u64 = 1 << 12;
+const ONLY_TURN: u64 = 1 << 15;
+
+/// How many configurations the first narrow search keeps; each round four times as many.
+const FIRST_WIDTH: usize = 16;
 
 /// Judges a history. With `keyed`, calls that name a key are decided key by key: linearizability is local (Herlihy and Wing
 /// 1990, theorem 1). Keys take turns, the smallest first, with more and more effort, so that a hard one holds up nobody; a history is
 /// invalid as soon as one key is; else unknown as soon as one key is.
 ///
-/// `models`: the model of each key; several of them, equal but for their beginning, where it is not known what the object holds at
+/// `parse` reads a call for the model. `models`: the model of each key; several of them, equal but for their beginning, where it is not known what the object holds at
 /// first: an order from any will do.
 ///
 /// # Errors
 /// When the model cannot read a call.
 pub fn judge<M: Model>(
     models: impl Fn(Option<&Value>, &[CallOf<M>]) -> Vec<M>,
-    parse: Parse<M>,
+    parse: impl Fn(&RawCall, Reads) -> Parsed<M::Input, M::Output>,
     keyed: bool,
     history: &RawHistory,
     options: &mut Options<'_>,
@@ -109,14 +152,23 @@ pub fn judge<M: Model>(
     let remarks = if nil > 0 { vec![Remark { what, count: nil, line: None }] } else { vec![] };
     let number = keys.len().max(1);
     let judged = |verdict| Judged { calls, keys: number, verdict, remarks: remarks.clone() };
-    let mut left: Vec<Key<M>> = keys.into_iter().map(|(key, calls)| (key.clone(), calls, vec![])).collect();
-    left.iter_mut().for_each(|(key, calls, of)| *of = models(key.as_ref(), calls));
-    left.sort_by_key(|(_, calls, _)| calls.len());
-    let (mut orders, mut decided, mut turn) = (Vec::new(), 0, if left.len() > 1 { FIRST_TURN } else { u64::MAX });
+    let of = |(key, calls): (Option<Value>, Vec<CallOf<M>>)| {
+        let models = models(key.as_ref(), &calls);
+        let settled = models.first().and_then(|model| model.settled(&calls));
+        Key { key, calls, settled, models }
+    };
+    let mut left: Vec<Key<M>> = keys.into_iter().map(of).collect();
+    left.sort_by_key(|key| key.calls.len());
+    let (mut orders, mut decided, mut turn) = (Vec::new(), 0, if left.len() > 1 { FIRST_TURN } else { ONLY_TURN });
+    let mut width = FIRST_WIDTH;
     let mut unknown = None;
     // What a few parts of the state show is found before the whole is looked at, key by key.
     let mut stopped = false;
-    for (key, calls, models) in &left {
+    for Key { key, calls, models, .. } in &left {
+        let outright = || models.iter().map(|model| model.outright(calls)).collect::<Option<Vec<_>>>();
+        if let Some([found, ..]) = outright().as_deref() {
+            return Ok(judged(Found::Not(Box::new(Counterexample::outright(key.clone(), calls, found)))));
+        }
         let [model] = &models[..] else { continue };
         let watchdog = &mut options.watchdog;
         let found = refuted(model, calls, &mut |progress| {
@@ -127,36 +179,66 @@ pub fn judge<M: Model>(
             let looked_at = |found: Counterexample| Counterexample { looked_at: kept.clone(), ..found };
             let known = looked_at(Counterexample::of(model, key.clone(), &calls, &stuck));
             (options.found)(&judged(Found::Not(Box::new(known))));
-            let mut told = looked_at(explain(model, key.clone(), &calls, &stuck, options.explain, options.may_explain));
+            let mut told = looked_at(explain(model, key.clone(), &calls, &stuck, options.explain, &mut *options.may_explain));
             if told.about.is_empty() && !told.minimal.is_empty() {
                 told.about = kept;
             }
             return Ok(judged(Found::Not(Box::new(told))));
         }
     }
+    left.retain(|Key { key, calls, models, .. }| {
+        let built = models.iter().find_map(|model| model.built(calls).filter(|order| replay(model, calls, order).is_ok()));
+        let found = built.is_some();
+        decided += usize::from(found);
+        orders.extend(built.map(|order| (key.clone(), order)));
+        !found
+    });
     while !left.is_empty() {
         let (mut again, mut stopped) = (Vec::new(), false);
-        for (key, calls, models) in left {
+        for Key { key, calls, settled, models } in left {
             if stopped {
                 continue;
             }
             let watchdog = &mut options.watchdog;
-            let (by, decision) = decide_any(&models, &calls, options.order, &mut |progress| {
-                stopped |= !watchdog(progress);
-                !stopped && progress.visits < turn
-            });
+            let looked_at = settled.as_ref().map_or(&calls, |settled| &settled.calls);
+            let open = looked_at.iter().any(|call| call.returned == NEVER);
+            let (mut by, mut decision) = (0, Decision::Unknown { at: CallId(0), events: 0 });
+            // Many calls of unknown outcome make it exponential, unless one of the others happens to know.
+            let narrow = |width: usize| (Reach::Narrow(width), turn.saturating_mul(8));
+            let reaches = [(Reach::Exact, turn), (Reach::Endless, turn), narrow(width), narrow(4 * width), narrow(16 * width)];
+            let reaches =
+                reaches.iter().filter(|(reach, _)| open || (*reach != Reach::Endless && (turn > ONLY_TURN || *reach == Reach::Exact)));
+            for (reach, visits) in reaches {
+                let (of, found) = decide_any(&models, looked_at, options.order, *reach, &mut |progress| {
+                    stopped |= !watchdog(progress);
+                    !stopped && progress.visits < *visits
+                });
+                match (&decision, found) {
+                    (Decision::Unknown { events: before, .. }, Decision::Unknown { at, events }) => {
+                        if *reach == Reach::Exact || (matches!(reach, Reach::Narrow(_)) && events > *before) {
+                            decision = Decision::Unknown { at, events };
+                        }
+                    }
+                    (_, found) => (by, decision) = (of, found),
+                }
+                if stopped || !matches!(decision, Decision::Unknown { .. }) {
+                    break;
+                }
+            }
             match decision {
                 Decision::Linearizable(order) => {
                     decided += 1;
-                    orders.push((key, order));
+                    let pairs = settled.as_ref().filter(|_| options.order);
+                    orders.push((key, pairs.map_or(order.clone(), |settled| with_pairs(order, &settled.calls, &settled.pairs))));
                 }
                 Decision::Stuck(stuck) => {
                     let model = &models[by];
+                    let stuck = settled.as_ref().map_or(stuck.clone(), |settled| settled.told(stuck, &calls));
                     let known = Found::Not(Box::new(Counterexample::of(model, key.clone(), &calls, &stuck)));
                     (options.found)(&judged(known));
                     // They differ in nothing else.
                     let beginnings: Vec<M::State> = models.iter().map(Model::init).collect();
-                    let counterexample = explain_from(model, &beginnings, key, &calls, &stuck, options.explain, options.may_explain);
+                    let counterexample = explain_from(model, &beginnings, key, &calls, &stuck, options.explain, &mut *options.may_explain);
                     return Ok(judged(Found::Not(Box::new(counterexample))));
                 }
                 Decision::Unknown { at, events } => {
@@ -164,15 +246,16 @@ pub fn judge<M: Model>(
                         let of = key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
                         unknown = Some(format!(
                             "everything{of} before the return of call {at} has an order ({events} of {} events)",
-                            2 * calls.len()
+                            2 * looked_at.len()
                         ));
                     }
-                    again.push((key, calls, models));
+                    again.push(Key { key, calls, settled, models });
                 }
             }
         }
         left = if stopped { vec![] } else { again };
         turn = turn.saturating_mul(8);
+        width = width.saturating_mul(8);
     }
     orders.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(judged(match unknown {
@@ -186,11 +269,12 @@ fn decide_any<M: Model>(
     models: &[M],
     calls: &[CallOf<M>],
     order: bool,
+    reach: Reach,
     watchdog: &mut dyn FnMut(Progress) -> bool,
 ) -> (usize, Decision<M::State>) {
     let mut first = None;
     for (by, model) in models.iter().enumerate() {
-        let decision = decide(model, calls, order, watchdog);
+        let decision = decide_within(model, calls, order, reach, watchdog);
         if !matches!(decision, Decision::Stuck(_)) {
             return (by, decision);
         }

@@ -56,7 +56,23 @@
 //! ```
 //!
 //! Or let a file be read ([`formats`]) as [`RawCall`]s, opaque `{ kind, key, input, output }`, and give [`judge`] the model and a
-//! function that reads one of them.
+//! closure that reads one of them; [`lanes`] draws what is told of.
+//!
+//! ```
+//! # use squall_linear::{Found, Options, Register, RegisterAnswer as A, RegisterAsk as Q, RawEnd, Value, formats, judge, lanes};
+//! let file = r#"
+//!     {:process 0, :type :invoke, :f :set, :value 3} {:process 0, :type :ok, :f :set, :value 3}
+//!     {:process 1, :type :invoke, :f :look, :value nil} {:process 1, :type :ok, :f :look, :value 2}"#;
+//! let (_, history) = formats::read(file, Default::default()).unwrap();
+//! let number = |value: &Value| if let Value::Int(n) = value { *n } else { 0 };
+//! let judged = judge(|_, _| vec![Register(0)], |call, _| Ok(Some(match (&*call.kind, &call.end) {
+//!     ("set", _) => (Q::Write(number(&call.input)), Some(A::Written)),
+//!     (_, RawEnd::Ok(Some(seen))) => (Q::Read, Some(A::Holds(number(seen)))),
+//!     _ => (Q::Read, None),
+//! })), true, &history, &mut Options::default()).unwrap();
+//! let Found::Not(why) = judged.verdict else { panic!() };
+//! println!("{}", lanes(&history, &why.minimal, |call| call.kind.to_string()));
+//! ```
 //!
 //! # What it promises
 //!
@@ -81,19 +97,21 @@ mod models;
 mod persistent;
 mod raw;
 mod refute;
+mod settle;
 mod stream;
 mod txn;
 
 pub use brute::{replay, some_order_exists};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
 pub use frontier::{Decision, Progress, Stuck, decide, decide_from, unlimited, where_stuck};
-pub use judge::{Found, Judged, Options, Parse, judge};
+pub use judge::{Found, Judged, Options, judge};
 pub use lanes::lanes;
-pub use model::{Call, CallId, CallOf, Model, NEVER, Nature};
+pub use model::{Call, CallId, CallOf, Model, NEVER, Nature, Outright};
 pub use models::{
-    AppendKv, Bank, Counter, Initial, MODELS, MultiRegister, Mutex, Named, Parsed, Queue, Reads, Register, RegisterAnswer, RegisterAsk,
-    Semaphore, Set, Stack, UnorderedQueue, Unreadable, bad_answer, bad_input,
+    AppendKv, Bank, Counter, FencedMutex, Initial, MODELS, MultiRegister, Mutex, Named, Parsed, PriorityQueue, Queue, Reads,
+    ReentrantMutex, Register, RegisterAnswer, RegisterAsk, Semaphore, Set, Stack, UnorderedQueue, Unreadable, bad_answer, bad_input,
 };
 pub use raw::{RawCall, RawEnd, RawHistory, Remark, Value};
+pub use settle::{Settled, SettledOf};
 pub use stream::Stream;
 pub use txn::{Anomaly, Isolation};

@@ -1,6 +1,6 @@
 //! What a sequential specification is, and what the engine must know of each call.
 
-use crate::raw::Value;
+use crate::{raw::Value, settle::SettledOf};
 use std::{collections::BTreeSet, fmt, hash::Hash};
 
 /// What a call does to the state, whatever the state is.
@@ -17,6 +17,19 @@ pub enum Nature {
     Adds,
     /// Anything else.
     Changes,
+}
+
+/// Calls whose answers no order can explain, whatever became of all others: found by counting rather than by searching.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outright {
+    /// They, in order of invocation.
+    pub calls: Vec<CallId>,
+    /// The one of them whose answer it is.
+    pub call: CallId,
+    /// What was possible, for people.
+    pub possible: String,
+    /// Why, for people.
+    pub why: String,
 }
 
 /// A sequential specification: which answers are legal in a state, and what the state is after.
@@ -80,6 +93,31 @@ pub trait Model {
         vec![]
     }
 
+    /// Calls whose answers no order can explain, if that can be told at a glance.
+    fn outright(&self, _calls: &[CallOf<Self>]) -> Option<Outright>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// An order that is built rather than searched for. It is replayed before it is believed; `None` says nothing.
+    fn built(&self, _calls: &[CallOf<Self>]) -> Option<Vec<CallId>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// The same history, with less left open: calls of unknown outcome that make no difference are gone, and a call lasts only as long
+    /// as it can matter. It has an order if and only if the first one has. `None`: there is nothing to be made of it.
+    fn settled(&self, _calls: &[CallOf<Self>]) -> Option<SettledOf<Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// Calls that can be taken out of any legal order together, and nothing else with them: each call's group. `None`: there are no
     /// such groups. Used to find small counterexamples.
     fn groups(&self, _calls: &[CallOf<Self>]) -> Option<Vec<usize>>
@@ -124,6 +162,15 @@ impl<M: Model> Model for &M {
     }
     fn suspects(&self, calls: &[CallOf<Self>]) -> Vec<Vec<Value>> {
         (**self).suspects(calls)
+    }
+    fn outright(&self, calls: &[CallOf<Self>]) -> Option<Outright> {
+        (**self).outright(calls)
+    }
+    fn built(&self, calls: &[CallOf<Self>]) -> Option<Vec<CallId>> {
+        (**self).built(calls)
+    }
+    fn settled(&self, calls: &[CallOf<Self>]) -> Option<SettledOf<Self>> {
+        (**self).settled(calls)
     }
     fn groups(&self, calls: &[CallOf<Self>]) -> Option<Vec<usize>> {
         (**self).groups(calls)

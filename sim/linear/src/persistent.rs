@@ -31,6 +31,7 @@ const UNDO: u64 = {
 #[derive(Clone, Debug)]
 pub struct Fifo {
     values: Queue<Value>,
+    last: Option<Value>,
     /// The sum of each value's hash times `BASE` to the power of its place.
     hash: u64,
     /// `BASE` to the power of the length.
@@ -39,7 +40,7 @@ pub struct Fifo {
 
 impl Default for Fifo {
     fn default() -> Self {
-        Fifo { values: Queue::new(), hash: 0, power: 1 }
+        Fifo { values: Queue::new(), last: None, hash: 0, power: 1 }
     }
 }
 
@@ -48,7 +49,8 @@ impl Fifo {
     #[must_use]
     pub fn with(&self, value: &Value) -> Fifo {
         let added = self.hash.wrapping_add(hash(value).wrapping_mul(self.power));
-        Fifo { values: self.values.enqueue(value.clone()), hash: added, power: self.power.wrapping_mul(BASE) }
+        let (values, power) = (self.values.enqueue(value.clone()), self.power.wrapping_mul(BASE));
+        Fifo { values, last: Some(value.clone()), hash: added, power }
     }
 
     /// The oldest.
@@ -56,12 +58,19 @@ impl Fifo {
         self.values.peek()
     }
 
+    /// The newest.
+    pub fn last(&self) -> Option<&Value> {
+        self.last.as_ref()
+    }
+
     /// Without the oldest.
     #[must_use]
     pub fn rest(&self) -> Fifo {
         let Some(first) = self.values.peek() else { return self.clone() };
         let left = self.hash.wrapping_sub(hash(first)).wrapping_mul(UNDO);
-        Fifo { values: self.values.dequeue().unwrap_or_default(), hash: left, power: self.power.wrapping_mul(UNDO) }
+        let values = self.values.dequeue().unwrap_or_default();
+        let last = if values.is_empty() { None } else { self.last.clone() };
+        Fifo { values, last, hash: left, power: self.power.wrapping_mul(UNDO) }
     }
 
     /// Whether nothing is in it.

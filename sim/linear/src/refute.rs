@@ -2,7 +2,7 @@
 //! these has none at all, and that is found without the whole.
 
 use crate::{
-    frontier::{Decision, Progress, Stuck, Watchdog, decide},
+    frontier::{Decision, Progress, Reach, Stuck, Watchdog, decide_within},
     model::{CallOf, Model, NEVER},
     raw::Value,
 };
@@ -14,6 +14,9 @@ const FEW_CALLS: usize = 64;
 
 /// So many configurations may be tried for one part.
 const VISITS_MAX: u64 = 1 << 15;
+
+/// And so many for each of its calls.
+const VISITS_PER_CALL: u64 = 16;
 
 /// So many calls are looked at in all, each as often as it is about a part.
 const CALLS_MAX: usize = 8 << 20;
@@ -82,10 +85,15 @@ pub(crate) fn by_parts<M: Model>(model: &M, calls: &[CallOf<M>], watchdog: Watch
         let left: Vec<CallOf<M>> = left.collect();
         let mut may_go_on = |progress: Progress| {
             stopped |= !watchdog(progress);
-            !stopped && progress.visits < VISITS_MAX
+            !stopped && progress.visits < VISITS_MAX.max(VISITS_PER_CALL * left.len() as u64)
         };
-        if let Decision::Stuck(stuck) = decide(model, &left, false, &mut may_go_on) {
-            return Some(Refuted { kept, calls: left, stuck });
+        let open = left.iter().any(|call| call.returned == NEVER);
+        for reach in &[Reach::Exact, Reach::Endless][..if open { 2 } else { 1 }] {
+            match decide_within(model, &left, false, *reach, &mut may_go_on) {
+                Decision::Stuck(stuck) => return Some(Refuted { kept, calls: left, stuck }),
+                Decision::Linearizable(_) => break,
+                Decision::Unknown { .. } => {}
+            }
         }
     }
     None
@@ -99,7 +107,8 @@ pub(crate) struct Stay<'v> {
     pub(crate) goes: (usize, usize),
 }
 
-/// The stays of values that come once, and go at the most once. `comes` and `goes` tell what a call brings, or takes.
+/// The stays of values that come once, and go at the most once. `comes` and `goes` tell what a call brings, or takes. Where calls of
+/// unknown outcome may have taken something, a value that was not seen to go says nothing: it is left out.
 pub(crate) fn stays<'c, M: Model>(
     calls: &'c [CallOf<M>],
     comes: impl Fn(&'c CallOf<M>) -> Option<&'c Value>,
@@ -119,7 +128,8 @@ pub(crate) fn stays<'c, M: Model>(
             *stay = Some(Stay { value, comes, goes: (call.invoked, call.returned) });
         }
     }
-    let once = |(stay, times): (Option<Stay<'c>>, u8)| stay.filter(|_| matches!(times, 1 | 17));
+    let taken_unseen = calls.iter().any(|call| (call.returned == NEVER || call.output.is_none()) && comes(call).is_none());
+    let once = |(stay, times): (Option<Stay<'c>>, u8)| stay.filter(|_| times == 17 || (times == 1 && !taken_unseen));
     let mut stays: Vec<Stay<'c>> = all.into_values().filter_map(once).collect();
     stays.sort_unstable_by_key(|stay| stay.comes);
     stays

@@ -16,7 +16,7 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
     let judged = |verdict| Judged { calls: own.len(), keys: 1, verdict, remarks: vec![] };
     let with_revisions = own.iter().all(|op| op.output().is_none() || op.revision.is_some());
     if with_revisions {
-        let found = match revision::judge(&own, &foreign, options.watchdog) {
+        let found = match revision::judge(&own, &foreign, &mut *options.watchdog) {
             Ok(fills) if options.order => {
                 (options.found)(&judged(Found::Linearizable(vec![])));
                 let order = revision::order(&own, &fills).iter().map(|id| CallId(id.0)).collect();
@@ -30,11 +30,11 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
     }
     let answer = |op: &CompletedOp| op.output().map(|output| Answer { output: output.clone(), revision: op.revision });
     let calls = calls(&own, |op| (op.ask.clone(), answer(op)));
-    judged(match decide(&Store, &calls, options.order, options.watchdog) {
+    judged(match decide(&Store, &calls, options.order, &mut *options.watchdog) {
         Decision::Linearizable(order) => Found::Linearizable(vec![(None, order)]),
         Decision::Stuck(stuck) => {
             (options.found)(&judged(Found::Not(Box::new(Counterexample::of(&Store, None, &calls, &stuck)))));
-            Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain, options.may_explain)))
+            Found::Not(Box::new(explain(&Store, None, &calls, &stuck, options.explain, &mut *options.may_explain)))
         }
         Decision::Unknown { at, events } => {
             Found::Unknown(format!("everything before the return of call {at} has an order ({events} events)"))
@@ -71,7 +71,7 @@ fn explained(
         why.open = scene.open.iter().map(call_id).collect();
         why.why.extend(scene.why);
         (options.found)(&judged(Found::Not(why.clone())));
-        let Small { calls, relaxed, one_minimal } = minimal(ops, foreign, &clash.witness.ops, Effort::MUCH, options.may_explain);
+        let Small { calls, relaxed, one_minimal } = minimal(ops, foreign, &clash.witness.ops, Effort::MUCH, &mut *options.may_explain);
         (why.minimal, why.relaxed, why.one_minimal) = (calls.iter().map(call_id).collect(), relaxed, one_minimal);
     }
     why
@@ -101,10 +101,8 @@ mod tests {
                 asked.set(asked.get() + 1);
                 asked.get() < n
             };
-            let (mut watchdog, mut may_explain) = (ask, ask);
-            let mut found = |judged: &Judged| told = Some(matches!(judged.verdict, Found::Not(_)));
-            let mut options = Options { order: true, ..Options::with(&mut watchdog, &mut may_explain, &mut found) };
-            let verdict = judge_kv(ops, &mut options).verdict;
+            let found = |judged: &Judged| told = Some(matches!(judged.verdict, Found::Not(_)));
+            let verdict = judge_kv(ops, &mut Options { order: true, ..Options::with(ask, ask, found) }).verdict;
             (verdict, told, asked.get())
         };
         assert!(matches!(judge(&good, u32::MAX).0, Found::Linearizable(orders) if !orders[0].1.is_empty()));
@@ -135,13 +133,9 @@ mod tests {
         let spec = Spec { ops: 30_000, clients: 10, keys: 20, unknown_per_mille: 10, ranges_per_mille: 10, seed: 1 };
         let history: Vec<Entry> = generate(spec).collect();
         let good = View::new(&history).ops().to_vec();
-        let judge = |ops: &[CompletedOp]| {
-            let (mut watchdog, mut may_explain, mut found) = (squall_linear::unlimited, squall_linear::unlimited, |_: &Judged| {});
-            let mut options = Options::with(&mut watchdog, &mut may_explain, &mut found);
-            match judge_kv(ops, &mut options).verdict {
-                Found::Not(why) => why,
-                other => panic!("{other:?}"),
-            }
+        let judge = |ops: &[CompletedOp]| match judge_kv(ops, &mut Options::default()).verdict {
+            Found::Not(why) => why,
+            other => panic!("{other:?}"),
         };
         // A value that nobody wrote; and a range that shows a key that nobody wrote.
         let mut bad = good.clone();

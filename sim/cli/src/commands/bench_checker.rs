@@ -7,7 +7,7 @@ use cpu_time::ProcessTime;
 use serde_json::{Value as Json, json};
 use squall_checker::{generate, linearizable};
 use squall_history::{stream, write_jsonl};
-use squall_linear::{Effort, Found, Judged, MODELS, Options, RawHistory, formats, unlimited};
+use squall_linear::{Effort, Found, MODELS, Options, RawHistory, formats};
 use std::{
     fs::{self, File},
     io::{BufWriter, Write},
@@ -276,9 +276,7 @@ fn decide(history: &RawHistory, model: &str, engine: &str) -> Result<&'static st
         "squall" | "squall-explain" => {
             let named = MODELS.iter().find(|m| m.name == model).ok_or("no such model")?;
             let explain = if engine == "squall-explain" { Effort::Bounded } else { Effort::Nothing };
-            let (mut watchdog, mut may_explain, mut found) = (unlimited, unlimited, |_: &Judged| {});
-            let mut options = Options { explain, ..Options::with(&mut watchdog, &mut may_explain, &mut found) };
-            Ok(match (named.judge)(history, &mut options).map_err(|e| e.to_string())?.verdict {
+            Ok(match (named.judge)(history, &mut Options { explain, ..Options::default() }).map_err(|e| e.to_string())?.verdict {
                 Found::Linearizable(_) => "valid",
                 Found::Not(_) | Found::Anomalies(_) => "invalid",
                 Found::Unknown(_) => "unknown",

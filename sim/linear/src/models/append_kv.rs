@@ -8,11 +8,12 @@
 
 use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
-    model::{Model, Nature},
+    model::{CallOf, Model, NEVER, Nature, Outright},
     persistent::Text,
     raw::{RawCall, RawEnd, Value},
 };
-use std::sync::Arc;
+use rustc_hash::FxHashSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What is asked of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +64,70 @@ impl Model for AppendKv {
         *input == Ask::Get && output.as_ref().is_some_and(|shown| !state.begins(shown))
     }
 
+    /// Where nothing is put, what gets show grows: each begins the longer ones, is made of what was appended, and has all that was
+    /// appended before it was asked for.
+    fn outright(&self, calls: &[CallOf<Self>]) -> Option<Outright> {
+        if !self.grows {
+            return None;
+        }
+        let shown = |call: &'_ CallOf<Self>| if call.returned == NEVER { None } else { call.output.clone().flatten() };
+        let mut gets: Vec<(&CallOf<Self>, Arc<str>)> = calls.iter().filter_map(|call| Some((call, shown(call)?))).collect();
+        gets.sort_by_key(|(call, text)| (text.len(), call.returned));
+        let (_, longest) = gets.last()?.clone();
+        let two = |a: &CallOf<Self>, b: &CallOf<Self>, possible: &Arc<str>, why: String| {
+            let (first, last) = if a.invoked < b.invoked { (a, b) } else { (b, a) };
+            let call = if a.returned < b.returned { b } else { a };
+            Some(Outright { calls: vec![first.id, last.id], call: call.id, possible: end(possible), why })
+        };
+        for pair in gets.windows(2) {
+            let [(a, short), (b, long)] = pair else { continue };
+            if let Some(differ) = std::iter::zip(short.bytes(), long.bytes()).position(|(a, b)| a != b) {
+                return two(a, b, short, format!("one shows {}, the other {}", around(short, differ), around(long, differ)));
+            }
+        }
+        // Where something that was appended can end, in the longest.
+        let mut pieces: FxHashSet<&str> = FxHashSet::default();
+        pieces.extend(calls.iter().filter_map(|call| if let Ask::Append(text) = &call.input { Some(&**text) } else { None }));
+        let lengths: BTreeSet<usize> = pieces.iter().map(|piece| piece.len()).filter(|n| *n > 0).collect();
+        let mut ends = vec![false; longest.len() + 1];
+        ends[0] = true;
+        for at in 0..longest.len() {
+            if ends[at] {
+                for n in lengths.iter().filter(|n| longest.get(at..at + **n).is_some_and(|piece| pieces.contains(piece))) {
+                    ends[at + n] = true;
+                }
+            }
+        }
+        if let Some((get, text)) = gets.iter().find(|(_, text)| !ends[text.len()]) {
+            let why = format!("what it shows, {}, is not made of what was appended by anybody", around(text, text.len()));
+            let possible = "what was appended, piece by piece".to_string();
+            return Some(Outright { calls: vec![get.id], call: get.id, possible, why });
+        }
+        // What certainly is there when a get is asked for, and who says so.
+        let mut told: Vec<(usize, usize, &CallOf<Self>)> = gets.iter().map(|(get, text)| (get.returned, text.len(), *get)).collect();
+        for call in calls.iter().filter(|call| call.returned != NEVER) {
+            let Ask::Append(piece) = &call.input else { continue };
+            let end = memchr::memmem::find(longest.as_bytes(), piece.as_bytes()).map_or(usize::MAX, |at| at + piece.len());
+            told.push((call.returned, end, call));
+        }
+        told.sort_by_key(|(returned, ..)| *returned);
+        gets.sort_by_key(|(get, _)| get.invoked);
+        let (mut next, mut most): (usize, Option<(usize, &CallOf<Self>)>) = (0, None);
+        for (get, text) in &gets {
+            while let Some((_, end, call)) = told.get(next).filter(|(returned, ..)| *returned < get.invoked) {
+                most = most.filter(|(most, _)| most >= end).or(Some((*end, call)));
+                next += 1;
+            }
+            let Some((_, call)) = most.filter(|(end, _)| *end > text.len()) else { continue };
+            let why = match &call.input {
+                Ask::Append(piece) => format!("{} was appended before it was asked for, and is not in it", Value::Text(piece.clone())),
+                _ => format!("it ends with {}, less than was shown before", around(text, text.len())),
+            };
+            return two(call, get, text, why);
+        }
+        None
+    }
+
     fn goes_with(&self, gone: (&Ask, Option<&Option<Arc<str>>>), other: (&Ask, Option<&Option<Arc<str>>>)) -> bool {
         match (gone.0, other) {
             (Ask::Append(value), (Ask::Get, Some(Some(shown)))) if self.grows => shown.contains(&**value),
@@ -83,6 +148,21 @@ impl Model for AppendKv {
             (Ask::Append(value), _) => format!("append {}", Value::Text(value.clone())),
         }
     }
+}
+
+/// So much of a long text is told.
+const TOLD: usize = 24;
+
+/// The text around a place.
+fn around(text: &str, at: usize) -> String {
+    let from = text.floor_char_boundary(at.saturating_sub(TOLD));
+    let to = text.ceil_char_boundary((at + TOLD / 2).min(text.len()));
+    let dots = |more: bool| if more { "…" } else { "" };
+    format!("{}{}{}", dots(from > 0), Value::text(&text[from..to]), dots(to < text.len()))
+}
+
+fn end(text: &str) -> String {
+    around(text, text.len())
 }
 
 fn text(value: &Value) -> Option<Arc<str>> {

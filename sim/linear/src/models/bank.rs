@@ -9,8 +9,8 @@
 
 use super::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
-    judge::{Judged, Options, judge},
-    model::{Model, Nature},
+    judge::{Found, Judged, Options, judge},
+    model::{CallOf, Model, NEVER, Nature, Outright},
     raw::{RawCall, RawEnd, RawHistory, Value},
 };
 use std::collections::BTreeMap;
@@ -62,6 +62,18 @@ impl Model for Bank {
 
     fn nature(&self, input: &Ask, _: Option<&Option<Accounts>>) -> Nature {
         if *input == Ask::Read { Nature::Observes } else { Nature::Adds }
+    }
+
+    /// Money moves, and is neither made nor lost.
+    fn outright(&self, calls: &[CallOf<Self>]) -> Option<Outright> {
+        let total = |accounts: &Accounts| accounts.values().map(|n| i128::from(*n)).sum::<i128>();
+        let all = total(&self.0);
+        let shown = |call: &CallOf<Self>| if call.returned == NEVER { None } else { call.output.clone().flatten() };
+        let read = calls.iter().find(|call| shown(call).is_some_and(|seen| total(&seen) != all))?;
+        let seen = total(&shown(read)?);
+        let why =
+            format!("`{}` cannot be: that is {seen} in all, and transfers leave {all}", self.show_call(&read.input, read.output.as_ref()));
+        Some(Outright { calls: vec![read.id], call: read.id, possible: format!("{all} in all"), why })
     }
 
     fn show_state(&self, state: &Accounts) -> String {
@@ -120,10 +132,17 @@ pub(super) fn judge_all(history: &RawHistory, options: &mut Options<'_>) -> Resu
         .iter()
         .filter(|call| &*call.kind == "transfer" && !matches!(call.end, RawEnd::Failed(_)))
         .filter(|call| first.is_some_and(|first| call.invoked < first.returned))
-        .take(BEFORE_MAX)
         .collect();
+    if known.is_none() && before.len() > BEFORE_MAX {
+        let what = format!(
+            "{} transfers may have come before the first read that came back: what was on the accounts at first is not known; say so with --initial a=10,b=10",
+            before.len()
+        );
+        let calls = history.calls.len();
+        return Ok(Judged { calls, keys: 1, verdict: Found::Unknown(what), remarks: vec![] });
+    }
     let mut beginnings = vec![];
-    for some in 0..1u32 << before.len() {
+    for some in 0..1u32 << before.len().min(BEFORE_MAX) {
         let mut accounts = seen.clone().unwrap_or_default();
         let moved = before.iter().enumerate().filter(|(i, _)| some >> i & 1 == 1).map(|(_, call)| call);
         for call in moved {
@@ -140,5 +159,5 @@ pub(super) fn judge_all(history: &RawHistory, options: &mut Options<'_>) -> Resu
     judge(move |_, _| beginnings.iter().cloned().map(Bank).collect(), parse, true, history, options)
 }
 
-/// No more transfers than these are taken to have come before the first read or not. (They are open together: clients are few.)
+/// No more transfers than these are taken to have come before the first read or not.
 const BEFORE_MAX: usize = 10;

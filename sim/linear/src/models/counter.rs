@@ -7,7 +7,7 @@
 
 use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
-    model::{Model, Nature},
+    model::{CallOf, Model, NEVER, Nature, Outright},
     raw::{RawCall, RawEnd, Value},
 };
 
@@ -49,6 +49,66 @@ impl Model for Counter {
 
     fn nature(&self, input: &Ask, _: Option<&Option<i64>>) -> Nature {
         if *input == Ask::Read { Nature::Observes } else { Nature::Adds }
+    }
+
+    /// At each read, it is at the least what must have been added by then, and at the most what may have been.
+    fn outright(&self, calls: &[CallOf<Self>]) -> Option<Outright> {
+        let added = |call: &CallOf<Self>| if let Ask::Add(n) = call.input { n } else { 0 };
+        // Places at which the bounds move: what more may be there from an invocation on, what less from a return on.
+        let mut moves: Vec<(usize, i128, i128)> = vec![];
+        for call in calls.iter().filter(|call| added(call) != 0) {
+            let n = i128::from(added(call));
+            moves.push((call.invoked, n.min(0), n.max(0)));
+            if call.returned != NEVER {
+                moves.push((call.returned, n.max(0), n.min(0)));
+            }
+        }
+        moves.sort_unstable();
+        let mut bounds: Vec<(i128, i128)> = vec![(self.0.into(), self.0.into())];
+        for (_, least, most) in &moves {
+            let last = bounds[bounds.len() - 1];
+            bounds.push((last.0 + least, last.1 + most));
+        }
+        let until = |place: usize| bounds[moves.partition_point(|(at, ..)| *at < place)];
+        // Sums wrap around: nothing is said of those.
+        let all: i128 = calls.iter().map(|call| i128::from(added(call)).abs()).sum();
+        if all + i128::from(self.0).abs() > i64::MAX.into() {
+            return None;
+        }
+        for read in calls.iter().filter(|call| call.input == Ask::Read && call.returned != NEVER) {
+            let Some(Some(seen)) = read.output else { continue };
+            // What was open when it was asked may happen before or after; so may what was asked while it was open.
+            let (mut least, mut most) = until(read.invoked);
+            let (from, to) = (moves.partition_point(|(at, ..)| *at < read.invoked), moves.partition_point(|(at, ..)| *at < read.returned));
+            for (_, less, more) in &moves[from..to] {
+                (least, most) = (least + (*less).min(0), most + (*more).max(0));
+            }
+            if i128::from(seen) < least || i128::from(seen) > most {
+                // It can be as far from there as all go that may; those that go back for certain are needed until that is too little.
+                let above = i128::from(seen) > most;
+                let back = |n: i64| if above { n < 0 } else { n > 0 };
+                let may = |call: &&CallOf<Self>| call.invoked < read.returned && added(call) != 0 && !back(added(call));
+                let mut far = i128::from(self.0) + calls.iter().filter(may).map(|call| i128::from(added(call))).sum::<i128>();
+                let mut certain: Vec<&CallOf<Self>> =
+                    calls.iter().filter(|call| call.returned < read.invoked && back(added(call))).collect();
+                certain.sort_by_key(|call| (std::cmp::Reverse(added(call).unsigned_abs()), call.invoked));
+                let mut needed: Vec<&CallOf<Self>> = vec![read];
+                for call in certain {
+                    if if above { far < i128::from(seen) } else { far > i128::from(seen) } {
+                        break;
+                    }
+                    far += i128::from(added(call));
+                    needed.push(call);
+                }
+                needed.sort_by_key(|call| call.invoked);
+                let possible = if least == most { least.to_string() } else { format!("{least} to {most}") };
+                let what = if above { "all that may have been added by then makes it" } else { "all that was added for certain makes it" };
+                let (bound, end) = if above { (most, "at the most") } else { (least, "at the least") };
+                let why = format!("`read: {seen}` cannot be: {what} {bound} {end}");
+                return Some(Outright { calls: needed.iter().map(|call| call.id).collect(), call: read.id, possible, why });
+            }
+        }
+        None
     }
 
     fn show_state(&self, state: &i64) -> String {

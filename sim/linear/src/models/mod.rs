@@ -4,12 +4,16 @@
 pub(crate) mod append_kv;
 pub(crate) mod bank;
 pub(crate) mod counter;
+pub(crate) mod fenced_mutex;
 pub(crate) mod multi_register;
 pub(crate) mod mutex;
+pub(crate) mod priority_queue;
 pub(crate) mod queue;
+pub(crate) mod reentrant_mutex;
 pub(crate) mod register;
 pub(crate) mod semaphore;
 pub(crate) mod set;
+pub(crate) mod set_full;
 pub(crate) mod stack;
 #[cfg(test)]
 mod tests;
@@ -18,9 +22,12 @@ pub(crate) mod unordered_queue;
 pub use append_kv::AppendKv;
 pub use bank::Bank;
 pub use counter::Counter;
+pub use fenced_mutex::FencedMutex;
 pub use multi_register::MultiRegister;
 pub use mutex::Mutex;
+pub use priority_queue::PriorityQueue;
 pub use queue::Queue;
+pub use reentrant_mutex::ReentrantMutex;
 pub use register::{Answer as RegisterAnswer, Ask as RegisterAsk, Register};
 pub use semaphore::Semaphore;
 pub use set::Set;
@@ -29,7 +36,7 @@ pub use unordered_queue::UnorderedQueue;
 
 use crate::{
     judge::{Judged, Options, judge},
-    raw::{RawCall, RawHistory, Value},
+    raw::{RawCall, RawEnd, RawHistory, Value},
 };
 
 /// What a read of nil says.
@@ -89,7 +96,14 @@ pub fn bad_input<T>(call: &RawCall, expects: &str) -> Result<T, Unreadable> {
 
 /// "Expects this as an answer."
 pub fn bad_answer<T>(call: &RawCall, expects: &str) -> Result<T, Unreadable> {
-    let what = format!("answered with {:?}; this model takes {expects}", call.end);
+    let answer = match &call.end {
+        RawEnd::Ok(Some(value)) => format!("answered with `{value}`"),
+        RawEnd::Ok(None) => "answered with nothing".to_string(),
+        RawEnd::Failed(Some(why)) => format!("refused with `{why}`"),
+        RawEnd::Failed(None) => "refused".to_string(),
+        RawEnd::Unknown => "not answered".to_string(),
+    };
+    let what = format!("{answer}; this model takes {expects}");
     Err(Unreadable { kind: call.kind.to_string(), process: call.process.clone(), what })
 }
 
@@ -144,16 +158,32 @@ pub const MODELS: &[Named] = &[
         judge: |history, options| judge(|_, _| vec![Set], set::parse, true, history, options),
     },
     Named {
-        name: "queue",
-        about: "a FIFO queue: enqueue, dequeue; empty at first; decided key by key where there are keys",
+        name: "set-full",
+        about: "a set whose reads may lag behind, as Jepsen's set-full: add, read; what was acknowledged or shown must not be lost for good",
         initial: false,
-        judge: |history, options| judge(|_, _| vec![Queue], queue::parse, true, history, options),
+        judge: set_full::judge_all,
+    },
+    Named {
+        name: "queue",
+        about: "a FIFO queue: enqueue, dequeue, drain; empty at first; decided key by key where there are keys",
+        initial: false,
+        judge: |history, options| queue::drained(history, |history| judge(|_, _| vec![Queue], queue::parse, true, history, options)),
     },
     Named {
         name: "unordered-queue",
-        about: "a queue that hands out in any order: enqueue, dequeue; empty at first; decided key by key where there are keys",
+        about: "a queue that hands out in any order: enqueue, dequeue, drain; empty at first; decided key by key where there are keys",
         initial: false,
-        judge: |history, options| judge(|_, _| vec![UnorderedQueue], unordered_queue::parse, true, history, options),
+        judge: |history, options| {
+            queue::drained(history, |history| judge(|_, _| vec![UnorderedQueue], unordered_queue::parse, true, history, options))
+        },
+    },
+    Named {
+        name: "priority-queue",
+        about: "a queue that hands out the smallest first: enqueue, dequeue, drain; empty at first; decided key by key where there are keys",
+        initial: false,
+        judge: |history, options| {
+            queue::drained(history, |history| judge(|_, _| vec![PriorityQueue], priority_queue::parse, true, history, options))
+        },
     },
     Named {
         name: "stack",
@@ -187,6 +217,24 @@ pub const MODELS: &[Named] = &[
         about: "a lock that anybody may release, as Knossos' mutex: acquire, release; free at first",
         initial: false,
         judge: |history, options| judge(|_, _| vec![Semaphore { permits: 1 }], semaphore::parse, true, history, options),
+    },
+    Named {
+        name: "reentrant-mutex",
+        about: "a lock with owners (processes), which its holder may acquire again: acquire, release; free after as many releases",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![ReentrantMutex], reentrant_mutex::parse, true, history, options),
+    },
+    Named {
+        name: "fenced-mutex",
+        about: "a mutex with owners whose acquire answers a fencing token, a number above all before; free at first",
+        initial: false,
+        judge: |history, options| judge(|_, _| vec![FencedMutex], fenced_mutex::parse, true, history, options),
+    },
+    Named {
+        name: "semaphore",
+        about: "permits without owners: acquire, release; --initial says how many there are, all free at first",
+        initial: true,
+        judge: semaphore::judge_all,
     },
     Named {
         name: "list-append",

@@ -6,22 +6,31 @@
 //! | `dequeue`, something is in it | what is at its front | without that |
 //! | `dequeue`, it is empty | nil | the same |
 
-use super::{Parsed, Reads, bad_input};
+use super::{Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
-    model::{CallOf, Model, NEVER, Nature},
+    judge::Judged,
+    model::{Call, CallId, CallOf, Model, NEVER, Nature},
     persistent::Fifo,
-    raw::{RawCall, RawEnd, Value},
+    raw::{RawCall, RawEnd, RawHistory, Value},
     refute::{SUSPECTS_MAX, Stay, stays},
+    settle::{Does, Goes, Going, SettledOf, in_line, settled},
 };
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
     /// Take this in.
     Enqueue(Value),
+    /// Take this in, where it can stand by when values go.
+    EnqueueBehind(Value, Going),
     /// Hand the oldest out.
     Dequeue,
+    /// Hand the oldest out, which is one of these: a dequeue of unknown outcome, if it happened at all.
+    Lose(Arc<BTreeSet<Value>>),
 }
 
 /// The model.
@@ -41,16 +50,20 @@ impl Model for Queue {
     fn step(&self, state: &Fifo, input: &Ask, output: Option<&Value>) -> Option<Fifo> {
         match (input, output) {
             (Ask::Enqueue(value), _) => Some(state.with(value)),
+            (Ask::EnqueueBehind(value, going), _) => {
+                state.last().is_none_or(|last| going.may_go_before(last, value)).then(|| state.with(value))
+            }
             (Ask::Dequeue, Some(Value::Nil)) => state.is_empty().then(Fifo::default),
             (Ask::Dequeue, Some(value)) => (state.first() == Some(value)).then(|| state.rest()),
             (Ask::Dequeue, None) => Some(state.rest()),
+            (Ask::Lose(of), _) => state.first().is_some_and(|first| of.contains(first)).then(|| state.rest()),
         }
     }
 
     fn nature(&self, input: &Ask, output: Option<&Value>) -> Nature {
         match (input, output) {
             (Ask::Dequeue, Some(Value::Nil)) => Nature::Observes,
-            (Ask::Dequeue, Some(_)) => Nature::Changes,
+            (Ask::Dequeue, Some(_)) | (Ask::Lose(_) | Ask::EnqueueBehind(..), _) => Nature::Changes,
             (Ask::Enqueue(_), _) | (Ask::Dequeue, None) => Nature::Adds,
         }
     }
@@ -58,16 +71,18 @@ impl Model for Queue {
     fn goes_with(&self, gone: (&Ask, Option<&Value>), other: (&Ask, Option<&Value>)) -> bool {
         match (gone, other) {
             ((Ask::Enqueue(a), _), (Ask::Dequeue, Some(b))) | ((Ask::Dequeue, Some(a)), (Ask::Enqueue(b), _)) => a == b,
+            // Never asked of what is taken apart: whatever is right.
+            ((Ask::EnqueueBehind(..), _), _) | (_, (Ask::EnqueueBehind(..), _)) => true,
             // Of equal values nobody knows which was handed out; and nobody knows what an unanswered one took.
             ((Ask::Dequeue, Some(a)), (Ask::Dequeue, Some(b))) | ((Ask::Enqueue(a), _), (Ask::Enqueue(b), _)) => a == b,
-            (_, (Ask::Dequeue, None)) | ((Ask::Dequeue, None), _) => true,
+            (_, (Ask::Dequeue, None) | (Ask::Lose(_), _)) | ((Ask::Dequeue, None) | (Ask::Lose(_), _), _) => true,
         }
     }
 
     fn parts(&self, input: &Ask, output: Option<&Value>) -> Option<Vec<Value>> {
         Some(match (input, output) {
-            (Ask::Enqueue(value), _) => vec![value.clone()],
-            (Ask::Dequeue, Some(Value::Nil) | None) => vec![],
+            (Ask::Enqueue(value) | Ask::EnqueueBehind(value, _), _) => vec![value.clone()],
+            (Ask::Dequeue, Some(Value::Nil) | None) | (Ask::Lose(_), _) => vec![],
             (Ask::Dequeue, Some(value)) => vec![value.clone()],
         })
     }
@@ -76,10 +91,25 @@ impl Model for Queue {
     /// not, as before; and one that returned without telling what it took may take none of them, which only a lost one may.
     fn restrict(&self, input: &Ask, output: Option<&Value>, kept: &BTreeSet<Value>) -> Option<(Ask, Option<Value>)> {
         match (input, output) {
-            (Ask::Enqueue(value), _) => kept.contains(value).then(|| (input.clone(), output.cloned())),
-            (Ask::Dequeue, Some(Value::Nil) | None) => Some((Ask::Dequeue, output.cloned())),
+            (Ask::Enqueue(value) | Ask::EnqueueBehind(value, _), _) => kept.contains(value).then(|| (input.clone(), output.cloned())),
+            (Ask::Dequeue, Some(Value::Nil) | None) | (Ask::Lose(_), _) => Some((input.clone(), output.cloned())),
             (Ask::Dequeue, Some(value)) => kept.contains(value).then(|| (Ask::Dequeue, output.cloned())),
         }
+    }
+
+    fn built(&self, calls: &[CallOf<Self>]) -> Option<Vec<CallId>> {
+        in_line(calls, does)
+    }
+
+    fn settled(&self, calls: &[CallOf<Self>]) -> Option<SettledOf<Self>> {
+        let mut settled = settled::<Self>(calls, Goes::Oldest, does, |of| Ask::Lose(Arc::new(of.clone())))?;
+        let going = Going::of(&settled, does);
+        for call in &mut settled.calls {
+            if let Ask::Enqueue(value) = &call.input {
+                call.input = Ask::EnqueueBehind(value.clone(), going.clone());
+            }
+        }
+        Some(settled)
     }
 
     /// Two values, of which the one that came first goes last, or not at all.
@@ -112,11 +142,58 @@ impl Model for Queue {
 
     fn show_call(&self, input: &Ask, output: Option<&Value>) -> String {
         match (input, output) {
-            (Ask::Enqueue(value), _) => format!("enqueue {value}"),
+            (Ask::Enqueue(value) | Ask::EnqueueBehind(value, _), _) => format!("enqueue {value}"),
             (Ask::Dequeue, Some(value)) => format!("dequeue: {value}"),
-            (Ask::Dequeue, None) => "dequeue".into(),
+            (Ask::Dequeue | Ask::Lose(_), _) => "dequeue".into(),
         }
     }
+}
+
+pub(super) fn does(call: &Call<Ask, Value>) -> Does<'_> {
+    let seen = call.output.as_ref().filter(|_| call.returned != NEVER);
+    match (&call.input, seen) {
+        (Ask::Enqueue(value) | Ask::EnqueueBehind(value, _), _) => Does::Brings(value),
+        (Ask::Dequeue, Some(value)) => Does::Takes(value),
+        (Ask::Dequeue | Ask::Lose(_), _) => Does::TakesUnseen,
+    }
+}
+
+/// A drain takes one after the other: it is judged as so many dequeues, each somewhere between its beginning and its end, in whichever
+/// order.
+pub(super) fn drained(history: &RawHistory, judge: impl FnOnce(&RawHistory) -> Result<Judged, Unreadable>) -> Result<Judged, Unreadable> {
+    if !history.calls.iter().any(|call| &*call.kind == "drain") {
+        return judge(history);
+    }
+    let mut next = history.calls.iter().map(|call| call.id.0).max().unwrap_or(0) + 1;
+    let (mut calls, mut drains): (Vec<RawCall>, BTreeMap<CallId, CallId>) = Default::default();
+    for call in &history.calls {
+        if &*call.kind != "drain" {
+            calls.push(call.clone());
+            continue;
+        }
+        let mut push = |dequeue: RawCall| {
+            drains.insert(CallId(next), call.id);
+            calls.push(RawCall { id: CallId(next), ..dequeue });
+            next += 1;
+        };
+        let taken = match &call.end {
+            RawEnd::Ok(Some(Value::List(taken))) => &taken[..],
+            RawEnd::Ok(Some(Value::Nil)) | RawEnd::Failed(_) => &[],
+            // It may have taken all that ever came.
+            RawEnd::Unknown => {
+                for _ in history.calls.iter().filter(|call| &*call.kind == "enqueue") {
+                    push(RawCall { kind: "dequeue".into(), ..call.clone() });
+                }
+                continue;
+            }
+            RawEnd::Ok(_) => return bad_answer(call, "a list of what it took"),
+        };
+        for value in taken {
+            push(RawCall { kind: "dequeue".into(), end: RawEnd::Ok(Some(value.clone())), ..call.clone() });
+        }
+    }
+    let judged = judge(&RawHistory { calls, remarks: history.remarks.clone() })?;
+    Ok(judged.named(|id| drains.get(&id).copied().unwrap_or(id)))
 }
 
 pub(super) fn parse(call: &RawCall, _: Reads) -> Parsed<Ask, Value> {

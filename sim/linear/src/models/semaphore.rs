@@ -5,10 +5,11 @@
 //! | `acquire`, one is free | - | one less is free |
 //! | `release`, one is taken | - | one more is free |
 
-use super::{Parsed, Reads, bad_input};
+use super::{Initial, Parsed, Reads, Unreadable, bad_input};
 use crate::{
+    judge::{Judged, Options, judge},
     model::Model,
-    raw::{RawCall, RawEnd},
+    raw::{RawCall, RawEnd, RawHistory, Value},
 };
 
 /// What is asked.
@@ -68,4 +69,18 @@ pub(super) fn parse(call: &RawCall, _: Reads) -> Parsed<Ask, ()> {
         "release" | "unlock" => (Ask::Release, Some(())),
         _ => return bad_input(call, "acquire or release"),
     }))
+}
+
+/// How many permits there are, `--initial` says: nothing in a history does.
+pub(super) fn judge_all(history: &RawHistory, options: &mut Options<'_>) -> Result<Judged, Unreadable> {
+    let permits = |initial: &Initial| match initial {
+        Initial::Value(Value::Int(n)) => u64::try_from(*n).ok().filter(|n| *n > 0),
+        Initial::Default | Initial::Value(_) | Initial::Keys(_) | Initial::Unknown => None,
+    };
+    let Some(permits) = permits(&options.initial) else {
+        let Some(first) = history.calls.first() else { return judge(|_, _| vec![Semaphore { permits: 1 }], parse, true, history, options) };
+        let what = "of a semaphore, and nothing says how many permits there are: --initial 3".to_string();
+        return Err(Unreadable { kind: first.kind.to_string(), process: first.process.clone(), what });
+    };
+    judge(move |_, _| vec![Semaphore { permits }], parse, true, history, options)
 }

@@ -13,7 +13,7 @@ use crate::{
     persistent::Members,
     raw::{RawCall, RawEnd, Value},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,8 +35,8 @@ pub enum Answer {
     Done,
     /// It has it, or not.
     Has(bool),
-    /// All that it has.
-    Members(BTreeSet<Value>),
+    /// All that it has, in order, each once.
+    Members(Arc<[Value]>),
 }
 
 /// The model.
@@ -84,7 +84,7 @@ impl Model for Set {
     fn parts(&self, input: &Ask, output: Option<&Answer>) -> Option<Vec<Value>> {
         Some(match (input, output) {
             (Ask::Add(value) | Ask::Remove(value) | Ask::Contains(value), _) => vec![value.clone()],
-            (Ask::Read, Some(Answer::Members(members))) => members.iter().cloned().collect(),
+            (Ask::Read, Some(Answer::Members(members))) => members.to_vec(),
             (Ask::Read, _) => vec![],
         })
     }
@@ -94,9 +94,10 @@ impl Model for Set {
             (Ask::Add(value) | Ask::Remove(value) | Ask::Contains(value), _) => {
                 kept.contains(value).then(|| (input.clone(), output.cloned()))
             }
-            (Ask::Read, Some(Answer::Members(members))) => {
-                Some((Ask::Read, Some(Answer::Members(members.intersection(kept).cloned().collect()))))
-            }
+            (Ask::Read, Some(Answer::Members(members))) => Some((
+                Ask::Read,
+                Some(Answer::Members(kept.iter().filter(|member| members.binary_search(member).is_ok()).cloned().collect())),
+            )),
             (Ask::Read, _) => None,
         }
     }
@@ -108,7 +109,7 @@ impl Model for Set {
     fn show_call(&self, input: &Ask, output: Option<&Answer>) -> String {
         let answer = match output {
             Some(Answer::Has(yes)) => format!(": {yes}"),
-            Some(Answer::Members(members)) => format!(": {}", shown(members)),
+            Some(Answer::Members(members)) => format!(": {}", shown(members.iter())),
             Some(Answer::Done) | None => String::new(),
         };
         match input {
@@ -118,6 +119,17 @@ impl Model for Set {
             Ask::Read => format!("read{answer}"),
         }
     }
+}
+
+/// Members in order, each once.
+fn sorted(members: &[Value]) -> Arc<[Value]> {
+    if members.is_sorted_by(|a, b| a < b) {
+        return members.into();
+    }
+    let mut all = members.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    all.into()
 }
 
 /// Members, the first few of many.
@@ -144,7 +156,7 @@ pub(super) fn parse(call: &RawCall, _: Reads) -> Parsed<Ask, Answer> {
         ("contains", Some(Value::Bool(yes))) => (Ask::Contains(value), Some(Answer::Has(*yes))),
         ("contains", None) => (Ask::Contains(value), None),
         ("contains", _) => return bad_answer(call, "true or false"),
-        ("read", Some(Value::List(members))) => (Ask::Read, Some(Answer::Members(members.iter().cloned().collect()))),
+        ("read", Some(Value::List(members))) => (Ask::Read, Some(Answer::Members(sorted(members)))),
         ("read", Some(Value::Nil) | None) => (Ask::Read, None),
         ("read", _) => return bad_answer(call, "a list"),
         _ => return bad_input(call, "add, remove, contains or read"),

@@ -8,20 +8,25 @@
 
 use super::{Parsed, Reads, bad_input};
 use crate::{
-    model::{CallOf, Model, NEVER, Nature},
+    model::{Call, CallOf, Model, NEVER, Nature},
     persistent::Lifo,
     raw::{RawCall, RawEnd, Value},
     refute::{SUSPECTS_MAX, Stay, stays},
+    settle::{Does, Goes, Going, SettledOf, settled},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
     /// Take this in.
     Push(Value),
+    /// Take this in, where it can lie by when values go.
+    PushOver(Value, Going),
     /// Hand the newest out.
     Pop,
+    /// Hand the newest out, which is one of these: a pop of unknown outcome, if it happened at all.
+    Lose(Arc<BTreeSet<Value>>),
 }
 
 /// The model.
@@ -41,24 +46,26 @@ impl Model for Stack {
     fn step(&self, state: &Lifo, input: &Ask, output: Option<&Value>) -> Option<Lifo> {
         match (input, output) {
             (Ask::Push(value), _) => Some(state.with(value)),
+            (Ask::PushOver(value, going), _) => state.top().is_none_or(|top| going.may_go_before(value, top)).then(|| state.with(value)),
             (Ask::Pop, Some(Value::Nil)) => state.is_empty().then(Lifo::default),
             (Ask::Pop, Some(value)) => (state.top() == Some(value)).then(|| state.rest()),
             (Ask::Pop, None) => Some(state.rest()),
+            (Ask::Lose(of), _) => state.top().is_some_and(|top| of.contains(top)).then(|| state.rest()),
         }
     }
 
     fn nature(&self, input: &Ask, output: Option<&Value>) -> Nature {
         match (input, output) {
             (Ask::Pop, Some(Value::Nil)) => Nature::Observes,
-            (Ask::Pop, Some(_)) => Nature::Changes,
+            (Ask::Pop, Some(_)) | (Ask::Lose(_) | Ask::PushOver(..), _) => Nature::Changes,
             (Ask::Push(_), _) | (Ask::Pop, None) => Nature::Adds,
         }
     }
 
     fn parts(&self, input: &Ask, output: Option<&Value>) -> Option<Vec<Value>> {
         Some(match (input, output) {
-            (Ask::Push(value), _) => vec![value.clone()],
-            (Ask::Pop, Some(Value::Nil) | None) => vec![],
+            (Ask::Push(value) | Ask::PushOver(value, _), _) => vec![value.clone()],
+            (Ask::Pop, Some(Value::Nil) | None) | (Ask::Lose(_), _) => vec![],
             (Ask::Pop, Some(value)) => vec![value.clone()],
         })
     }
@@ -66,10 +73,21 @@ impl Model for Stack {
     /// Of a stack, some of the values are a stack.
     fn restrict(&self, input: &Ask, output: Option<&Value>, kept: &BTreeSet<Value>) -> Option<(Ask, Option<Value>)> {
         match (input, output) {
-            (Ask::Push(value), _) => kept.contains(value).then(|| (input.clone(), output.cloned())),
-            (Ask::Pop, Some(Value::Nil) | None) => Some((Ask::Pop, output.cloned())),
+            (Ask::Push(value) | Ask::PushOver(value, _), _) => kept.contains(value).then(|| (input.clone(), output.cloned())),
+            (Ask::Pop, Some(Value::Nil) | None) | (Ask::Lose(_), _) => Some((input.clone(), output.cloned())),
             (Ask::Pop, Some(value)) => kept.contains(value).then(|| (Ask::Pop, output.cloned())),
         }
+    }
+
+    fn settled(&self, calls: &[CallOf<Self>]) -> Option<SettledOf<Self>> {
+        let mut settled = settled::<Self>(calls, Goes::Newest, does, |of| Ask::Lose(Arc::new(of.clone())))?;
+        let going = Going::of(&settled, does);
+        for call in &mut settled.calls {
+            if let Ask::Push(value) = &call.input {
+                call.input = Ask::PushOver(value.clone(), going.clone());
+            }
+        }
+        Some(settled)
     }
 
     /// Two values, of which one came and goes, or stays, over the other's end.
@@ -117,10 +135,19 @@ impl Model for Stack {
 
     fn show_call(&self, input: &Ask, output: Option<&Value>) -> String {
         match (input, output) {
-            (Ask::Push(value), _) => format!("push {value}"),
+            (Ask::Push(value) | Ask::PushOver(value, _), _) => format!("push {value}"),
             (Ask::Pop, Some(value)) => format!("pop: {value}"),
-            (Ask::Pop, None) => "pop".into(),
+            (Ask::Pop | Ask::Lose(_), _) => "pop".into(),
         }
+    }
+}
+
+fn does(call: &Call<Ask, Value>) -> Does<'_> {
+    let seen = call.output.as_ref().filter(|_| call.returned != NEVER);
+    match (&call.input, seen) {
+        (Ask::Push(value) | Ask::PushOver(value, _), _) => Does::Brings(value),
+        (Ask::Pop, Some(value)) => Does::Takes(value),
+        (Ask::Pop | Ask::Lose(_), _) => Does::TakesUnseen,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tables of legal and illegal histories, each decided in every way.
 
 use super::Named;
-use crate::{Found, MODELS, Options, formats, unlimited};
+use crate::{Found, Initial, MODELS, Options, Value, formats};
 use squall_history::stream;
 
 fn model(name: &str) -> &'static Named {
@@ -34,9 +34,8 @@ fn table(rows: &[&str]) -> String {
 fn check(name: &str, cases: &[(&str, bool, &[&str])]) {
     for (case, legal, rows) in cases {
         let (_, history) = formats::read(&table(rows), Default::default()).unwrap_or_else(|e| panic!("{name}, {case}: {e}"));
-        let (mut unlimited_too, mut nobody) = (unlimited, |_: &crate::Judged| {});
-        let mut watchdog = unlimited;
-        let mut options = Options { order: true, ..Options::with(&mut watchdog, &mut unlimited_too, &mut nobody) };
+        let initial = if name == "semaphore" { Initial::Value(Value::Int(2)) } else { Initial::Default };
+        let mut options = Options { order: true, initial, ..Options::default() };
         let judged = (model(name).judge)(&history, &mut options).unwrap_or_else(|e| panic!("{name}, {case}: {e}"));
         match judged.verdict {
             Found::Linearizable(_) => assert!(*legal, "{name}, {case}: is taken for legal"),
@@ -169,6 +168,147 @@ fn mutex() {
             ("given by another", false, &["1 acquire | 0 1", "2 release | 2 3"]),
             ("an unanswered release", true, &["1 acquire | 0 1", "1 release | 2 ..", "2 acquire | 4 5"]),
             ("given without being taken", false, &["1 release | 0 1"]),
+        ],
+    );
+}
+
+#[test]
+fn queues_that_hand_out_in_another_order() {
+    check(
+        "unordered-queue",
+        &[
+            ("any order", true, &["1 enqueue 1 | 0 1", "1 enqueue 2 | 2 3", "2 dequeue -> 2 | 4 5", "2 dequeue -> 1 | 6 7"]),
+            ("what never came", false, &["1 enqueue 1 | 0 1", "2 dequeue -> 2 | 4 5"]),
+            ("twice", false, &["1 enqueue 1 | 0 1", "2 dequeue -> 1 | 2 3", "3 dequeue -> 1 | 2 3"]),
+            ("before it came", false, &["2 dequeue -> 1 | 0 1", "1 enqueue 1 | 2 3"]),
+            ("empty, beside it", true, &["1 enqueue 1 | 0 4", "2 dequeue -> null | 2 3"]),
+            ("an unanswered one came", true, &["1 enqueue 1 | 0 ..", "2 dequeue -> 1 | 2 3"]),
+            ("drained", true, &["1 enqueue 1 | 0 1", "3 enqueue 2 | 0 1", "2 drain -> [2 1] | 2 3", "1 dequeue -> null | 4 5"]),
+            ("and one is left", false, &["1 enqueue 1 | 0 1", "3 enqueue 2 | 0 1", "2 drain -> [2] | 2 3", "1 dequeue -> null | 4 5"]),
+            ("an unanswered drain took it", true, &["1 enqueue 1 | 0 1", "2 drain | 2 ..", "1 dequeue -> null | 4 5"]),
+        ],
+    );
+    check(
+        "priority-queue",
+        &[
+            ("the smallest first", true, &["1 enqueue 2 | 0 1", "1 enqueue 1 | 2 3", "2 dequeue -> 1 | 4 5", "2 dequeue -> 2 | 6 7"]),
+            ("not the smallest", false, &["1 enqueue 2 | 0 1", "1 enqueue 1 | 2 3", "2 dequeue -> 2 | 4 5"]),
+            ("the smallest came later", true, &["1 enqueue 2 | 0 1", "1 enqueue 1 | 2 5", "2 dequeue -> 2 | 3 4"]),
+            ("twice", false, &["1 enqueue 1 | 0 1", "2 dequeue -> 1 | 2 3", "3 dequeue -> 1 | 2 3"]),
+            ("an unanswered dequeue took it", true, &["1 enqueue 1 | 0 1", "2 dequeue | 2 ..", "3 dequeue -> null | 4 5"]),
+            ("empty, and it is not", false, &["1 enqueue 1 | 0 1", "2 dequeue -> null | 2 3"]),
+        ],
+    );
+    check(
+        "stack",
+        &[
+            ("last in, first out", true, &["1 push 1 | 0 1", "1 push 2 | 2 3", "2 pop -> 2 | 4 5", "2 pop -> 1 | 6 7"]),
+            ("first in, first out", false, &["1 push 1 | 0 1", "1 push 2 | 2 3", "2 pop -> 1 | 4 5"]),
+            ("put in at once", true, &["1 push 1 | 0 3", "3 push 2 | 1 2", "2 pop -> 1 | 4 5"]),
+            ("handed out twice", false, &["1 push 1 | 0 1", "2 pop -> 1 | 2 3", "3 pop -> 1 | 2 3"]),
+            ("an unanswered pop took it", true, &["1 push 1 | 0 1", "1 push 2 | 2 3", "2 pop | 4 ..", "3 pop -> 1 | 6 7"]),
+            ("an unanswered push came", true, &["1 push 1 | 0 1", "3 push 2 | 2 ..", "2 pop -> 2 | 4 5", "2 pop -> 1 | 6 7"]),
+            ("empty, and it is not", false, &["1 push 1 | 0 1", "2 pop -> null | 2 3"]),
+        ],
+    );
+}
+
+#[test]
+fn numbers() {
+    check(
+        "counter",
+        &[
+            ("0 at first", true, &["1 read -> 0 | 0 1"]),
+            ("a sum", true, &["1 add 2 | 0 1", "1 add 3 | 2 3", "2 read -> 5 | 4 5"]),
+            ("one is lost", false, &["1 add 2 | 0 1", "1 add 3 | 2 3", "2 read -> 3 | 4 5"]),
+            ("too much", false, &["1 add 2 | 0 1", "2 read -> 3 | 4 5"]),
+            ("within bounds, and no sum", false, &["1 add 2 | 0 9", "3 add 2 | 0 9", "2 read -> 3 | 4 5"]),
+            ("an unanswered one, late", true, &["1 add 2 | 0 ..", "2 read -> 0 | 1 2", "2 read -> 2 | 3 4"]),
+        ],
+    );
+    let transfer = "1 transfer {\"from\":1,\"to\":2,\"amount\":3}";
+    let moved = |span: &str| format!("{transfer} | {span}");
+    check(
+        "bank",
+        &[
+            ("what the first read shows was there", true, &["2 read -> {\"1\":5,\"2\":5} | 0 1"]),
+            ("moved", true, &["2 read -> {\"1\":5,\"2\":5} | 0 1", &moved("2 3"), "2 read -> {\"1\":2,\"2\":8} | 4 5"]),
+            ("not moved", false, &["2 read -> {\"1\":5,\"2\":5} | 0 1", &moved("2 3"), "2 read -> {\"1\":5,\"2\":5} | 4 5"]),
+            ("money is lost", false, &["2 read -> {\"1\":5,\"2\":5} | 0 1", &moved("2 3"), "2 read -> {\"1\":2,\"2\":7} | 4 5"]),
+            ("moved twice", false, &["2 read -> {\"1\":5,\"2\":5} | 0 1", &moved("2 .."), "2 read -> {\"1\":-1,\"2\":11} | 4 5"]),
+            ("an unanswered one", true, &["2 read -> {\"1\":5,\"2\":5} | 0 1", &moved("2 .."), "2 read -> {\"1\":5,\"2\":5} | 4 5"]),
+        ],
+    );
+}
+
+#[test]
+fn more_locks() {
+    check(
+        "mutex-without-owners",
+        &[
+            ("taken and given", true, &["1 acquire | 0 1", "1 release | 2 3", "2 acquire | 4 5"]),
+            ("given by another", true, &["1 acquire | 0 1", "2 release | 2 3", "3 acquire | 4 5"]),
+            ("taken twice", false, &["1 acquire | 0 1", "2 acquire | 2 3"]),
+            ("given without being taken", false, &["1 release | 0 1"]),
+            ("an unanswered release", true, &["1 acquire | 0 1", "1 release | 2 ..", "2 acquire | 4 5"]),
+            ("given twice", false, &["1 acquire | 0 1", "1 release | 2 3", "1 release | 4 5"]),
+        ],
+    );
+    check(
+        "reentrant-mutex",
+        &[
+            (
+                "taken again by its holder",
+                true,
+                &["1 acquire | 0 1", "1 acquire | 2 3", "1 release | 4 5", "1 release | 6 7", "2 acquire | 8 9"],
+            ),
+            ("given once of twice", false, &["1 acquire | 0 1", "1 acquire | 2 3", "1 release | 4 5", "2 acquire | 8 9"]),
+            ("given by another", false, &["1 acquire | 0 1", "2 release | 2 3"]),
+            ("taken by another", false, &["1 acquire | 0 1", "2 acquire | 2 3"]),
+            ("an unanswered release", true, &["1 acquire | 0 1", "1 release | 2 ..", "2 acquire | 4 5"]),
+            ("taken while it is given", true, &["1 acquire | 0 1", "1 release | 2 5", "2 acquire | 3 4"]),
+        ],
+    );
+    check(
+        "fenced-mutex",
+        &[
+            ("tokens go up", true, &["1 acquire -> 3 | 0 1", "1 release | 2 3", "2 acquire -> 5 | 4 5"]),
+            ("a token twice", false, &["1 acquire -> 3 | 0 1", "1 release | 2 3", "2 acquire -> 3 | 4 5"]),
+            ("tokens go down", false, &["1 acquire -> 3 | 0 1", "1 release | 2 3", "2 acquire -> 2 | 4 5"]),
+            (
+                "without a token",
+                true,
+                &["1 acquire -> 3 | 0 1", "1 release | 2 3", "2 acquire | 4 5", "2 release | 6 7", "1 acquire -> 4 | 8 9"],
+            ),
+            ("taken twice", false, &["1 acquire -> 3 | 0 1", "2 acquire -> 4 | 2 3"]),
+            ("an unanswered release", true, &["1 acquire -> 1 | 0 1", "1 release | 2 ..", "2 acquire -> 2 | 4 5"]),
+        ],
+    );
+    check(
+        "semaphore",
+        &[
+            ("two of two", true, &["1 acquire | 0 1", "2 acquire | 2 3"]),
+            ("three of two", false, &["1 acquire | 0 1", "2 acquire | 2 3", "3 acquire | 4 5"]),
+            ("given back by anybody", true, &["1 acquire | 0 1", "2 acquire | 2 3", "3 release | 4 5", "3 acquire | 6 7"]),
+            ("more than there are", false, &["1 release | 0 1"]),
+            ("an unanswered release", true, &["1 acquire | 0 1", "2 acquire | 2 3", "1 release | 4 ..", "3 acquire | 6 7"]),
+            ("given back twice", false, &["1 acquire | 0 1", "1 release | 2 3", "1 release | 4 5"]),
+        ],
+    );
+}
+
+#[test]
+fn set_full() {
+    check(
+        "set-full",
+        &[
+            ("it comes to stay", true, &["1 add 1 | 0 1", "2 read -> [1] | 2 3"]),
+            ("late", true, &["1 add 1 | 0 1", "2 read -> [] | 2 3", "2 read -> [1] | 4 5"]),
+            ("not at all", false, &["1 add 1 | 0 1", "2 read -> [] | 2 3", "2 read -> [] | 4 5"]),
+            ("it goes again", false, &["1 add 1 | 0 1", "2 read -> [1] | 2 3", "2 read -> [] | 4 5"]),
+            ("an unanswered one that was shown goes", false, &["1 add 1 | 0 ..", "2 read -> [1] | 2 3", "2 read -> [] | 4 5"]),
+            ("an unanswered one", true, &["1 add 1 | 0 ..", "2 read -> [] | 2 3"]),
+            ("listed twice", false, &["1 add 1 | 0 1", "2 read -> [1 1] | 2 3"]),
         ],
     );
 }

@@ -11,8 +11,9 @@ use super::{
     queue::{self, Ask},
 };
 use crate::{
-    model::{Model, Nature},
+    model::{CallOf, Model, Nature},
     raw::{RawCall, Value},
+    settle::{Goes, SettledOf, settled},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,13 +50,16 @@ impl Model for UnorderedQueue {
             }
             (Ask::Dequeue, None) if in_all() > *taken => return Some((next, taken + 1)),
             (Ask::Dequeue, None) => {}
+            // Neither is asked of this model: where a value stands does not matter, and what it takes is left open until it shows.
+            (Ask::EnqueueBehind(value, _), _) => *next.entry(value.clone()).or_default() += 1,
+            (Ask::Lose(_), _) => return self.step(&(next, *taken), &Ask::Dequeue, None),
         }
         Some((next, *taken))
     }
 
     fn nature(&self, input: &Ask, output: Option<&Value>) -> Nature {
         match (input, output) {
-            (Ask::Enqueue(_), _) | (Ask::Dequeue, None) => Nature::Adds,
+            (Ask::Enqueue(_), _) | (Ask::Dequeue, None) | (Ask::EnqueueBehind(..) | Ask::Lose(_), _) => Nature::Adds,
             (Ask::Dequeue, Some(_)) => Nature::Changes,
         }
     }
@@ -66,6 +70,10 @@ impl Model for UnorderedQueue {
 
     fn restrict(&self, input: &Ask, output: Option<&Value>, kept: &BTreeSet<Value>) -> Option<(Ask, Option<Value>)> {
         super::Queue.restrict(input, output, kept)
+    }
+
+    fn settled(&self, calls: &[CallOf<Self>]) -> Option<SettledOf<Self>> {
+        settled::<Self>(calls, Goes::Any, queue::does, |_| Ask::Dequeue)
     }
 
     fn show_state(&self, (state, taken): &Self::State) -> String {

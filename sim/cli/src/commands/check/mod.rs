@@ -299,9 +299,9 @@ fn judge(
     by: impl FnOnce(&mut Options<'_>) -> Result<Judged, Failure>,
 ) -> Result<Judged, Failure> {
     let (since, explain) = (Cell::new(None), args.explain.unwrap_or(EXPLAIN));
-    let mut watchdog = |progress: Progress| asked(guard, so_far, progress);
-    let mut may_explain = |_| guard.may_go_on() && since.get().is_none_or(|since| cpu() - since < explain.time);
-    let mut known = |judged: &Judged| {
+    let watchdog = |progress: Progress| asked(guard, so_far, progress);
+    let may_explain = |_| guard.may_go_on() && since.get().is_none_or(|since| cpu() - since < explain.time);
+    let known = |judged: &Judged| {
         if let SoFar::Judging { found, .. } = &mut *lock(so_far) {
             *found = Some(judged.clone());
         }
@@ -316,9 +316,7 @@ fn judge(
         order: args.witness,
         isolation: args.isolation.unwrap_or_default(),
         explain: explain.effort,
-        watchdog: &mut watchdog,
-        may_explain: &mut may_explain,
-        found: &mut known,
+        ..Options::with(watchdog, may_explain, known)
     };
     let mut judged = by(&mut options)?;
     judged.remarks.splice(0..0, remarks.iter().cloned());
