@@ -440,7 +440,7 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         None => Some(None),
         Some(n) => decode_swarm(d, n, cluster.as_ref()).map(Some),
     };
-    let dropped = fields.take("dropped").map_or(Some(vec![]), |n| {
+    let dropped = fields.take_of_plans("dropped").map_or(Some(vec![]), |n| {
         let all: Vec<Option<String>> =
             d.list(n, "`dropped`")?.iter().map(|item| d.text(item, "what was left out").map(str::to_string)).collect();
         all.into_iter().collect::<Option<Vec<_>>>()
@@ -480,9 +480,10 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
     });
     let bites = fields.take("bites").map_or(Some(None), |n| decode_bites(d, n, vocabulary.map(|v| &v.checkers)).map(Some));
     // It names a directory later on.
-    let seed =
-        fields.take("seed").and_then(|n| d.scalar(n, "a seed of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())));
-    let world_seed = fields.take("world_seed").and_then(|n| values::number(d, n, 0, u64::MAX));
+    let seed = fields
+        .take_of_plans("seed")
+        .and_then(|n| d.scalar(n, "a seed of letters, digits and dashes", |t| is_plain(t).then(|| t.to_string())));
+    let world_seed = fields.take_of_plans("world_seed").and_then(|n| values::number(d, n, 0, u64::MAX));
     fields.done(d);
     format?;
     let scenario = Scenario {
@@ -921,6 +922,16 @@ fn decode_kind(d: &mut Decoder, fields: &mut Fields<'_>) -> Option<Box<dyn Fault
     let (name, node) = match fields.one_of(d, &names) {
         Some(found) => found,
         None => {
+            // A kind that stands below another key.
+            let below = |name: &str| match faults::REGISTRY.iter().map(|kind| kind.keys()).find(|keys| keys.1 == Some(name)) {
+                Some((group, _)) => Some(group),
+                None => faults::CUTS.contains(&name).then_some("partition"),
+            };
+            if let Some((name, place, group)) = fields.first_left().and_then(|(name, place)| Some((name, place, below(name)?)))
+                && let Some(mistake) = d.mistakes.last_mut()
+            {
+                (mistake.place, mistake.help) = (place, Some(format!("write `{group}: {{ {name}: ... }}`")));
+            }
             // The stranger is named already; not once more as an unknown key.
             while let Some((name, _)) = fields.first_left() {
                 fields.forget(name);

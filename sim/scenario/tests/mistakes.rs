@@ -55,6 +55,10 @@ const CASES: &[(&str, &str)] = &[
     ("name: good", "name: *a"),
     ("name: good", "name: good\nname: again"),
     ("name: good", "? [a, b]\n: c\nname: good"),
+    // Words of others, and kinds without their group.
+    ("    kill: { target: one, power_loss: true }", "    crash: { target: one }"),
+    ("    kill: { target: one, power_loss: true }", "    isolate: leader"),
+    ("    kill: { target: one, power_loss: true }", "    slow: { target: one }"),
     // What can never be.
     ("sometimes: [leader-changed]", "sometimes: [leader-changed, lock-acquired]"),
     ("sometimes: [leader-changed]", "sometimes: [watch-event]"),

@@ -105,31 +105,64 @@ impl<'o> Foresight<'o> {
         }
     }
 
-    /// Whether what will be seen can still come about from this store. `may_leave` says whether somebody
-    /// of unknown outcome is left who may write the key at a revision, so that it holds the value, or is
-    /// absent; any value will do where none is asked for.
-    pub(super) fn allows(&self, store: &State, may_leave: impl Fn(&str, u64, Leaves<'_>) -> bool) -> bool {
+    /// How many keys do not hold what will be seen of them next, and must be written by somebody of unknown outcome before.
+    pub(super) fn wanting(&self, store: &State) -> usize {
+        self.next(store).filter(|next| !next.fits).count()
+    }
+
+    /// What will be seen next of each key, unless somebody known writes it in between: then what it holds now does not matter.
+    fn next<'s>(&'s self, store: &'s State) -> impl Iterator<Item = Next<'s>> {
         let now = store.revision;
-        self.seen.iter().all(|(key, seen)| {
-            let Some((&at, seen)) = seen.range(now..).next() else { return true };
+        self.seen.iter().filter_map(move |(key, seen)| {
+            let (&at, seen) = seen.range(now..).next()?;
             let later = (Bound::Excluded(now), Bound::Excluded(at.saturating_add(1)));
-            // Somebody known writes it in between: what it holds now does not matter.
             if self.written.get(key).is_some_and(|w| w.range(later).next().is_some()) {
-                return true;
+                return None;
             }
             let holds = store.keys.get(*key);
-            let (fits, leaves) = match seen {
-                Seen::Absent => (holds.is_none(), Leaves::Nothing),
-                Seen::Present => (holds.is_some(), Leaves::Something),
+            let (fits, leaves, written) = match seen {
+                Seen::Absent => (holds.is_none(), Leaves::Nothing, None),
+                Seen::Present => (holds.is_some(), Leaves::Something, None),
                 Seen::Holds { value, written } => {
                     let fits = holds.is_some_and(|(v, r)| &**v == *value && written.is_none_or(|w| w == *r));
-                    (fits, Leaves::Value(value))
+                    (fits, Leaves::Value(value), *written)
                 }
             };
-            let written = if let Seen::Holds { written, .. } = seen { *written } else { None };
-            fits || self.holes.range(later).any(|hole| written.is_none_or(|w| w == *hole) && may_leave(key, *hole, leaves))
+            Some(Next { key, at, fits, leaves, written })
         })
     }
+
+    /// Whether what will be seen can still come about from this store. `may_leave` says whether somebody
+    /// of unknown outcome is left who may write the key at a revision, so that it holds the value, or is
+    /// absent; any value will do where none is asked for. `width`: so many keys may be written by one of those.
+    pub(super) fn allows(&self, store: &State, width: usize, may_leave: impl Fn(&str, u64, Leaves<'_>) -> bool) -> bool {
+        let now = store.revision;
+        // Until when somebody must write: each key once.
+        let mut needed: Vec<u64> = vec![];
+        let each = self.next(store).filter(|next| !next.fits).all(|Next { key, at, leaves, written, .. }| {
+            needed.push(at);
+            let later = (Bound::Excluded(now), Bound::Excluded(at.saturating_add(1)));
+            self.holes.range(later).any(|hole| written.is_none_or(|w| w == *hole) && may_leave(key, *hole, leaves))
+        });
+        needed.sort_unstable();
+        let (mut holes, mut number) = (self.holes.range(now + 1..).peekable(), 0);
+        each && needed.iter().enumerate().all(|(before, until)| {
+            while holes.next_if(|hole| *hole <= until).is_some() {
+                number += width;
+            }
+            before < number
+        })
+    }
+}
+
+/// What will be seen of a key next: when, and whether it is what the key holds.
+struct Next<'s> {
+    key: &'s str,
+    at: u64,
+    fits: bool,
+    leaves: Leaves<'s>,
+    /// The revision that wrote it, if that was told.
+    written: Option<u64>,
 }
 
 /// What a write leaves in a key.

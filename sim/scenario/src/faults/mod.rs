@@ -12,6 +12,7 @@ mod kill;
 mod load;
 mod members;
 mod partition;
+pub(crate) use partition::CUTS;
 mod pause;
 mod reach;
 mod refuse;

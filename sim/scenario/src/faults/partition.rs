@@ -13,6 +13,9 @@ use crate::{
 use squall_history::{NodeId, SeededStream};
 use std::{collections::BTreeSet, time::Duration};
 
+/// The keys of which a partition has one: what it cuts.
+pub(crate) const CUTS: [&str; 4] = ["isolate", "shape", "groups", "cut"];
+
 pub(super) const KIND: FaultKind = FaultKind {
     name: "partition",
     family: Family::Network,
@@ -90,7 +93,7 @@ struct Partition {
 
 fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
     let mut fields = decoder.fields(node, "a partition")?;
-    let shape = fields.one_of(decoder, &["isolate", "shape", "groups", "cut"]).and_then(|(key, node)| match key {
+    let shape = fields.one_of(decoder, &CUTS).and_then(|(key, node)| match key {
         "isolate" => match Target::decode(decoder, node, Whom::Nodes)? {
             Target::All => decoder.wrong(Diagnostic::new(node.place, "everybody on one side is no partition")),
             target => Some(Shape::Isolate(target)),

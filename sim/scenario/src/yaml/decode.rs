@@ -89,6 +89,13 @@ impl<'n> Fields<'n> {
         Some(self.left.remove(at).2)
     }
 
+    /// The same of a key that plans have and nobody writes: it is not offered.
+    pub(crate) fn take_of_plans(&mut self, key: &'static str) -> Option<&'n Node> {
+        let found = self.take(key);
+        self.known.pop();
+        found
+    }
+
     /// A key's value, without taking it.
     pub(crate) fn peek(&self, key: &str) -> Option<&'n Node> {
         self.left.iter().find(|(name, ..)| *name == key).map(|(.., node)| *node)
@@ -98,18 +105,35 @@ impl<'n> Fields<'n> {
     pub(crate) fn need(&mut self, decoder: &mut Decoder, key: &'static str) -> Option<&'n Node> {
         match self.take(key) {
             Some(node) => Some(node),
-            None => decoder.wrong(Diagnostic::new(self.place, format!("{} needs the key `{key}`", self.what))),
+            // A misspelt one is more likely than none.
+            None => match self.left.iter().position(|(name, ..)| closest(name, &[key]).is_some()) {
+                Some(at) => {
+                    let (name, place, _) = self.left.remove(at);
+                    decoder
+                        .wrong(Diagnostic::new(place, format!("{} has no key `{name}`", self.what)).help(format!("did you mean `{key}`?")))
+                }
+                None => decoder.wrong(Diagnostic::new(self.place, format!("{} needs the key `{key}`", self.what))),
+            },
         }
     }
 
     /// Takes whichever one of these keys is there; none or several is a mistake.
     pub(crate) fn one_of(&mut self, decoder: &mut Decoder, keys: &[&'static str]) -> Option<(&'static str, &'n Node)> {
-        let found: Vec<_> = keys.iter().filter_map(|key| self.take(key).map(|node| (*key, node))).collect();
+        let places: Vec<(&str, Place)> = self.left.iter().map(|(name, place, _)| (*name, *place)).collect();
+        let place = |key: &str| places.iter().find(|(name, _)| *name == key).map_or(self.place, |(_, place)| *place);
+        let mut found: Vec<_> = keys
+            .iter()
+            .map(|key| (*key, place(key)))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .filter_map(|(key, place)| Some((key, self.take(key)?, place)))
+            .collect();
+        found.sort_by_key(|(.., place)| (place.line, place.column));
         match found[..] {
-            [one] => Some(one),
+            [(key, node, _)] => Some((key, node)),
             [] => decoder.wrong(self.missing(keys)),
-            [_, (second, node), ..] => decoder.wrong(Diagnostic::new(
-                node.place,
+            [_, (second, _, place), ..] => decoder.wrong(Diagnostic::new(
+                place,
                 format!("`{second}` cannot stand beside `{}` in {}: give one of them", found[0].0, self.what),
             )),
         }
@@ -117,10 +141,12 @@ impl<'n> Fields<'n> {
 
     fn missing(&self, keys: &[&str]) -> Diagnostic {
         let mut diagnostic = Diagnostic::new(self.place, format!("{} needs one of the keys {}", self.what, quoted(keys)));
-        // A misspelt one is more likely than none.
-        if let Some((name, place, _)) = self.left.iter().find(|(name, ..)| closest(name, keys).is_some()) {
+        // What is there instead; a misspelt one is more likely than none.
+        if let Some((_, place, _)) = self.left.first() {
             diagnostic.place = *place;
-            diagnostic.help = closest(name, keys).map(|word| format!("did you mean `{word}`?"));
+        }
+        if let Some((place, help)) = self.left.iter().find_map(|(name, place, _)| Some((*place, meant(name, keys)?))) {
+            (diagnostic.place, diagnostic.help) = (place, Some(help));
         }
         // The name under which lists have it, of a kind that stands below another key.
         let group = |name: &str| Some(*keys.iter().find(|key| name.strip_prefix(**key).is_some_and(|rest| rest.starts_with('-')))?);
@@ -158,11 +184,39 @@ fn quoted(words: &[&str]) -> String {
 
 /// "did you mean", or the list of what there is.
 pub(crate) fn suggest(text: &str, words: &[&str]) -> String {
-    match closest(text, words) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => format!("it is one of {}", quoted(words)),
-    }
+    meant(text, words).unwrap_or_else(|| format!("it is one of {}", quoted(words)))
 }
+
+/// What somebody meant: a word that is nearly the same, or that says the same.
+fn meant(text: &str, words: &[&str]) -> Option<String> {
+    let same = |(theirs, ours): &&(&str, &str)| *theirs == text && words.contains(ours);
+    let other = || OTHER_WORDS.iter().find(same).map(|(_, ours)| format!("here that is `{ours}`"));
+    closest(text, words).map(|word| format!("did you mean `{word}`?")).or_else(other)
+}
+
+/// What other tools call it, and we.
+const OTHER_WORDS: &[(&str, &str)] = &[
+    ("crash", "kill"),
+    ("stop", "kill"),
+    ("freeze", "pause"),
+    ("hang", "pause"),
+    ("suspend", "pause"),
+    ("reboot", "restart"),
+    ("latency", "delay"),
+    ("drop", "loss"),
+    ("split", "partition"),
+    ("skew", "clock"),
+    ("time", "clock"),
+    ("nodes", "cluster"),
+    ("nemesis", "faults"),
+    ("load", "workloads"),
+    ("workload", "workloads"),
+    ("fault", "faults"),
+    ("time", "duration"),
+    ("primary", "leader"),
+    ("any", "one"),
+    ("random", "one"),
+];
 
 fn closest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     let best = words.iter().map(|word| (distance(text, word), *word)).min()?;
@@ -193,6 +247,7 @@ mod tests {
         let words = ["partition", "pause", "kill"];
         assert_eq!(suggest("partiton", &words), "did you mean `partition`?");
         assert_eq!(suggest("kil", &words), "did you mean `kill`?");
+        assert_eq!(suggest("crash", &words), "here that is `kill`");
         assert_eq!(suggest("reboot", &words), "it is one of `partition`, `pause`, `kill`");
     }
 }

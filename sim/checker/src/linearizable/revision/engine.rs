@@ -29,6 +29,8 @@ pub(super) struct Engine<'o> {
     pub(super) last_written: BTreeMap<&'o str, BTreeMap<u64, u64>>,
     /// For each key: the unanswered writes that may change it.
     pub(super) may_change: BTreeMap<&'o str, Vec<MayChange<'o>>>,
+    /// No unanswered write changes more keys than so many.
+    pub(super) width: usize,
 }
 
 /// An unanswered write that may change a key.
@@ -81,6 +83,7 @@ impl<'o> Engine<'o> {
             values_seen: BTreeSet::new(),
             last_written: BTreeMap::new(),
             may_change: BTreeMap::new(),
+            width: 0,
         };
         engine.file_answers()?;
         engine.real_time()?;
@@ -217,6 +220,7 @@ impl<'o> Engine<'o> {
         let members = self.classes.iter().enumerate();
         let members = members.flat_map(|(class, m)| m.iter().enumerate().map(move |(nth, i)| (*i, Place::Member(class, nth))));
         for (i, place) in pinned.chain(members) {
+            self.width = self.width.max(self.ops[i].changes().len());
             for change in self.ops[i].changes() {
                 self.may_change.entry(change.key).or_default().push(MayChange { op: i, place, value: change.value });
             }

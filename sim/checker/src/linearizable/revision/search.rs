@@ -38,6 +38,8 @@ enum Order {
     AsAsked,
     /// The last that was asked: a request that is lost seldom comes late.
     LatestFirst,
+    /// Whoever leaves the fewest keys without what will be seen of them: what somebody does under a condition can be done only now.
+    Needed,
     /// At random.
     Shuffled(u64),
 }
@@ -185,7 +187,7 @@ impl<'o> Engine<'o> {
         let holes = (last as usize).saturating_sub(self.claims.len());
         let limit = CHOICES_A_HOLE * holes;
         let mut search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max, go_on);
-        let orders = [Order::AsAsked, Order::LatestFirst].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
+        let orders = [Order::AsAsked, Order::LatestFirst, Order::Needed].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
         if brief {
             return self.search(last, None, Order::AsAsked, CHOICES_BRIEF + 2 * holes, go_on);
         }
@@ -193,7 +195,8 @@ impl<'o> Engine<'o> {
         let long = self.classes.len() * holes > CANDIDATES_MAX;
         let orders = orders.take(if long { 1 } else { usize::MAX });
         let decided = orders.map(|order| search(order, limit)).find(|verdict| !is_unknown(verdict));
-        let verdict = decided.unwrap_or_else(|| search(Order::AsAsked, if long { limit } else { usize::MAX }));
+        let verdict =
+            decided.unwrap_or_else(|| search(if long { Order::AsAsked } else { Order::Needed }, if long { limit } else { usize::MAX }));
         if verdict.is_ok() || is_unknown(&verdict) {
             return verdict;
         }
@@ -243,6 +246,11 @@ impl<'o> Engine<'o> {
                     match order {
                         Order::AsAsked => choices.sort_by_key(|choice| (choice.asked < asked, choice.asked.abs_diff(asked))),
                         Order::LatestFirst => choices.sort_by_key(|choice| std::cmp::Reverse(choice.asked)),
+                        Order::Needed => choices.sort_by_cached_key(|choice| {
+                            let next = self.chosen(choice, revision, &store);
+                            let wanting = |next: Possible| foresight.map_or(0, |f| f.wanting(&next.state));
+                            (next.map_or(usize::MAX, wanting), choice.asked < asked, choice.asked.abs_diff(asked))
+                        }),
                         Order::Shuffled(_) => draws.shuffle(&mut choices),
                     }
                     let bytes = store.bytes() + choices.len() * size_of::<Choice>();
@@ -352,7 +360,7 @@ impl<'o> Engine<'o> {
 
     /// Whether what will be seen can come about from this store.
     fn has_future(&self, foresight: &Foresight<'_>, store: &Possible) -> bool {
-        foresight.allows(&store.state, |key, revision, leaves| {
+        foresight.allows(&store.state, self.width, |key, revision, leaves| {
             self.may_change.get(key).into_iter().flatten().any(|MayChange { op, place, value }| {
                 let fits = match leaves {
                     Leaves::Nothing => value.is_none(),
@@ -415,7 +423,7 @@ impl<'o> Engine<'o> {
     fn wrong(&self, kind: &'static str, culprit: usize, revision: u64, expected: &Output, until: u64) -> Clash {
         let op = &self.ops[culprit];
         // Values that nobody ever saw are one to the search.
-        let expected = expected.to_string().replace(UNSEEN, "another value");
+        let expected = expected.to_string().replace(UNSEEN, "a value that no answer shows");
         let summary = format!("{}, and the store at revision {revision} answers `{expected}`", told(op));
         let mut details = Vec::new();
         // Who last wrote what it is about, as far as that is known.
