@@ -96,6 +96,9 @@ impl<E: Env> election_server::Election for ElectionService<E> {
     }
 }
 
+/// How often a planted bug looks who leads.
+const POLLED_EVERY: Duration = Duration::from_millis(300);
+
 /// Follows who leads, and what they proclaim: every change, in order.
 struct Observing<E: Env> {
     lines: Lines<E>,
@@ -114,7 +117,14 @@ impl<E: Env> Observing<E> {
             if let Some(kv) = self.proclaimed.pop_front() {
                 return Ok(LeaderResponse { header: self.lines.lessor.replica.header_now(), kv: Some(kv) });
             }
-            self.look();
+            if E::bug(Bug::ObservePolls) && self.seen.take().is_some() {
+                E::sleep(POLLED_EVERY).await;
+                let last = self.leader.take();
+                self.look();
+                self.proclaimed.retain(|kv| last.as_ref() != Some(&kv.key));
+            } else {
+                self.look();
+            }
             if self.proclaimed.is_empty() {
                 self.progress.changed().await.map_err(|_| Status::unavailable("etcdserver: server stopped"))?;
             }

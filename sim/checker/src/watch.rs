@@ -151,7 +151,7 @@ impl<'h> Watches<'h> {
                 }
             }
             Heard::Events { revision, events } => self.events(at, op, *revision, events)?,
-            Heard::Leader { .. } => {}
+            Heard::Observing | Heard::Leader { .. } => {}
         }
         Ok(())
     }

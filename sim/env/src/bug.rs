@@ -73,6 +73,8 @@ bugs! {
     CampaignWatchesOne = "campaign-watches-one",
     /// Observe shows what this node knows, which may be a leader that resigned (etcd #18163).
     ObserveOldLeader = "observe-old-leader",
+    /// Observe looks at the line now and then: whoever led or spoke in between is not shown.
+    ObservePolls = "observe-polls",
     /// Whoever asks how long a lease has left is told how long it lives.
     LeftIsGranted = "left-is-granted",
     /// At its start a node takes the last entry of its log for a torn one.

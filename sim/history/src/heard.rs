@@ -48,6 +48,8 @@ pub enum Heard {
     Progress { revision: u64 },
     /// There is nothing more to come; `compacted`: the store remembers only from there on.
     Canceled { compacted: u64, why: String },
+    /// The observation is there, or there again: whoever led until now is not told.
+    Observing,
     /// This one leads.
     Leader { leader: Led },
 }
@@ -82,6 +84,7 @@ impl fmt::Display for Heard {
             Heard::Progress { revision } => write!(f, "everything up to revision {revision} was told"),
             Heard::Canceled { compacted: 0, why } => write!(f, "ended: {why}"),
             Heard::Canceled { compacted, why } => write!(f, "ended, compacted up to revision {compacted}: {why}"),
+            Heard::Observing => f.write_str("who leads is told from now on"),
             Heard::Leader { leader } => write!(f, "{} leads (token {})", leader.value, leader.token),
         }
     }

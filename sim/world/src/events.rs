@@ -118,7 +118,7 @@ impl Deriver {
                 Heard::Created { .. } => self.resumed.remove(op).then_some((Event::WatchResumed, None)),
                 Heard::Events { .. } => Some((Event::WatchEvent, None)),
                 Heard::Canceled { compacted, .. } => (*compacted > 0).then_some((Event::WatchCompacted, None)),
-                Heard::Progress { .. } | Heard::Leader { .. } => None,
+                Heard::Progress { .. } | Heard::Observing | Heard::Leader { .. } => None,
             },
             What::Fail { op, why } => {
                 let wrote = self.open_writes.remove(op);

@@ -101,6 +101,7 @@ impl<E: Env> User<E> {
                     return Err(Status::unavailable("nothing was observed"));
                 };
                 let mut answers = answers?.into_inner();
+                self.ear.hears(Heard::Observing);
                 while let Ok(reply) = timeout_at::<E, _>(until, answers.message()).await {
                     let Some(reply) = reply? else { break };
                     if let Some(leader) = led(reply) {

@@ -125,7 +125,7 @@ pub(super) async fn watch<E: Env>(
                 ear.hears(heard);
                 break;
             }
-            Heard::Leader { .. } => {}
+            Heard::Observing | Heard::Leader { .. } => {}
         }
         ear.hears(heard);
     }
