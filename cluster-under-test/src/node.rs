@@ -38,7 +38,7 @@ use openraft_rt::WatchReceiver as _;
 use squall_env::{Env, Listener, Net, timeout};
 use squall_rpc::{Channel, ServerOptions, Stopping, serve};
 use std::{collections::BTreeMap, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
-use tonic::service::Routes;
+use tonic::{server::NamedService, service::Routes};
 
 /// How a node is set up. Every member of a cluster starts with the same `members`.
 #[derive(Clone, Debug)]
@@ -304,7 +304,7 @@ impl<E: Env> Node<E> {
         };
         // Peers are served to the end: this node may have to hand over.
         let stopping = Stopping::default();
-        let options = ServerOptions { stopping: stopping.clone(), ..Default::default() };
+        let options = ServerOptions { stopping: stopping.clone(), services: SERVICES, ..Default::default() };
         let serving = async move {
             let inside =
                 std::pin::pin!(serve::<E>(for_peers, inside, if outside.is_none() { options.clone() } else { ServerOptions::default() }));
@@ -398,6 +398,21 @@ fn public_routes<E: Env>(
         .add_service(MyServiceServer::new(Greeter::<E>::new()))
         .add_service(AdminServer::new(admin))
 }
+
+/// The services that clients find.
+const SERVICES: &[&str] = &[
+    KvServer::<()>::NAME,
+    WatchServer::<()>::NAME,
+    LeaseServer::<()>::NAME,
+    ClusterServer::<()>::NAME,
+    MaintenanceServer::<()>::NAME,
+    ElectionServer::<()>::NAME,
+    LockServer::<()>::NAME,
+    AuthServer::<()>::NAME,
+    HealthServer::<()>::NAME,
+    MyServiceServer::<()>::NAME,
+    AdminServer::<()>::NAME,
+];
 
 /// A node's administration.
 pub struct Admin<E: Env> {

@@ -31,6 +31,7 @@ use std::{
 use support::{Cluster, Process, channel, free_ports, persist, program};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
+use tower::Service as _;
 
 /// A server, and what was opened on it.
 struct Server {
@@ -601,6 +602,13 @@ async fn ready(clients: &[SocketAddr]) {
     }
 }
 
+async fn unserved(mut node: Channel<TokioEnv>, path: &str) -> Status {
+    let request = http::Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
+    std::future::poll_fn(|cx| node.poll_ready(cx)).await.unwrap();
+    let answer = node.call(request.body(tonic::body::Body::empty()).unwrap()).await.unwrap();
+    Status::from_header_map(answer.headers()).unwrap()
+}
+
 async fn compare(program: &std::path::Path, seed: u64, requests: usize) {
     let dir = tempfile::tempdir().unwrap();
     let (_process, addr) = start_etcd(program, &dir.path().join("data"));
@@ -609,6 +617,11 @@ async fn compare(program: &std::path::Path, seed: u64, requests: usize) {
     let (mut etcd, mut ours) = (Server::new("etcd", vec![addr]), Server::new("ours", cluster.clients.clone()));
     ready(&etcd.clients).await;
     ready(&ours.clients).await;
+    // What nobody serves.
+    for path in ["/etcdserverpb.KV/Frobnicate", "/etcdserverpb.Nothing/Range", "/Nothing", "/v3lockpb.Lock/Steal"] {
+        let (mine, theirs) = (unserved(ours.next(), path).await, unserved(etcd.next(), path).await);
+        assert_eq!((mine.code(), mine.message()), (theirs.code(), theirs.message()), "{path}");
+    }
     let mut g = Generator { rng: ChaCha8Rng::seed_from_u64(seed), revision: 1, leases: vec![], leaders: vec![], watches: vec![] };
     let mut differences = Vec::new();
     let expiries = (requests / 4000).max(1);

@@ -197,3 +197,24 @@ async fn a_node_that_is_told_to_stop_answers_what_it_was_asked() {
     cluster.boot(0);
     serves(&cluster).await;
 }
+
+/// A method, or a service, that nobody has is told so, in etcd's words.
+#[tokio::test]
+async fn what_nobody_serves_is_told_in_words() {
+    let cluster = Cluster::start_with(1, &[]);
+    serves(&cluster).await;
+    for (path, says) in [
+        ("/etcdserverpb.KV/Frobnicate", "unknown method Frobnicate for service etcdserverpb.KV"),
+        ("/etcdserverpb.Nothing/Range", "unknown service etcdserverpb.Nothing"),
+    ] {
+        let status = raw(channel(cluster.clients[0]), path).await;
+        assert_eq!((status.code(), status.message()), (Code::Unimplemented, says));
+    }
+}
+
+async fn raw(mut channel: squall_rpc::Channel<TokioEnv>, path: &str) -> tonic::Status {
+    let request = HttpRequest::post(path).header("content-type", "application/grpc").header("te", "trailers").body(Body::empty()).unwrap();
+    std::future::poll_fn(|cx| channel.poll_ready(cx)).await.unwrap();
+    let answer = channel.call(request).await.unwrap();
+    tonic::Status::from_header_map(answer.headers()).unwrap()
+}

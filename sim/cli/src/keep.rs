@@ -1,4 +1,5 @@
-//! Report directories: `reports/<time>/<scenario>/<seed>/`, written whole or not at all.
+//! Report directories: `reports/runs/<time>/<scenario>/<seed>/`, written whole or not at all. `reports/latest` leads to the newest: beside
+//! `runs`, so that `reports/runs/*` has each once.
 
 use crate::{failure::Failure, once::Judged};
 use serde_json::{Map, Value, json};
@@ -22,15 +23,19 @@ pub(crate) const FORMAT: u64 = 1;
 /// What is found in a report directory. It is written into every directory of runs.
 const PAGE: &str = include_str!("reports_page.md");
 
+/// Where they are, below the directory of reports.
+const RUNS: &str = "runs";
+
 /// A directory for the runs of one command, named by the time it began: `2026-11-23T21-07-25Z`, and a
 /// number behind that if that is taken.
 pub(crate) fn new_directory(reports: &Path) -> Result<PathBuf, Failure> {
-    fs::create_dir_all(reports).map_err(Failure::io(reports))?;
+    let runs = reports.join(RUNS);
+    fs::create_dir_all(&runs).map_err(Failure::io(&runs))?;
     #[allow(clippy::disallowed_methods, reason = "it names a directory, and decides nothing")]
     let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
     let name = now.format("%Y-%m-%dT%H-%M-%SZ").to_string();
     for twin in 1..10_000 {
-        let dir = reports.join(if twin == 1 { name.clone() } else { format!("{name}-{twin}") });
+        let dir = runs.join(if twin == 1 { name.clone() } else { format!("{name}-{twin}") });
         match fs::create_dir(&dir) {
             Ok(()) => {
                 fs::write(dir.join("README.md"), PAGE).map_err(Failure::io(&dir))?;
@@ -50,7 +55,7 @@ fn link_latest(reports: &Path, dir: &Path) {
     #[cfg(unix)]
     if let Some(name) = dir.file_name() {
         let _ = fs::remove_file(&fresh);
-        if std::os::unix::fs::symlink(name, &fresh).is_ok() && fs::rename(&fresh, &link).is_err() {
+        if std::os::unix::fs::symlink(Path::new(RUNS).join(name), &fresh).is_ok() && fs::rename(&fresh, &link).is_err() {
             let _ = fs::remove_file(&fresh);
         }
     }

@@ -61,7 +61,7 @@ fn mistakes_get_an_answer_and_their_exit_code() {
         (&["run", "stranger.yaml"], 65, "`oracle` is not a system under test"),
         (&["run", &first, "--bug", "no-such"], 65, "there is no planted bug `no-such`; there are forget-vote"),
         (&["replay", &first], 2, "is a scenario, not a plan"),
-        (&["run", &first, "--seeds", "5..5"], 2, "5..5 is empty"),
+        (&["run", &first, "--seeds", "5..5"], 2, "5..5 has no seed in it: the last one is left out"),
         (&["run", &first, "--no-such-option"], 2, "unexpected argument"),
         (&["list", "faults", "--help"], 0, ""),
     ];

@@ -167,6 +167,50 @@ fn whatever_kills_the_sweep_resuming_gives_the_same_records() {
     assert!(text(&out.stderr).contains("quick.yaml has changed since the sweep began"), "{}", text(&out.stderr));
 }
 
+/// Starts a command, waits until it has work, and sends it a signal; how it ended, and what it said.
+#[cfg(unix)]
+fn signalled(dir: &std::path::Path, command: &[&str], signal: &str, after_ms: u64) -> (std::process::ExitStatus, String) {
+    let child =
+        Command::new(command[0]).args(&command[1..]).current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::park_timeout(Duration::from_millis(after_ms));
+    Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    let out = child.wait_with_output().unwrap();
+    (out.status, text(&out.stdout) + &text(&out.stderr))
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_of_many_seeds_tells_what_it_did() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "quick.yaml", &quick("quick", ""));
+    let binary = binary();
+    let many = [binary.to_str().unwrap(), "run", "quick.yaml", "--seeds", "0..100000", "--jobs", "1"];
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let (status, shown) = signalled(dir.path(), &many, signal, 700);
+        assert_eq!(status.code(), Some(130), "{signal}: {shown}");
+        assert!(shown.contains("of 100000 runs") && shown.contains("quick: "), "{signal}: {shown}");
+    }
+    // Whoever starts it with nohup does not want it to end with the terminal.
+    write(dir.path(), "few.yaml", &quick("few", ""));
+    let nohup = ["nohup", binary.to_str().unwrap(), "sweep", "few.yaml", "--count", "12", "--jobs", "1"];
+    let (status, shown) = signalled(dir.path(), &nohup, "-HUP", 300);
+    assert!(status.success() && shown.contains("12 runs"), "{shown}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_shrink_writes_what_it_found() {
+    let dir = tempfile::tempdir().unwrap();
+    squall(dir.path(), &["run", &scenario("canary/txn-revision-per-op.yaml"), "--seed", "0", "--keep"]);
+    let kept = "reports/latest/txn-revision-per-op/0";
+    let binary = binary();
+    let shrink = [binary.to_str().unwrap(), "shrink", kept, "--budget", "1000"];
+    let (status, shown) = signalled(dir.path(), &shrink, "-INT", 700);
+    assert_eq!(status.code(), Some(130), "{shown}");
+    assert!(shown.contains("interrupted: this is what was found so far"), "{shown}");
+    assert!(fs::read_to_string(dir.path().join(kept).join("plan.min.yaml")).unwrap().contains("world_seed"));
+}
+
 #[test]
 fn parts_make_a_whole_and_what_cannot_be_is_refused() {
     let dir = tempfile::tempdir().unwrap();

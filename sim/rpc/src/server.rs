@@ -10,7 +10,7 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 use squall_env::{Env, Listener, timeout};
 use std::{convert::Infallible, time::Duration};
-use tonic::{Status, body::Body, service::Routes};
+use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
 
 /// How a server behaves.
@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub stopping: Stopping,
     /// How many calls of one connection are served at a time; further ones wait at the client.
     pub streams_max: u32,
+    /// The services that `routes` has, as `package.Service`: what is asked of another one is told so.
+    pub services: &'static [&'static str],
 }
 
 /// Accepting may fail so often in a row, with a pause after each.
@@ -44,6 +46,7 @@ impl Default for ServerOptions {
             connections_max: 10_000,
             stopping: Stopping::default(),
             streams_max: 20_000,
+            services: &[],
         }
     }
 }
@@ -74,7 +77,8 @@ pub async fn serve<E: Env>(
         drop(E::spawn(async move {
             let _place = place;
             let (ping_after, ping_timeout) = (options.ping_after, options.ping_timeout);
-            let service = service_fn(move |request: http::Request<Incoming>| answer::<E>(routes.clone(), request, options.deadline_max));
+            let (deadline_max, services) = (options.deadline_max, options.services);
+            let service = service_fn(move |request: http::Request<Incoming>| answer::<E>(routes.clone(), request, deadline_max, services));
             let connection = http2::Builder::new(EnvExecutor::<E>::new())
                 .timer(EnvTimer::<E>::new())
                 .auto_date_header(false)
@@ -106,7 +110,9 @@ async fn answer<E: Env>(
     mut routes: Routes,
     request: http::Request<Incoming>,
     deadline_max: Option<Duration>,
+    services: &[&str],
 ) -> Result<http::Response<Body>, Infallible> {
+    let path = request.uri().path().to_string();
     let asked = match request.headers().get(GRPC_TIMEOUT) {
         None => None,
         Some(value) => match value.to_str().ok().and_then(parse_timeout) {
@@ -125,5 +131,21 @@ async fn answer<E: Env>(
             Err(_) => return Ok(Status::deadline_exceeded("the server's deadline passed").into_http()),
         },
     };
-    Ok(answered.unwrap_or_else(|never: Infallible| match never {}))
+    let answered = answered.unwrap_or_else(|never: Infallible| match never {});
+    // What nobody serves is told without a word by the router.
+    let is_unknown = Status::from_header_map(answered.headers()).is_some_and(|s| s.code() == Code::Unimplemented && s.message().is_empty());
+    Ok(if is_unknown { unknown(&path, services).into_http() } else { answered })
+}
+
+/// What a Go server says of a method, or a service, that it has not.
+fn unknown(path: &str, services: &[&str]) -> Status {
+    let asked = path.strip_prefix('/').unwrap_or(path);
+    match asked.rsplit_once('/') {
+        Some((service, method)) if services.contains(&service) => {
+            Status::unimplemented(format!("unknown method {method} for service {service}"))
+        }
+        Some((service, _)) => Status::unimplemented(format!("unknown service {service}")),
+        // The code is that of the Go library of etcd 3.4 and 3.5.
+        None => Status::resource_exhausted(format!("malformed method name: \"{path}\"")),
+    }
 }

@@ -73,7 +73,15 @@ pub(crate) fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or("seeds are given as A..B")?;
     let number = |s: &str| s.parse::<u64>().map_err(|e| format!("{s}: {e}"));
     let (from, to) = (number(from)?, number(to)?);
-    if from < to { Ok(from..to) } else { Err(format!("{from}..{to} is empty")) }
+    if from < to {
+        Ok(from..to)
+    } else {
+        Err(if from == to {
+            format!("{from}..{to} has no seed in it: the last one is left out")
+        } else {
+            format!("{from}..{to} goes back: write {to}..{from}")
+        })
+    }
 }
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
@@ -208,8 +216,9 @@ fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &A
     };
     let (next, stop) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let totals = Mutex::new(Totals::default());
+    let interrupted = crate::interrupt::interrupted();
     let worker = || {
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) && !interrupted.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
                 return;
@@ -250,7 +259,13 @@ fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &A
         let few = if totals.runs >= 20 { "" } else { " (too few runs to judge by: 20 are needed)" };
         eprintln!("never happened in {} runs, although the scenario says sometimes: {}{few}", totals.runs, silent.join(", "));
     }
+    let asked = seeds.end - seeds.start;
+    let cut = interrupted.load(Ordering::Relaxed) && totals.runs < asked;
+    if cut {
+        eprintln!("interrupted after {} of {asked} runs", totals.runs);
+    }
     Ok(match (bites, found) {
+        (_, None) if cut => Exit::Interrupted,
         (false, None) => Exit::Ok,
         (_, Some((_, exit, _))) => *exit,
         (true, None) => {

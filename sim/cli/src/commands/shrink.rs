@@ -198,7 +198,7 @@ pub(crate) fn wanted(plan: &Scenario, judged: &Judged) -> Option<(Wanted, squall
 }
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
-    shrink_until(args, systems, &AtomicBool::new(false))
+    shrink_until(args, systems, crate::interrupt::interrupted())
 }
 
 /// The same, until somebody interrupts it: what was found so far is written then.
@@ -233,22 +233,29 @@ pub(crate) fn shrink_until(args: &Args, systems: &Systems, interrupted: &AtomicB
     let worlds = runner.worlds.clone();
     let seeds = worlds.into_iter().find(|world| fails(&small, *world, &wanted, systems).0);
     small.world_seed = Some(seeds.unwrap_or(own));
-    let luck: Vec<bool> =
-        in_parallel(&(1..=FRESH).map(fresh).collect::<Vec<_>>(), args.jobs as usize, |world| fails(&small, *world, &wanted, systems).0);
-    let lucky = luck.iter().filter(|failed| **failed).count();
+    // Whoever interrupts it waits for no more runs.
+    let was_interrupted = interrupted.load(Ordering::Relaxed);
+    let luck: Option<Vec<bool>> = (!was_interrupted).then(|| {
+        in_parallel(&(1..=FRESH).map(fresh).collect::<Vec<_>>(), args.jobs as usize, |world| fails(&small, *world, &wanted, systems).0)
+    });
+    let lucky = luck.map_or("it was not tried how many".to_string(), |luck| luck.iter().filter(|failed| **failed).count().to_string());
 
     let out = args.out.clone().unwrap_or_else(|| path.with_file_name("plan.min.yaml"));
     let (before, after) = (Weight::of(&plan), Weight::of(&small));
-    let text = format!("{}{}", comments(&plan, &wanted, &judged, lucky), small.to_yaml_text());
+    let text = format!("{}{}", comments(&plan, &wanted, &judged, &lucky), small.to_yaml_text());
     let partial = out.with_extension("partial");
     fs::write(&partial, text).and_then(|()| fs::rename(&partial, &out)).map_err(Failure::io(&out))?;
     println!("{}/{}: {} -> {}", wanted.checker, wanted.kind, say(&before), say(&after));
     println!(
         "{lucky} of {FRESH} fresh world seeds fail too; {runs} runs, {spent:.1} CPU-seconds{}",
-        if stopped { " (the budget is spent)" } else { "" }
+        match (was_interrupted, stopped) {
+            (true, _) => " (interrupted: this is what was found so far)",
+            (false, true) => " (the budget is spent)",
+            (false, false) => "",
+        }
     );
     println!("squall replay {}", out.display());
-    Ok(Exit::Ok)
+    Ok(if was_interrupted { Exit::Interrupted } else { Exit::Ok })
 }
 
 fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
@@ -279,7 +286,7 @@ fn say(w: &Weight) -> String {
 }
 
 /// What a reader wants to know before the YAML.
-fn comments(plan: &Scenario, wanted: &Wanted, judged: &Judged, lucky: usize) -> String {
+fn comments(plan: &Scenario, wanted: &Wanted, judged: &Judged, lucky: &str) -> String {
     let summary = judged.report.verdicts.iter().find_map(|(name, v)| match v {
         Verdict::Invalid(w) if *name == wanted.checker => Some(w.summary.clone()),
         _ => None,

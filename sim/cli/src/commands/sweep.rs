@@ -186,10 +186,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         eprintln!("nothing is selected: no scenario, no seed, or an empty part");
         return Ok(Exit::Nothing);
     }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
-    // In a test several sweeps may run in one process: the first handler stays.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let interrupted = crate::interrupt::interrupted().clone();
     let plain = !std::io::stderr().is_terminal();
     let bar = ProgressBar::with_draw_target(
         Some(items.len() as u64),

@@ -305,6 +305,8 @@ impl<'t> Reader<'t> {
                 all.push(reader.value()?);
             }
             reader.at += 1;
+            // Most of what a long history holds is such lists.
+            all.shrink_to_fit();
             Ok(all)
         })
     }
