@@ -182,7 +182,8 @@ fn signalled(dir: &std::path::Path, command: &[&str], signal: &str, after_ms: u6
 #[cfg(unix)]
 fn an_interrupted_run_of_many_seeds_tells_what_it_did() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), "quick.yaml", &quick("quick", ""));
+    // Only the interrupt is to end it.
+    write(dir.path(), "quick.yaml", &quick("quick", "checkers: [no-panic]\n"));
     let binary = binary();
     let many = [binary.to_str().unwrap(), "run", "quick.yaml", "--seeds", "0..100000", "--jobs", "1"];
     for signal in ["-INT", "-TERM", "-HUP"] {
@@ -191,7 +192,7 @@ fn an_interrupted_run_of_many_seeds_tells_what_it_did() {
         assert!(shown.contains("of 100000 runs") && shown.contains("quick: "), "{signal}: {shown}");
     }
     // Whoever starts it with nohup does not want it to end with the terminal.
-    write(dir.path(), "few.yaml", &quick("few", ""));
+    write(dir.path(), "few.yaml", &quick("few", "checkers: [no-panic]\n"));
     let nohup = ["nohup", binary.to_str().unwrap(), "sweep", "few.yaml", "--count", "12", "--jobs", "1"];
     let (status, shown) = signalled(dir.path(), &nohup, "-HUP", 300);
     assert!(status.success() && shown.contains("12 runs"), "{shown}");
