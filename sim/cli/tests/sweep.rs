@@ -167,19 +167,32 @@ fn whatever_kills_the_sweep_resuming_gives_the_same_records() {
     assert!(text(&out.stderr).contains("quick.yaml has changed since the sweep began"), "{}", text(&out.stderr));
 }
 
-/// Starts a command, waits until it has work, and sends it a signal; how it ended, and what it said.
-#[cfg(unix)]
-fn signalled(dir: &std::path::Path, command: &[&str], signal: &str, after_ms: u64) -> (std::process::ExitStatus, String) {
-    let child =
+/// A set of signals that a process tells of itself in /proc: `SigCgt`, those that it handles; `SigIgn`, those that it ignores.
+#[cfg(target_os = "linux")]
+fn signals(process: &str, set: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Starts a command, and sends it a signal once it handles that it is to end (SIGTERM); how it ended, and what it said.
+#[cfg(target_os = "linux")]
+fn signalled(dir: &std::path::Path, command: &[&str], signal: &str) -> (std::process::ExitStatus, String) {
+    let mut child =
         Command::new(command[0]).args(&command[1..]).current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::park_timeout(Duration::from_millis(after_ms));
-    Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    let id = child.id().to_string();
+    while signals(&id, "SigCgt") >> 14 & 1 == 0 && child.try_wait().unwrap().is_none() {
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    // Some of its work is done by then, or none.
+    std::thread::park_timeout(Duration::from_millis(300));
+    Command::new("kill").args([signal, &id]).status().unwrap();
     let out = child.wait_with_output().unwrap();
     (out.status, text(&out.stdout) + &text(&out.stderr))
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn an_interrupted_run_of_many_seeds_tells_what_it_did() {
     let dir = tempfile::tempdir().unwrap();
     // Only the interrupt is to end it.
@@ -187,30 +200,28 @@ fn an_interrupted_run_of_many_seeds_tells_what_it_did() {
     let binary = binary();
     let many = [binary.to_str().unwrap(), "run", "quick.yaml", "--seeds", "0..100000", "--jobs", "1"];
     // Whoever started this test may have had it ignored, which is inherited.
-    let ignored = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = ignored.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    let hangs_up = mask.is_some_and(|mask| mask & 1 == 0);
+    let hangs_up = signals("self", "SigIgn") & 1 == 0;
     for signal in ["-INT", "-TERM", "-HUP"].into_iter().filter(|signal| *signal != "-HUP" || hangs_up) {
-        let (status, shown) = signalled(dir.path(), &many, signal, 700);
+        let (status, shown) = signalled(dir.path(), &many, signal);
         assert_eq!(status.code(), Some(130), "{signal}: {shown}");
         assert!(shown.contains("of 100000 runs") && shown.contains("quick: "), "{signal}: {shown}");
     }
     // Whoever starts it with nohup does not want it to end with the terminal.
     write(dir.path(), "few.yaml", &quick("few", "checkers: [no-panic]\n"));
     let nohup = ["nohup", binary.to_str().unwrap(), "sweep", "few.yaml", "--count", "12", "--jobs", "1"];
-    let (status, shown) = signalled(dir.path(), &nohup, "-HUP", 300);
+    let (status, shown) = signalled(dir.path(), &nohup, "-HUP");
     assert!(status.success() && shown.contains("12 runs"), "{shown}");
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn an_interrupted_shrink_writes_what_it_found() {
     let dir = tempfile::tempdir().unwrap();
     squall(dir.path(), &["run", &scenario("canary/txn-revision-per-op.yaml"), "--seed", "0", "--keep"]);
     let kept = "reports/latest/txn-revision-per-op/0";
     let binary = binary();
     let shrink = [binary.to_str().unwrap(), "shrink", kept, "--budget", "1000"];
-    let (status, shown) = signalled(dir.path(), &shrink, "-INT", 700);
+    let (status, shown) = signalled(dir.path(), &shrink, "-INT");
     assert_eq!(status.code(), Some(130), "{shown}");
     assert!(shown.contains("interrupted: this is what was found so far"), "{shown}");
     assert!(fs::read_to_string(dir.path().join(kept).join("plan.min.yaml")).unwrap().contains("world_seed"));

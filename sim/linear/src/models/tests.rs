@@ -307,10 +307,20 @@ fn set_full() {
             ("not at all", false, &["1 add 1 | 0 1", "2 read -> [] | 2 3", "2 read -> [] | 4 5"]),
             ("it goes again", false, &["1 add 1 | 0 1", "2 read -> [1] | 2 3", "2 read -> [] | 4 5"]),
             ("an unanswered one that was shown goes", false, &["1 add 1 | 0 ..", "2 read -> [1] | 2 3", "2 read -> [] | 4 5"]),
-            ("an unanswered one", true, &["1 add 1 | 0 ..", "2 read -> [] | 2 3"]),
+            ("an unanswered one", true, &["1 add 1 | 0 ..", "3 add 2 | 0 1", "2 read -> [2] | 2 3"]),
+            ("a read that shows it comes back last", true, &["1 add 1 | 0 1", "2 read -> [1] | 2 5", "3 read -> [] | 3 4"]),
             ("listed twice", false, &["1 add 1 | 0 1", "2 read -> [1 1] | 2 3"]),
         ],
     );
+}
+
+#[test]
+fn what_no_read_could_show_is_not_called_valid() {
+    for rows in [&["1 add 1 | 0 1"][..], &["1 add 1 | 0 ..", "2 read -> [] | 2 3"], &["1 add 1 | 0 3", "2 read -> [] | 1 2"]] {
+        let (_, history) = formats::read(&table(rows), Default::default()).unwrap();
+        let judged = (model("set-full").judge)(&history, &mut Options::default()).unwrap();
+        assert!(matches!(&judged.verdict, Found::Unknown(why) if why.contains("no read came back")), "{rows:?}: {judged:?}");
+    }
 }
 
 #[test]

@@ -189,7 +189,7 @@ pub(crate) fn suggest(text: &str, words: &[&str]) -> String {
 
 /// What somebody meant: a word that is nearly the same, or that says the same.
 fn meant(text: &str, words: &[&str]) -> Option<String> {
-    let same = |(theirs, ours): &&(&str, &str)| *theirs == text && words.contains(ours);
+    let same = |(theirs, ours): &&(&str, &str)| *theirs == text && ours.split(':').next().is_some_and(|key| words.contains(&key));
     let other = || OTHER_WORDS.iter().find(same).map(|(_, ours)| format!("here that is `{ours}`"));
     closest(text, words).map(|word| format!("did you mean `{word}`?")).or_else(other)
 }
@@ -207,7 +207,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("split", "partition"),
     ("skew", "clock"),
     ("time", "clock"),
-    ("nodes", "cluster"),
+    ("nodes", "cluster: { nodes: ... }"),
     ("nemesis", "faults"),
     ("load", "workloads"),
     ("workload", "workloads"),
