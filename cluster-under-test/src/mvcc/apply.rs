@@ -5,7 +5,7 @@ use crate::pb::{
     KeyValue,
     etcdserverpb::{
         CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse,
-        PutRequest, PutResponse, RangeResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
+        PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
         compare::{CompareResult, CompareTarget, TargetUnion},
         request_op::Request,
         response_op::Response,
@@ -121,6 +121,14 @@ struct Bugs {
     lease_keys_one_by_one: bool,
     /// This put is not done, by this node's clock.
     by_local_clock: bool,
+    /// Deletions of ranges take their ends.
+    takes_end: bool,
+    /// Reads of the past in transactions are of now.
+    reads_now: bool,
+    /// A key that is written again under its lease leaves it.
+    overwrite_detaches: bool,
+    /// A lease is over in whatever term.
+    any_term: bool,
 }
 
 impl Bugs {
@@ -128,11 +136,15 @@ impl Bugs {
         Bugs {
             not_atomic: E::bug(Bug::TxnNotAtomic),
             revision_per_op: E::bug(Bug::TxnRevisionPerOp),
-            compact_beyond: if E::bug(Bug::CompactTooMuch) { 8 } else { 0 },
+            compact_beyond: if E::bug(Bug::CompactTooMuch) { 8 } else { i64::from(E::bug(Bug::CompactOneTooMuch)) },
             created_survives: E::bug(Bug::CreatedSurvivesDelete),
             no_fencing: E::bug(Bug::NoFencing),
             lease_keys_one_by_one: E::bug(Bug::LeaseKeysOneByOne),
             by_local_clock: E::bug(Bug::ApplyByLocalClock) && (E::now().0 / 1_000_000).is_multiple_of(8),
+            takes_end: E::bug(Bug::DeleteRangeTakesEnd),
+            reads_now: E::bug(Bug::TxnReadsNow),
+            overwrite_detaches: E::bug(Bug::OverwriteDetaches),
+            any_term: E::bug(Bug::ExpiryOutlivesTerm),
         }
     }
 }
@@ -166,15 +178,26 @@ impl Change<'_> {
             Some(before) => before.value.clone(),
             None => Some(put.value.clone()),
         };
-        let lease = before.filter(|_| put.ignore_lease).map_or(put.lease, |v| v.lease);
+        let on = before.as_ref().map_or(0, |v| v.lease);
+        let lease = if put.ignore_lease { on } else { put.lease };
         self.store.push(put.key.clone(), Version { create_revision, mod_revision: self.revision, version, value, lease, sub: 0 });
+        if self.bugs.overwrite_detaches
+            && on == lease
+            && let Some(lease) = self.store.leases.get_mut(&lease)
+        {
+            lease.keys.remove(&put.key);
+        }
         self.changed = true;
         Ok(PutResponse { header: None, prev_kv })
     }
 
     fn delete(&mut self, delete: &DeleteRangeRequest) -> DeleteRangeResponse {
-        let found: Vec<(Bytes, KeyValue)> =
+        let mut found: Vec<(Bytes, KeyValue)> =
             self.store.scan(&delete.key, &delete.range_end, self.revision).map(|(key, v)| (key.clone(), v.to_kv(key, false))).collect();
+        // A planted bug: the key at the end goes, too.
+        if self.bugs.takes_end && !delete.range_end.is_empty() {
+            found.extend(self.previous(&delete.range_end).map(|kv| (delete.range_end.clone(), kv)));
+        }
         found.iter().for_each(|(key, _)| self.bury(key.clone()));
         let deleted = found.len() as i64;
         let prev_kvs = if delete.prev_kv { found.into_iter().map(|(_, kv)| kv).collect() } else { vec![] };
@@ -213,7 +236,7 @@ impl Change<'_> {
     /// Only the leader of the entry's own term knows that the lease is over.
     fn expire(&mut self, over: &LeaseExpiry, term: u64) -> Result<LeaseRevokeResponse, RequestError> {
         match self.store.leases.get(&over.id) {
-            Some(lease) if lease.grant == over.grant && over.term == term => self.revoke(over.id),
+            Some(lease) if lease.grant == over.grant && (over.term == term || self.bugs.any_term) => self.revoke(over.id),
             _ => Err(RequestError::LeaseNotFound),
         }
     }
@@ -345,7 +368,10 @@ impl Change<'_> {
                 Some(Request::RequestRange(request)) => {
                     // Reads inside a transaction see its earlier writes.
                     let shown = std::mem::replace(&mut self.store.revision, self.revision);
-                    let answer = range(self.store, request);
+                    let answer = match self.bugs.reads_now {
+                        true => range(self.store, &RangeRequest { revision: 0, ..request.clone() }),
+                        false => range(self.store, request),
+                    };
                     self.store.revision = shown;
                     Response::ResponseRange(RangeResponse { header: self.inner_header(), ..answer? })
                 }

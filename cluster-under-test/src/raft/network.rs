@@ -263,6 +263,12 @@ impl<E: Env> RaftNetworkV2<Types<E>> for Peer<E> {
         // Time for the install, and for the transfer at a few megabytes a second.
         let deadline = option.soft_ttl() + Duration::from_micros(snapshot.snapshot.len() as u64 / 4);
         let chunks = snapshot_chunks::<E>(&vote, &snapshot.meta, snapshot.snapshot);
+        // Twice, and so late that the peer is ahead of it.
+        let again = chunks.clone();
+        self.again.maybe(|mut client| async move {
+            E::sleep(deadline).await;
+            client.install_snapshot(request(stream::iter(again), deadline)).await.map(drop)
+        });
         let sending = self.client.install_snapshot(request(stream::iter(chunks), deadline));
         let (mut sending, mut cancel) = (pin!(sending), pin!(cancel));
         let reply = poll_fn(|cx| {

@@ -1,7 +1,7 @@
 //! The Raft service: what peers call.
 
 use super::{
-    LogSpace,
+    LogSpace, StateMachine,
     convert::{
         Entry, append_from, append_reply_to, meta_from, transfer_from, transfer_reply_to, vote_from, vote_reply_to, vote_request_from,
         vote_to,
@@ -15,8 +15,9 @@ use futures_util::{Stream, StreamExt, stream};
 use openraft::{
     EntryPayload,
     raft::{AppendEntriesRequest, AppendEntriesResponse, StreamAppendError},
+    storage::RaftStateMachine,
 };
-use squall_env::Env;
+use squall_env::{Bug, Env};
 use std::{
     future::ready,
     pin::Pin,
@@ -34,11 +35,12 @@ const SNAPSHOT_MAX: usize = 1 << 30;
 pub(crate) struct RaftService<E: Env> {
     raft: Raft<E>,
     space: Arc<LogSpace<E>>,
+    machine: StateMachine<E>,
 }
 
 impl<E: Env> RaftService<E> {
-    pub(crate) fn new(raft: Raft<E>, space: Arc<LogSpace<E>>) -> Self {
-        RaftService { raft, space }
+    pub(crate) fn new(raft: Raft<E>, space: Arc<LogSpace<E>>, machine: StateMachine<E>) -> Self {
+        RaftService { raft, space, machine }
     }
 }
 
@@ -124,7 +126,11 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
         if !self.space.admits(data.len()) {
             return Err(no_space());
         }
-        let snapshot = openraft::Snapshot { meta, snapshot: data.freeze() };
+        let data = data.freeze();
+        if E::bug(Bug::StaleSnapshotInstalls) {
+            self.machine.clone().install_snapshot(&meta, data.clone()).await.map_err(internal)?;
+        }
+        let snapshot = openraft::Snapshot { meta, snapshot: data };
         let reply = self.raft.install_full_snapshot(vote, snapshot).await.map_err(internal)?;
         Ok(Response::new(pb::SnapshotReply { vote: Some(vote_to::<E>(&reply.vote)) }))
     }

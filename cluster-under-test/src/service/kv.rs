@@ -14,7 +14,8 @@ use crate::{
         internal,
     },
 };
-use squall_env::Env;
+use squall_env::{Bug, Env};
+use std::time::Duration;
 use tonic::{Request, Response, Status};
 
 /// The KV service of one node.
@@ -25,10 +26,18 @@ pub(crate) struct KvService<E: Env> {
 impl<E: Env> KvService<E> {
     fn read(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
         let applying = self.replica.machine.applying();
+        if E::bug(Bug::FloorRefused) && request.revision > 1 && request.revision == applying.store.compacted() {
+            return Err(RequestError::Compacted);
+        }
         let mut response = range(&applying.store, request)?;
         response.header = self.replica.header(applying.store.revision(), applying.term());
         Ok(response)
     }
+}
+
+/// etcd: a transaction that reads only what may be stale asks nobody.
+fn is_serializable(txn: &TxnRequest) -> bool {
+    txn.success.iter().chain(&txn.failure).all(|op| matches!(&op.request, Some(OpRequest::RequestRange(range)) if range.serializable))
 }
 
 /// A transaction that cannot write needs no log entry.
@@ -48,7 +57,14 @@ impl<E: Env> kv_server::Kv for KvService<E> {
         if !request.serializable {
             self.replica.read_barrier().await?;
         }
-        Ok(Response::new(self.read(&request)?))
+        let mut response = self.read(&request)?;
+        // A planted bug: what the header tells is looked up later.
+        if E::bug(Bug::SerializableHeaderLate) && request.serializable {
+            E::sleep(Duration::from_millis(2)).await;
+            let applying = self.replica.machine.applying();
+            response.header = self.replica.header(applying.store.revision(), applying.term());
+        }
+        Ok(Response::new(response))
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
@@ -67,10 +83,13 @@ impl<E: Env> kv_server::Kv for KvService<E> {
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
         let read_only = is_read_only(request.get_ref());
+        let asks_nobody = is_serializable(request.get_ref()) || E::bug(Bug::ReadTxnLocal);
         let command = internal::command::Request::Txn(request.into_inner());
         if read_only {
             check_command(&command)?;
-            self.replica.read_barrier().await?;
+            if !asks_nobody {
+                self.replica.read_barrier().await?;
+            }
             let mut applying = self.replica.machine.applying();
             let term = applying.term();
             let header = self.replica.header(applying.store.revision(), term);

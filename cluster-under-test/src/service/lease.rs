@@ -34,7 +34,7 @@ use futures_util::{Stream, StreamExt};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
 use rand::Rng as _;
-use squall_env::{Bug, Env, LocalInstant, timeout};
+use squall_env::{Bug, Failpoint, Env, LocalInstant, timeout};
 use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -149,6 +149,8 @@ impl<E: Env> Lessor<E> {
     async fn end(self, (id, grant): Grant, term: u64) {
         let over = internal::LeaseExpiry { id, grant, term };
         let command = internal::Command { request: Some(command::Request::LeaseExpiry(over)) };
+        // A failure would end the proposal; this seam only takes time.
+        let _ = E::failpoint(Failpoint::BeforeLeaseEnd).await;
         // Refused because another node leads: it was not written, or not in this term.
         let _ = self.replica.raft.client_write(Command(command.encode_to_vec().into())).await;
         let mut reign = self.reign();

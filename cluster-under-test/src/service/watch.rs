@@ -122,10 +122,10 @@ impl Watch {
             }
     }
 
-    /// The event that a change is for this watch.
-    fn event(&self, change: &KeyChange<'_>) -> Option<Event> {
+    /// The event that a change is for this watch. `unfiltered` is a planted bug's.
+    fn event(&self, change: &KeyChange<'_>, unfiltered: bool) -> Option<Event> {
         let deleted = change.version.value.is_none();
-        if change.version.mod_revision < self.next || (if deleted { self.no_delete } else { self.no_put }) {
+        if change.version.mod_revision < self.next || (!unfiltered && if deleted { self.no_delete } else { self.no_put }) {
             return None;
         }
         let mut kv = change.version.to_kv(change.key, false);
@@ -339,6 +339,10 @@ impl<E: Env> Watching<E> {
             }
             id => id,
         };
+        let range_end = match E::bug(Bug::WatchKeyAsPrefix) && range_end.is_empty() {
+            true => Bytes::from([&key[..], b"\xff"].concat()),
+            false => range_end,
+        };
         let filters = |kind: FilterType| create.filters.contains(&kind.into());
         let (now, floor, term) = {
             let applying = self.replica.machine.applying();
@@ -426,6 +430,7 @@ impl<E: Env> Watching<E> {
         let told = self.told;
         let visited = {
             let applying = self.replica.machine.applying();
+            let unfiltered = E::bug(Bug::WatchCatchesUpUnfiltered);
             applying.recent.visit(&applying.store, watch.next, |change| {
                 let revision = change.version.mod_revision;
                 if revision > told {
@@ -436,7 +441,7 @@ impl<E: Env> Watching<E> {
                     return ControlFlow::Break(());
                 }
                 if watch.covers(change.key)
-                    && let Some(mut event) = watch.event(&change)
+                    && let Some(mut event) = watch.event(&change, unfiltered)
                 {
                     event.prev_kv = event.prev_kv.filter(|_| !E::bug(Bug::WatchWithoutPrevious));
                     batch.take(&change);
@@ -480,7 +485,7 @@ impl<E: Env> Watching<E> {
                 let single = index.single.get(change.key).into_iter().flatten();
                 let ranges = index.ranges.iter().filter(|id| watches[*id].covers(change.key));
                 for id in single.chain(ranges) {
-                    if let Some(event) = watches[id].event(&change) {
+                    if let Some(event) = watches[id].event(&change, false) {
                         batch.take(&change);
                         news.entry(*id).or_default().push(event);
                     }

@@ -56,17 +56,17 @@ fn is_linearizable(op: &CompletedOp) -> bool {
 
 fn check(view: &View<'_>) -> Verdict {
     let ops = view.ops();
-    let found = one_request_a_revision(ops).or_else(|| never_back(ops)).or_else(|| keys(view, ops)).or_else(|| kept(view, ops));
+    let found = one_request_a_revision(ops).or_else(|| never_back(ops)).or_else(|| keys(view, ops)).or_else(|| kept(view));
     found.unwrap_or(Verdict::Valid)
 }
 
 /// What is not compacted away can be read.
-fn kept(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
-    let asked: BTreeMap<OpId, u64> =
-        ops.iter().filter_map(|op| if let Op::Range { at: Some(at), .. } = op.ask { Some((op.id, at)) } else { None }).collect();
+fn kept(view: &View<'_>) -> Option<Verdict> {
+    let mut asked: BTreeMap<OpId, u64> = BTreeMap::new();
     let mut floor = None;
     for (_, entry) in view.entries() {
         match &entry.what {
+            What::Invoke { op, ask, .. } => asked.extend(ask.earliest().map(|at| (*op, at))),
             What::Node { saw: Saw::Compacted { revision }, .. } => floor = floor.max(Some(*revision)),
             What::Fail { op, why } if why.contains("has been compacted") => {
                 if let (Some(at), Some(floor)) = (asked.get(op), floor)
@@ -123,26 +123,29 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
         told.map(|told| (one.id, told))
     };
     let mut facts: BTreeMap<(String, u64), (Fact, OpId, SimTime)> = BTreeMap::new();
-    for op in ops {
-        let (Op::Range { at, .. }, Some(Output::Ranged { kvs })) = (&op.ask, op.output()) else { continue };
-        let seen_at = at.or(op.revision);
+    let ranged = ops.iter().filter_map(|op| match (&op.ask, op.output()) {
+        (Op::Range { at, .. }, Some(Output::Ranged { kvs })) => Some((op.id, ended(op), at.or(op.revision), kvs)),
+        _ => None,
+    });
+    let shown = view.shown().iter().map(|shown| (shown.op, shown.at, shown.seen_at, &shown.kvs));
+    for (op, told_at, seen_at, kvs) in ranged.chain(shown) {
         for kv in kvs {
             let (Some(revision), Some(made)) = (kv.revision, kv.made) else { continue };
-            let says = format!("{} {} says that {} was written at revision {revision}, {made}", op.id, op.ask, kv.key);
+            let says = format!("{op} says that {} was written at revision {revision}, {made}", kv.key);
             if let Some(seen_at) = seen_at.filter(|at| revision > *at) {
-                return Some(wrong("from-the-future", ended(op), vec![op.id], format!("{says}, and was answered at revision {seen_at}")));
+                return Some(wrong("from-the-future", told_at, vec![op], format!("{says}, and was answered at revision {seen_at}")));
             }
             if made.version == 0 || made.created > revision || (made.version == 1) != (made.created == revision) {
-                return Some(wrong("version", ended(op), vec![op.id], says));
+                return Some(wrong("version", told_at, vec![op], says));
             }
             if let Some((writer, told)) = elsewhere(&kv.key, &kv.value, revision) {
                 let text = format!("{says}, and {writer}, which wrote that, was told of revision {told}");
-                return Some(wrong("one-revision-a-request", ended(op), vec![writer, op.id], text));
+                return Some(wrong("one-revision-a-request", told_at, vec![writer, op], text));
             }
             let fact = Fact { value: kv.value.clone(), made };
-            let (known, by, _) = facts.entry((kv.key.clone(), revision)).or_insert((fact.clone(), op.id, ended(op)));
+            let (known, by, _) = facts.entry((kv.key.clone(), revision)).or_insert((fact.clone(), op, told_at));
             if *known != fact {
-                return Some(wrong("disagreement", ended(op), vec![*by, op.id], format!("{says}, and {by} saw {known}")));
+                return Some(wrong("disagreement", told_at, vec![*by, op], format!("{says}, and {by} saw {known}")));
             }
         }
     }
@@ -168,9 +171,9 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
     // Where a key was certainly deleted.
     let mut gone: BTreeSet<(String, u64)> = BTreeSet::new();
     for op in ops {
-        if let (Op::Delete { key }, Some(Output::Deleted { count: 1 }), Some(revision)) = (&op.ask, op.output(), op.revision) {
-            gone.insert((key.clone(), revision));
-        }
+        let Some(revision) = op.revision else { continue };
+        let deleted = writes::certain(op).into_iter().filter(|(_, value)| value.is_none());
+        gone.extend(deleted.map(|(key, _)| (key, revision)));
     }
     for (_, _, _, heard) in view.heard() {
         if let Heard::Events { events, .. } = heard {

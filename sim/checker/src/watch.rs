@@ -20,7 +20,7 @@
 //! tells nothing at all. What was before is demanded only where nodes tell of compactions.
 
 use crate::{Checker, Verdict, Witness, writes};
-use squall_history::{ClientId, Heard, Op, OpId, Saw, SimTime, Told, View, What, brief};
+use squall_history::{ClientId, Heard, Kind, Op, OpId, Saw, SimTime, Told, View, What, brief};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -36,6 +36,9 @@ pub(crate) const CHECKER: Checker = Checker {
 struct Session<'h> {
     client: ClientId,
     prefix: &'h str,
+    /// Only that key.
+    single: bool,
+    without: Option<Kind>,
     /// The first revision that it is to tell; unknown until the watch is there, when it begins with now.
     from: Option<u64>,
     is_there: bool,
@@ -48,6 +51,19 @@ struct Session<'h> {
 }
 
 impl Session<'_> {
+    /// Whether a change of this key that leaves this is to be told.
+    fn asks_for(&self, key: &str, value: Option<&str>) -> bool {
+        let is_key = if self.single { key == self.prefix } else { key.starts_with(self.prefix) };
+        is_key && self.without != Some(Kind::of(value))
+    }
+
+    /// In words.
+    fn what(&self) -> String {
+        let all = if self.single { "" } else { "*" };
+        let without = self.without.map_or(String::new(), |kind| format!(" without {}", kind.word()));
+        format!("watch {}{all}{without} by {}", self.prefix, self.client)
+    }
+
     /// The first revision that it has not told yet.
     fn next(&self) -> u64 {
         self.from.unwrap_or(0).max(self.told + 1).max(self.vouched + 1)
@@ -90,10 +106,12 @@ impl<'h> Watches<'h> {
         let mut watches = Watches::default();
         for (_, entry) in view.entries() {
             match &entry.what {
-                What::Invoke { client, op, ask: Op::Watch { prefix, from, .. } } => {
+                What::Invoke { client, op, ask: Op::Watch { prefix, from, single, without, .. } } => {
                     let session = Session {
                         client: *client,
                         prefix,
+                        single: *single,
+                        without: *without,
                         from: *from,
                         is_there: false,
                         is_over: false,
@@ -117,7 +135,7 @@ impl<'h> Watches<'h> {
     fn hear(&mut self, at: SimTime, op: OpId, heard: &'h Heard) -> Result<(), Broken> {
         // What is heard of elections is not for this checker.
         let Some(session) = self.sessions.get_mut(&op) else { return Ok(()) };
-        let who = format!("{op} (watch {}* by {})", session.prefix, session.client);
+        let who = format!("{op} ({})", session.what());
         let wrong = |kind, summary: String| Err(broken(kind, at, &[op], format!("{who} {summary}")));
         if session.is_over {
             return wrong("told-after-the-end", format!("was ended, and went on: {heard}"));
@@ -159,12 +177,12 @@ impl<'h> Watches<'h> {
     /// One answer's changes.
     fn events(&mut self, at: SimTime, op: OpId, header: u64, events: &'h [Told]) -> Result<(), Broken> {
         let session = self.sessions.get_mut(&op).expect("it is known");
-        let who = format!("{op} (watch {}* by {})", session.prefix, session.client);
+        let who = format!("{op} ({})", session.what());
         let before = session.told;
         for told in events {
             let change = format!("{} at revision {}", told.key, told.revision);
             let wrong = |kind, why: String| Err(broken(kind, at, &[op], format!("{who} tells {change}, {why}")));
-            if !told.key.starts_with(session.prefix) {
+            if !session.asks_for(&told.key, told.value.as_deref()) {
                 return wrong("filter", "which it was not asked for".to_string());
             }
             if let Some(from) = session.from.filter(|from| told.revision < *from) {
@@ -266,18 +284,19 @@ impl<'h> Watches<'h> {
     }
 
     fn nothing_left_out(&self, written: &BTreeMap<(u64, String), (Option<String>, OpId)>) -> Result<(), Broken> {
-        let mut all: BTreeMap<(u64, &str), OpId> = self.known.iter().map(|(change, known)| (*change, known.by)).collect();
-        all.extend(written.iter().map(|((revision, key), (_, op))| ((*revision, key.as_str()), *op)));
+        let known = self.known.iter().map(|(change, known)| (*change, (known.told.value.as_deref(), known.by)));
+        let mut all: BTreeMap<(u64, &str), (Option<&str>, OpId)> = known.collect();
+        all.extend(written.iter().map(|((revision, key), (value, op))| ((*revision, key.as_str()), (value.as_deref(), *op))));
         for (id, session) in &self.sessions {
             let Some(from) = session.from.filter(|_| session.is_there) else { continue };
             let upto = session.told.max(session.vouched);
             if upto < from {
                 continue;
             }
-            let due = all.range((from, "")..(upto + 1, "")).filter(|((_, key), _)| key.starts_with(session.prefix));
+            let due = all.range((from, "")..(upto + 1, "")).filter(|((_, key), (value, _))| session.asks_for(key, *value));
             let mut due = due.filter(|(change, _)| !session.changes.contains(change));
-            if let Some(((revision, key), by)) = due.next() {
-                let who = format!("{id} (watch {}* by {}, from {from})", session.prefix, session.client);
+            if let Some(((revision, key), (_, by))) = due.next() {
+                let who = format!("{id} ({}, from {from})", session.what());
                 let text = format!("{who} told everything up to revision {upto}, but not what {by} has of {key} at revision {revision}");
                 return Err(broken("left-out", self.last, &[*id, *by], text));
             }
@@ -333,8 +352,14 @@ mod tests {
                     next += 1;
                     vec![What::Invoke { client: ClientId(9), op: OpId(next), ask: Op::Put { key: key.into(), value: value.into() } }]
                 }
-                ["watch", op, prefix, from] => {
-                    let ask = Op::Watch { prefix: prefix.into(), from: from.parse().ok(), lasts_ms: 1, progress: true };
+                ["watch", op, prefix, from, ref how @ ..] => {
+                    let without = how.iter().find_map(|how| match *how {
+                        "-puts" => Some(Kind::Puts),
+                        "-deletes" => Some(Kind::Deletes),
+                        _ => None,
+                    });
+                    let (from, single) = (from.parse().ok(), how.contains(&"single"));
+                    let ask = Op::Watch { prefix: prefix.into(), from, lasts_ms: 1, progress: true, single, without };
                     vec![What::Invoke { client: ClientId(1), op: id(op), ask }]
                 }
                 ["there", op, revision] => heard(op, Heard::Created { revision: n(revision) }),
@@ -407,6 +432,12 @@ mod tests {
             ("put 3 a x; watch 1 a 3; there 1 3; upto 1 3; tell 1 3 a=x@3", "overtaken"),
             ("put 3 a x; watch 1 a 3; there 1 3; upto 1 2; tell 1 3 a=x@3", "valid"),
             ("put 3 a x; watch 1 a 3; there 1 3; tell 1 3 a=x@3; upto 1 2", "valid"),
+            ("put 3 a x; put 4 ab y; watch 1 a 3 single; there 1 4; tell 1 3 a=x@3; upto 1 4", "valid"),
+            ("put 3 a x; put 4 ab y; watch 1 a 3 single; there 1 4; tell 1 3 a=x@3; tell 1 4 ab=y@4", "filter"),
+            ("put 3 a x; put 4 ab y; watch 1 ab 3 single; there 1 4; upto 1 4", "left-out"),
+            ("put 3 a x; del 4 a; watch 1 a 3 -deletes; there 1 4; tell 1 3 a=x@3; upto 1 4", "valid"),
+            ("put 3 a x; del 4 a; watch 1 a 3 -deletes; there 1 4; tell 1 3 a=x@3; tell 1 4 a=-@4", "filter"),
+            ("put 3 a x; del 4 a; watch 1 a 3 -puts; there 1 4; upto 1 4", "left-out"),
             ("watch 1 a 3; there 1 3; upto 1 5; upto 1 4", "progress-goes-back"),
             ("watch 1 a 3; there 1 3; end 1 0", "ended-for-nothing"),
             ("put 3 a x; put 4 a y; watch 1 a 3; there 1 5; tell 1 3 a=x@3; tell 1 5 a=z@5; try a z", "wrong-before"),

@@ -109,6 +109,28 @@ bugs! {
     GreetsAnother = "greets-another",
     /// What a write does hangs on the clock of the node that applies it (etcd's consistency history).
     ApplyByLocalClock = "apply-by-local-clock",
+    /// A deletion of a range takes the key at its end, too.
+    DeleteRangeTakesEnd = "delete-range-takes-end",
+    /// A transaction that only reads is answered from local state, without asking a quorum.
+    ReadTxnLocal = "read-txn-local",
+    /// A serializable read tells the revision that the node has after it read.
+    SerializableHeaderLate = "serializable-header-late",
+    /// A read of the past inside a transaction is answered as of now.
+    TxnReadsNow = "txn-reads-now",
+    /// A key that is written again under the same lease does not hang on it any more.
+    OverwriteDetaches = "overwrite-detaches",
+    /// A read at the very revision up to which was compacted is refused.
+    FloorRefused = "floor-refused",
+    /// Compaction drops what can be read at the very revision up to which it compacts.
+    CompactOneTooMuch = "compact-one-too-much",
+    /// A watch that catches up leaves out nothing, whatever it was to leave out.
+    WatchCatchesUpUnfiltered = "watch-catches-up-unfiltered",
+    /// A watch of one key is told of the keys, too, that begin with it.
+    WatchKeyAsPrefix = "watch-key-as-prefix",
+    /// A snapshot is installed though the node is ahead of it (camunda #6092, hashicorp/raft #85).
+    StaleSnapshotInstalls = "stale-snapshot-installs",
+    /// That a lease is over counts in a later term, too, in which it was given its whole time again.
+    ExpiryOutlivesTerm = "expiry-outlives-term",
 }
 
 impl Bug {

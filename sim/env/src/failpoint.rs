@@ -49,6 +49,8 @@ failpoints! {
     DuringSnapshotInstall = "during-snapshot-install", false;
     /// A proposal is applied, and its client was not told.
     BeforeReply = "before-reply", false;
+    /// The leader found that a lease is over, and has not proposed its end.
+    BeforeLeaseEnd = "before-lease-end", false;
     /// A watch has events to send.
     BeforeWatchSend = "before-watch-send", false;
 }

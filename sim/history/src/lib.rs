@@ -16,6 +16,7 @@ mod line;
 mod member;
 mod observe;
 mod op;
+mod spread;
 mod time;
 mod view;
 
@@ -28,6 +29,6 @@ pub use lease::{LeaseId, LeaseOp, LeaseOutput};
 pub use line::{Led, LineKind, LineOp, LineOutput, Place, work_key};
 pub use member::{MemberId, MemberOp, MemberOutput, MemberSeen};
 pub use observe::{BootData, DiskHealth, LogMark, Role, Saw};
-pub use op::{Act, Answer, Change, Compare, KeyValue, Made, Op, Outcome, Output, brief};
+pub use op::{Act, Answer, Change, Compare, KeyValue, Kind, Made, Op, Outcome, Output, Put, Read, brief};
 pub use time::{SimTime, in_words};
 pub use view::{CompletedOp, OpEnd, View};

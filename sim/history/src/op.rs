@@ -20,9 +20,33 @@ pub enum Op {
     Range { prefix: String, at: Option<u64> },
     /// Does all of `then` if every compare holds, else all of `otherwise`: at once, whole.
     Txn { compare: Vec<Compare>, then: Vec<Act>, otherwise: Vec<Act> },
+    /// Removes every key from `from` on, up to `to`, which is not removed itself. The answer shows what was removed.
+    DeleteRange { from: String, to: String },
+    /// Several ranges read in one transaction; afterwards `put` is written, if there is one. *Serializable*, and without a `put`:
+    /// as the node that is asked has it, which may be old.
+    Reads {
+        reads: Vec<Read>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        put: Option<Put>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        serializable: bool,
+    },
+    /// Drops what no read at this revision or later can see.
+    Compact { revision: u64 },
     /// Follows every change of the keys with this prefix, for so long: from a revision on, or from now on. With
     /// `progress` it asks now and then how far the watch has come.
-    Watch { prefix: String, from: Option<u64>, lasts_ms: u64, progress: bool },
+    Watch {
+        prefix: String,
+        from: Option<u64>,
+        lasts_ms: u64,
+        progress: bool,
+        /// Only the key that is the prefix itself.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        single: bool,
+        /// Changes of this kind are not to be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<Kind>,
+    },
     /// Something about a lease.
     Lease(LeaseOp),
     /// Something about a lock or an election.
@@ -31,6 +55,50 @@ pub enum Op {
     Member(MemberOp),
     /// A greeting.
     Hello { name: String },
+}
+
+/// A kind of change to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It holds something afterwards.
+    Puts,
+    /// It is gone afterwards.
+    Deletes,
+}
+
+impl Kind {
+    /// The kind of a change that leaves this.
+    pub fn of(value: Option<&str>) -> Kind {
+        if value.is_some() { Kind::Puts } else { Kind::Deletes }
+    }
+
+    /// As scenarios and histories have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Puts => "puts",
+            Kind::Deletes => "deletes",
+        }
+    }
+}
+
+/// Reads every key with this prefix: as of now, or as of a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Read {
+    /// How the keys begin.
+    pub prefix: String,
+    /// `None`: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+}
+
+/// Writes one key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Put {
+    /// The key.
+    pub key: String,
+    /// What it holds afterwards.
+    pub value: String,
 }
 
 /// "This key holds that" (`None`: is absent).
@@ -86,7 +154,8 @@ impl Op {
     pub fn key(&self) -> Option<&str> {
         match self {
             Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => Some(key),
-            Op::Range { .. } | Op::Txn { .. } | Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => None,
+            Op::Range { .. } | Op::Txn { .. } | Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => None,
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => None,
         }
     }
 
@@ -94,7 +163,9 @@ impl Op {
     pub fn keys(&self) -> Vec<&str> {
         match self {
             Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => vec![key],
-            Op::Range { .. } | Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => vec![],
+            Op::Range { .. } | Op::DeleteRange { .. } | Op::Compact { .. } => vec![],
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => vec![],
+            Op::Reads { put, .. } => put.iter().map(|put| put.key.as_str()).collect(),
             Op::Txn { compare, then, otherwise } => {
                 compare.iter().map(|c| c.key.as_str()).chain(then.iter().chain(otherwise).map(Act::key)).collect()
             }
@@ -102,12 +173,21 @@ impl Op {
     }
 
     /// Whether it is one of the operations on keys and values that the sequential specification of a
-    /// store knows: all but those about leases, lines, members, and those that listen.
+    /// store knows: all but those about leases, lines, members, those that listen, and those that may answer of the past without
+    /// being asked for it.
     pub fn is_kv(&self) -> bool {
         match self {
+            Op::DeleteRange { .. } => true,
+            Op::Reads { serializable, .. } => !serializable,
+            Op::Compact { .. } => false,
             Op::Get { .. } | Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => true,
             Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => false,
         }
+    }
+
+    /// Whether it is asked of a store's KV service: such operations can be written down as a script.
+    pub fn is_scriptable(&self) -> bool {
+        self.is_kv() || matches!(self, Op::Reads { .. } | Op::Compact { .. })
     }
 
     /// How long it takes by its own wish: it listens, or waits for its turn.
@@ -120,11 +200,14 @@ impl Op {
     }
 
     /// What it changes of keys and values, given its answer; without one, everything that it might have
-    /// changed. Of leases and lines this says nothing.
+    /// changed. Of leases and lines this says nothing, nor of a range that is deleted: the keys of that are known to whoever
+    /// knows the history ([`crate::View::ops`]).
     pub fn changes(&self, output: Option<&Output>) -> Vec<Change<'_>> {
         let one = |key, value| vec![Change { key, value }];
         match (self, output) {
             (Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. }, _) => vec![],
+            (Op::DeleteRange { .. } | Op::Compact { .. }, _) => vec![],
+            (Op::Reads { put, .. }, _) => put.iter().flat_map(|put| one(&put.key, Some(put.value.as_str()))).collect(),
             (Op::Get { .. } | Op::Range { .. }, _) | (Op::Cas { .. }, Some(Output::Swapped { yes: false })) => vec![],
             (Op::Put { key, value } | Op::Cas { key, value, .. }, _) => one(key, Some(value.as_str())),
             (Op::Delete { .. }, Some(Output::Deleted { count: 0 })) => vec![],
@@ -149,11 +232,23 @@ impl Op {
             Op::Delete { .. } => "delete",
             Op::Range { .. } => "range",
             Op::Txn { .. } => "txn",
+            Op::DeleteRange { .. } => "delete-range",
+            Op::Reads { .. } => "reads",
+            Op::Compact { .. } => "compact",
             Op::Watch { .. } => "watch",
             Op::Lease(_) => "lease",
             Op::Line(_) => "line",
             Op::Member(_) => "member",
             Op::Hello { .. } => "hello",
+        }
+    }
+
+    /// The earliest revision that it asks to be told of, if it asks for one of the past.
+    pub fn earliest(&self) -> Option<u64> {
+        match self {
+            Op::Range { at, .. } => *at,
+            Op::Reads { reads, .. } => reads.iter().filter_map(|read| read.at).min(),
+            _ => None,
         }
     }
 
@@ -163,6 +258,7 @@ impl Op {
             Op::Lease(ask) => ask.may_write(),
             Op::Line(ask) => ask.may_write(),
             Op::Member(ask) => ask.may_write(),
+            Op::DeleteRange { .. } | Op::Compact { .. } => true,
             kv => !kv.changes(None).is_empty(),
         }
     }
@@ -177,10 +273,20 @@ impl fmt::Display for Op {
             Op::Delete { key } => write!(f, "delete {key}"),
             Op::Range { prefix, at: None } => write!(f, "range {prefix}*"),
             Op::Range { prefix, at: Some(revision) } => write!(f, "range {prefix}* at revision {revision}"),
-            Op::Watch { prefix, from, lasts_ms, .. } => {
+            Op::Watch { prefix, from, lasts_ms, single, without, .. } => {
                 let from = from.map_or("now".to_string(), |from| format!("revision {from}"));
-                write!(f, "watch {prefix}* from {from} on, for {lasts_ms} ms")
+                let all = if *single { "" } else { "*" };
+                let without = without.map_or(String::new(), |kind| format!(", without {}", kind.word()));
+                write!(f, "watch {prefix}{all}{without} from {from} on, for {lasts_ms} ms")
             }
+            Op::DeleteRange { from, to } => write!(f, "delete from {from} up to {to}"),
+            Op::Reads { reads, put, serializable } => {
+                let reads: Vec<String> = reads.iter().map(Read::to_string).collect();
+                let how = if *serializable { "read serializably" } else { "read at once" };
+                write!(f, "{how} {}", reads.join(" and "))?;
+                put.as_ref().map_or(Ok(()), |put| write!(f, ", then put {} = {}", put.key, brief(&put.value)))
+            }
+            Op::Compact { revision } => write!(f, "compact up to revision {revision}"),
             Op::Lease(ask) => ask.fmt(f),
             Op::Line(ask) => ask.fmt(f),
             Op::Member(ask) => ask.fmt(f),
@@ -191,6 +297,13 @@ impl fmt::Display for Op {
                 write!(f, "txn if {} then [{}] else [{}]", compare.join(" and "), acts(then), acts(otherwise))
             }
         }
+    }
+}
+
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}*", self.prefix)?;
+        self.at.map_or(Ok(()), |at| write!(f, " at revision {at}"))
     }
 }
 
@@ -263,6 +376,12 @@ pub enum Output {
     Ranged { kvs: Vec<KeyValue> },
     /// Whether every compare held, and the answer to each step that was taken.
     Txn { succeeded: bool, results: Vec<Output> },
+    /// What a range held that was removed, in order of key; and how many keys the server counted.
+    Removed { kvs: Vec<KeyValue>, count: u64 },
+    /// What each range holds, in order of key.
+    ReadAll { ranges: Vec<Vec<KeyValue>> },
+    /// A compaction happened.
+    Compacted,
     /// A watch is over; it may be taken up again from this revision on.
     Watched { next: u64 },
     /// About a lease.
@@ -275,6 +394,13 @@ pub enum Output {
     Greeted { message: String },
 }
 
+/// The first few keys and what they hold.
+fn listed(kvs: &[KeyValue]) -> String {
+    let shown: Vec<String> = kvs.iter().take(8).map(|kv| format!("{} = {}", kv.key, brief(&kv.value))).collect();
+    let more = if kvs.len() > 8 { format!(" and {} more", kvs.len() - 8) } else { String::new() };
+    format!("{{{}}}{more}", shown.join(", "))
+}
+
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -283,11 +409,13 @@ impl fmt::Display for Output {
             Output::Swapped { yes: true } => f.write_str("swapped"),
             Output::Swapped { yes: false } => f.write_str("not swapped"),
             Output::Deleted { count } => write!(f, "{count} deleted"),
-            Output::Ranged { kvs } => {
-                let shown: Vec<String> = kvs.iter().take(8).map(|kv| format!("{} = {}", kv.key, brief(&kv.value))).collect();
-                let more = if kvs.len() > 8 { format!(" and {} more", kvs.len() - 8) } else { String::new() };
-                write!(f, "{{{}}}{more}", shown.join(", "))
+            Output::Ranged { kvs } => f.write_str(&listed(kvs)),
+            Output::Removed { kvs, count } => write!(f, "{count} deleted: {}", listed(kvs)),
+            Output::ReadAll { ranges } => {
+                let ranges: Vec<String> = ranges.iter().map(|kvs| listed(kvs)).collect();
+                f.write_str(&ranges.join(" and "))
             }
+            Output::Compacted => f.write_str("compacted"),
             Output::Watched { next } => write!(f, "up to revision {}", next.saturating_sub(1)),
             Output::Lease(answer) => answer.fmt(f),
             Output::Line(answer) => answer.fmt(f),

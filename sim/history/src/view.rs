@@ -1,6 +1,6 @@
 //! What a checker may see of a history: everything but the effects.
 
-use crate::{Change, ClientId, Entry, Heard, NodeId, Op, OpId, Output, Saw, SimTime, What};
+use crate::{Change, ClientId, Entry, Heard, KeyValue, NodeId, Op, OpId, Output, Saw, SimTime, What, spread};
 use std::{cell::OnceCell, collections::BTreeMap};
 
 /// How an operation ended, as far as the client saw.
@@ -51,11 +51,46 @@ impl CompletedOp {
     }
 }
 
+/// What the answer of a deletion or of reads in a transaction showed.
+fn shown(op: &CompletedOp) -> Vec<Shown> {
+    let OpEnd::Ok(at, output) = &op.end else { return vec![] };
+    let one = |seen_at: Option<u64>, kvs: &Vec<KeyValue>| Shown { op: op.id, at: *at, seen_at, kvs: kvs.clone() };
+    let before = op.revision.map(|revision| revision.saturating_sub(1));
+    match (&op.ask, output) {
+        (Op::DeleteRange { .. }, Output::Removed { kvs, .. }) => vec![one(before, kvs)],
+        (Op::Reads { reads, put, .. }, Output::ReadAll { ranges }) => {
+            let now = if put.is_some() { before } else { op.revision };
+            reads.iter().zip(ranges).map(|(read, kvs)| one(read.at.or(now), kvs)).collect()
+        }
+        _ => vec![],
+    }
+}
+
 /// A history without its effects: the only thing that a checker is given.
 pub struct View<'h> {
     entries: &'h [Entry],
     /// Put together when somebody asks for them first.
-    ops: OnceCell<Vec<CompletedOp>>,
+    ops: OnceCell<Operations>,
+}
+
+#[derive(Default)]
+struct Operations {
+    all: Vec<CompletedOp>,
+    as_of: Vec<CompletedOp>,
+    shown: Vec<Shown>,
+}
+
+/// Keys as an answer showed them that is not that of a plain range read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Whose answer.
+    pub op: OpId,
+    /// When it was answered.
+    pub at: SimTime,
+    /// Of which revision, at the latest.
+    pub seen_at: Option<u64>,
+    /// The keys, in order.
+    pub kvs: Vec<KeyValue>,
 }
 
 impl<'h> View<'h> {
@@ -106,9 +141,36 @@ impl<'h> View<'h> {
         matches!(self.entries.last(), Some(Entry { what: What::End, .. }))
     }
 
-    /// Every operation with its end, in order of invocation.
+    /// Every operation with its end, in order of invocation. What is about ranges is told key by key: a deletion of a range is a
+    /// transaction of gets and deletes, reads in one transaction are one of gets.
     pub fn ops(&self) -> &[CompletedOp] {
-        self.ops.get_or_init(|| self.put_together())
+        &self.operations().all
+    }
+
+    /// Reads of one revision that are a part of an operation, or that may be old: each as a range read of the past. Those that may
+    /// be old count as invoked at the beginning.
+    pub fn as_of(&self) -> &[CompletedOp] {
+        &self.operations().as_of
+    }
+
+    /// What answers showed of keys that [`View::ops`] tells without its revisions.
+    pub fn shown(&self) -> &[Shown] {
+        &self.operations().shown
+    }
+
+    fn operations(&self) -> &Operations {
+        self.ops.get_or_init(|| {
+            let mut all = self.put_together();
+            let ranges = |op: &CompletedOp| matches!(op.ask, Op::DeleteRange { .. } | Op::Reads { .. });
+            if !all.iter().any(ranges) {
+                return Operations { all, ..Operations::default() };
+            }
+            let keys = spread::keys_of(&all);
+            let as_of = all.iter().flat_map(spread::as_of).collect();
+            let shown = all.iter().flat_map(shown).collect();
+            all.iter_mut().for_each(|op| spread::key_by_key(op, &keys));
+            Operations { all, as_of, shown }
+        })
     }
 
     fn put_together(&self) -> Vec<CompletedOp> {

@@ -72,8 +72,10 @@ impl<E: Env> User<E> {
             Op::Get { .. } | Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => {
                 kv::attempt(self.node(), op, left).await
             }
-            Op::Watch { prefix, from, progress, .. } => {
-                let wish = watch::Wish { prefix, from: *from, progress: *progress, lasts: op.lasts() };
+            Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => kv::attempt(self.node(), op, left).await,
+            Op::Watch { prefix, from, progress, single, without, .. } => {
+                let (from, single, without) = (*from, *single, *without);
+                let wish = watch::Wish { prefix, single, without, from, progress: *progress, lasts: op.lasts() };
                 watch::watch(self.node(), &self.ear, wish, left).await
             }
             Op::Lease(ask) => self.lease(ask, left).await,

@@ -60,7 +60,12 @@ const BYTES_MAX: usize = 2 << 30;
 fn check(view: &View<'_>) -> Verdict {
     let all = view.ops();
     let foreign = Foreign::of(all);
-    let ops = foreign.without(all);
+    let mut ops = foreign.without(all);
+    if !view.as_of().is_empty() {
+        let ops = ops.to_mut();
+        ops.extend(foreign.without(view.as_of()).into_owned());
+        ops.sort_by_key(|op| op.invoked_at);
+    }
     let spans_keys = |op: &CompletedOp| matches!(op.ask, Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. });
     match ops.iter().any(spans_keys) {
         false => check_keys(ops.into_owned()),
@@ -87,6 +92,7 @@ fn told(clash: Clash, ops: &[CompletedOp], foreign: &Foreign) -> Box<Witness> {
         let list: Vec<String> = part.iter().map(OpId::to_string).collect();
         witness.details.push(format!("{} alone: there is no order{others}", list.join(", ")));
         witness.ops = part;
+        witness.ops.dedup();
     }
     witness
 }
@@ -178,6 +184,7 @@ fn asked(op: &Op) -> RegisterAsk<Value> {
         Op::Put { value, .. } => RegisterAsk::Write(Value::text(value)),
         Op::Cas { expect, value: to, .. } => RegisterAsk::Cas { from: value(expect.as_deref()), to: Value::text(to) },
         Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => panic!("a register is not asked `{op}`"),
+        Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => panic!("a register is not asked `{op}`"),
         Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => panic!("a register is not asked `{op}`"),
     }
 }
@@ -189,6 +196,7 @@ fn answered(output: &Output) -> Option<RegisterAnswer<Value>> {
         Output::Done => Some(RegisterAnswer::Written),
         Output::Swapped { yes } => Some(RegisterAnswer::Swapped(*yes)),
         Output::Deleted { .. } | Output::Ranged { .. } | Output::Txn { .. } | Output::Watched { .. } => None,
+        Output::Removed { .. } | Output::ReadAll { .. } | Output::Compacted => None,
         Output::Lease(_) | Output::Line(_) | Output::Member(_) | Output::Greeted { .. } => None,
     }
 }
@@ -242,7 +250,7 @@ fn witness(key: &str, ops: &[CompletedOp], why: &Counterexample) -> Witness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{ClientId, Entry, SimTime, What};
+    use squall_history::{ClientId, Entry, KeyValue, Read, SimTime, What};
 
     #[test]
     fn failed_operations_and_unanswered_reads_are_left_out() {
@@ -281,5 +289,44 @@ mod tests {
         many.extend((1..=60).map(|op| ok(op, Output::Done)));
         many.extend([invoke(61, get()), ok(61, got("v17"))]);
         assert_eq!(judge(many), Verdict::Valid);
+    }
+    #[test]
+    fn deletions_of_ranges_and_reads_of_any_revision_are_judged() {
+        let invoke = |op, ask| What::Invoke { client: ClientId(op as u32), op: OpId(op), ask };
+        let put = |key: &str, v: &str| Op::Put { key: key.into(), value: v.into() };
+        let ok = |op, output, revision| What::Ok { op: OpId(op), output, revision: Some(revision) };
+        let kv = |key: &str, v: &str| KeyValue { key: key.into(), value: v.into(), revision: None, made: None };
+        let judge = |last: Vec<What>| {
+            // k1 at revision 2, k2 at 3, k1 again at 4.
+            let mut lines = vec![];
+            for (op, key, v) in [(1, "k1", "a"), (2, "k2", "b"), (3, "k1", "c")] {
+                lines.extend([invoke(op, put(key, v)), ok(op, Output::Done, op + 1)]);
+            }
+            lines.extend(last);
+            let history: Vec<Entry> = lines.into_iter().enumerate().map(|(i, what)| Entry { t: SimTime(i as u64), what }).collect();
+            let verdict = check(&View::new(&history));
+            if let Verdict::Invalid(witness) = &verdict { witness.kind.to_string() } else { verdict.word().to_string() }
+        };
+        let remove = || invoke(4, Op::DeleteRange { from: "k1".into(), to: "k2".into() });
+        let removed = |kvs: Vec<KeyValue>, revision| ok(4, Output::Removed { count: kvs.len() as u64, kvs }, revision);
+        let get = |at| [invoke(5, Op::Get { key: "k2".into() }), ok(5, Output::Got { value: None }, at)];
+        let reads = |serializable, at| {
+            invoke(4, Op::Reads { reads: vec![Read { prefix: "k".into(), at }], put: None, serializable })
+        };
+        let seen = |kvs, revision| ok(4, Output::ReadAll { ranges: vec![kvs] }, revision);
+        assert_eq!(judge(vec![remove(), removed(vec![kv("k1", "c")], 5)]), "valid");
+        // What was before it is told, and its end stays.
+        assert_eq!(judge(vec![remove(), removed(vec![kv("k1", "a")], 5)]), "wrong-answer");
+        assert_eq!(judge(vec![remove(), removed(vec![kv("k1", "c")], 5), get(5)[0].clone(), get(5)[1].clone()]), "wrong-answer");
+        assert_eq!(judge(vec![remove(), removed(vec![], 4)]), "wrong-answer");
+        // A serializable read may be old, but is of the revision that it tells.
+        assert_eq!(judge(vec![reads(true, None), seen(vec![kv("k1", "a")], 2)]), "valid");
+        assert_eq!(judge(vec![reads(true, None), seen(vec![kv("k1", "a"), kv("k2", "b")], 3)]), "valid");
+        assert_eq!(judge(vec![reads(true, None), seen(vec![kv("k1", "a")], 3)]), "wrong-past");
+        assert_eq!(judge(vec![reads(false, None), seen(vec![kv("k1", "a")], 2)]), "stale-read");
+        assert_eq!(judge(vec![reads(false, None), seen(vec![kv("k1", "c"), kv("k2", "b")], 4)]), "valid");
+        // The past, inside a transaction.
+        assert_eq!(judge(vec![reads(false, Some(2)), seen(vec![kv("k1", "a")], 4)]), "valid");
+        assert_eq!(judge(vec![reads(false, Some(2)), seen(vec![kv("k1", "c"), kv("k2", "b")], 4)]), "wrong-past");
     }
 }

@@ -202,6 +202,8 @@ impl Columns {
                         self.invoke(op.0, Kind::Swap, key.as_bytes(), expect.as_ref().map(String::as_bytes), Some(value.as_bytes()))?;
                     }
                     Op::Range { .. } | Op::Txn { .. } => _ = self.open_large.insert(op.0, (ask, self.floor)),
+                    // These are told key by key, of keys that are known at the end.
+                    Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => return Err(DoesNotFit),
                     // Leases and lines take revisions of their own.
                     Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => return Err(DoesNotFit),
                 }

@@ -57,6 +57,7 @@ impl State {
             Op::Get { key } => Some(Output::Got { value: self.get(key).map(str::to_string) }),
             Op::Range { prefix, .. } => Some(Output::Ranged { kvs: self.range(prefix) }),
             Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Txn { .. } => None,
+            Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => panic!("`{op}` is told key by key"),
             Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => panic!("a store is not asked `{op}`"),
         }
     }
@@ -68,6 +69,7 @@ impl State {
         let output = match op {
             Op::Get { key } => Output::Got { value: self.get(key).map(str::to_string) },
             Op::Range { prefix, .. } => Output::Ranged { kvs: self.range(prefix) },
+            Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => panic!("`{op}` is told key by key"),
             Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => panic!("a store is not asked `{op}`"),
             Op::Put { key, value } => self.act(&Act::Put { key: key.clone(), value: value.clone() }, next, &mut changed),
             Op::Delete { key } => self.act(&Act::Delete { key: key.clone() }, next, &mut changed),
@@ -130,6 +132,7 @@ pub(super) fn modified(op: &Op, output: &Output) -> bool {
             results.iter().any(|r| matches!(r, Output::Done) || matches!(r, Output::Deleted { count } if *count > 0))
         }
         (Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Txn { .. }, _) => true,
+        (Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. }, _) => false,
         (Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. }, _) => false,
     }
 }

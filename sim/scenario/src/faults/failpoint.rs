@@ -109,6 +109,20 @@ fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
             break action;
         }
     };
+    // Whoever dies there dies as elsewhere; what is decided there is to be late.
+    if point == Failpoint::BeforeLeaseEnd {
+        return Box::new(Seam {
+            point,
+            target: Target::All,
+            action: Action::Delay,
+            by: Span::millis(200, 4_000),
+            errno: Errno::Eio,
+            skip: 0,
+            times: 50,
+            lasts: Span::millis(3_000, 12_000),
+            restart_after: None,
+        });
+    }
     let is_slow = matches!(action, Action::Pause | Action::Delay);
     let target = draws.pick(&[Target::One, Target::Leader, Target::Leader, Target::Minority, Target::All]).clone();
     Box::new(Seam {

@@ -185,7 +185,7 @@ impl Shrinker<'_> {
             return;
         }
         // A lease's or a place's number is the run's own: such operations cannot be written down.
-        if history.iter().any(|entry| matches!(&entry.what, What::Invoke { ask, .. } if !ask.is_kv())) {
+        if history.iter().any(|entry| matches!(&entry.what, What::Invoke { ask, .. } if !ask.is_scriptable())) {
             return;
         }
         let mut ops = Vec::new();
@@ -420,7 +420,8 @@ impl Shrinker<'_> {
                         }
                     }
                 }
-                Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } => {}
+                Op::Reads { put, .. } => put.iter_mut().for_each(|put| rename(&mut put.value)),
+                Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } | Op::DeleteRange { .. } | Op::Compact { .. } => {}
                 Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {}
             }
         }

@@ -1,5 +1,6 @@
 //! `kv`: a key-value service used as its clients use it: deletes, transactions over several keys,
-//! prefix ranges, reads of the past. Every value written is unique; some are large.
+//! prefix ranges, reads of the past, deletions of ranges, several reads in a transaction, reads that may be stale, compactions.
+//! Every value written is unique; some are large. The past is read near the last compaction more often than elsewhere.
 
 use super::{
     OpSource, Pace, Workload, WorkloadKind,
@@ -10,14 +11,14 @@ use crate::{
     values::{self, Probability},
     yaml::{Decoder, Node},
 };
-use squall_history::{Act, Answer, Compare, Op, Output, SeededStream, stream};
+use squall_history::{Act, Answer, Compare, Op, Output, Put, Read, SeededStream, stream};
 use std::collections::BTreeMap;
 
 const LARGE_ARG: Arg = Arg { name: "large", form: "10% or 1/10", about: "how many values span several disk sectors (default 1/8)" };
 
 pub(super) const KIND: WorkloadKind = WorkloadKind {
     name: "kv",
-    about: "Gets, puts, deletes, transactions, prefix ranges and reads of the past; every value is unique.",
+    about: "Gets, puts, deletes, transactions, ranges read and deleted, reads of the past, compactions; every value is unique.",
     args: &[
         CLIENTS_ARG,
         KEYS_ARG,
@@ -25,7 +26,7 @@ pub(super) const KIND: WorkloadKind = WorkloadKind {
         RATE_ARG,
         Arg {
             name: "mix",
-            form: "{ get: 4, put: 3, delete: 1, txn: 3, range: 2, past: 1 }",
+            form: "{ get: 40, put: 30, delete: 10, txn: 30, range: 20, past: 10, delete-range: 6, reads: 14, compact: 1 }",
             about: "how often each operation, by weight (default as here)",
         },
         LARGE_ARG,
@@ -45,7 +46,7 @@ pub(super) const TXN: WorkloadKind = WorkloadKind {
         RATE_ARG,
         Arg {
             name: "mix",
-            form: "{ get: 1, put: 1, txn: 8, range: 2, past: 1 }",
+            form: "{ get: 10, put: 10, txn: 80, range: 20, past: 10, delete-range: 5, reads: 20 }",
             about: "how often each operation, by weight (default as here)",
         },
         LARGE_ARG,
@@ -70,17 +71,17 @@ struct Kv {
     clients: u32,
     keys: u32,
     pace: Loop,
-    mix: [u32; 6],
+    mix: [u32; 9],
     large: Probability,
     seed: Option<u64>,
 }
 
-const MIX: [u32; 6] = [4, 3, 1, 3, 2, 1];
-const TXN_MIX: [u32; 6] = [1, 1, 0, 8, 2, 1];
-const OPS: [&str; 6] = ["get", "put", "delete", "txn", "range", "past"];
+const MIX: [u32; 9] = [40, 30, 10, 30, 20, 10, 6, 14, 1];
+const TXN_MIX: [u32; 9] = [10, 10, 0, 80, 20, 10, 5, 20, 0];
+const OPS: [&str; 9] = ["get", "put", "delete", "txn", "range", "past", "delete-range", "reads", "compact"];
 const EIGHTH: Probability = Probability { numerator: 1, denominator: 8 };
 
-fn decode(decoder: &mut Decoder, node: &Node, kind: &'static str, default_mix: [u32; 6]) -> Option<Box<dyn Workload>> {
+fn decode(decoder: &mut Decoder, node: &Node, kind: &'static str, default_mix: [u32; 9]) -> Option<Box<dyn Workload>> {
     let mut fields = decoder.fields(node, if kind == TXN.name { "the txn workload" } else { "the kv workload" })?;
     let clients = load::count(decoder, &mut fields, "clients", 200, 5);
     let keys = load::count(decoder, &mut fields, "keys", 1000, 5);
@@ -99,7 +100,7 @@ impl Workload for Kv {
 
     fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
         let seed = self.seed.expect("a planned workload has its seed");
-        Box::new(Source { workload: self.clone(), seed, name: name.to_string(), client, ordinal: 0, seen: BTreeMap::new(), revision: 0 })
+        Box::new(Source { workload: self.clone(), seed, name: name.to_string(), client, ordinal: 0, seen: BTreeMap::new(), revision: 0, floor: None })
     }
 
     fn asks(&self) -> Vec<Op> {
@@ -110,7 +111,10 @@ impl Workload for Kv {
             Op::Delete { key: key.clone() },
             Op::Txn { compare: vec![], then: vec![Act::Delete { key }], otherwise: vec![] },
             Op::Range { prefix: prefix.clone(), at: None },
-            Op::Range { prefix, at: Some(1) },
+            Op::Range { prefix: prefix.clone(), at: Some(1) },
+            Op::DeleteRange { from: format!("{PREFIX}1"), to: format!("{PREFIX}2") },
+            Op::Reads { reads: vec![Read { prefix, at: None }], put: None, serializable: true },
+            Op::Compact { revision: 1 },
         ];
         all.into_iter().zip(self.mix).filter(|(_, weight)| *weight > 0).map(|(op, _)| op).collect()
     }
@@ -151,6 +155,8 @@ struct Source {
     seen: BTreeMap<String, Option<String>>,
     /// The highest revision that it was told of.
     revision: u64,
+    /// The last revision up to which it compacted.
+    floor: Option<u64>,
 }
 
 impl Source {
@@ -176,6 +182,39 @@ impl Source {
             }
         }
         value
+    }
+
+    /// A revision of the past, once there is one: near what this client compacted last as often as not.
+    fn past(&self, draws: &mut SeededStream) -> Option<u64> {
+        let at = match self.floor {
+            Some(floor) if draws.ratio(1, 2) => (floor + draws.below(4)).saturating_sub(1).min(self.revision),
+            Some(floor) if draws.ratio(3, 4) => draws.in_range(floor.min(self.revision)..=self.revision),
+            _ => self.revision.saturating_sub(draws.in_range(0..=PAST)),
+        };
+        (self.revision > 1).then_some(at.max(1))
+    }
+
+    /// A range of up to three keys, and the key that comes after them, in order of key.
+    fn delete_range(&self, draws: &mut SeededStream) -> Op {
+        let mut keys: Vec<String> = (1..=self.workload.keys).map(|n| format!("{PREFIX}{n}")).collect();
+        keys.sort_unstable();
+        let first = draws.below(keys.len() as u64) as usize;
+        let after = first + draws.in_range(1..=3) as usize;
+        let to = keys.get(after).cloned().unwrap_or_else(|| format!("{}\u{7f}", keys[keys.len() - 1]));
+        Op::DeleteRange { from: keys[first].clone(), to }
+    }
+
+    fn reads(&self, draws: &mut SeededStream) -> Op {
+        let how = draws.below(5);
+        let count = draws.in_range(1..=2);
+        let reads = (0..count).map(|_| {
+            let prefix = if draws.ratio(1, 2) { PREFIX.to_string() } else { self.key(draws) };
+            let is_past = how >= 3 && draws.ratio(2, 3);
+            Read { prefix, at: is_past.then(|| self.past(draws)).flatten() }
+        });
+        let reads = reads.collect();
+        let put = (how == 4).then(|| Put { key: self.key(draws), value: self.value(draws, 1) });
+        Op::Reads { reads, put, serializable: how < 2 }
     }
 
     fn txn(&self, draws: &mut SeededStream) -> Op {
@@ -225,10 +264,12 @@ impl OpSource for Source {
             2 => Op::Delete { key },
             3 => self.txn(&mut draws),
             4 => Op::Range { prefix: prefix(), at: None },
-            // The past, once there is one.
+            5 => Op::Range { prefix: prefix(), at: self.past(&mut draws) },
+            6 => self.delete_range(&mut draws),
+            7 => self.reads(&mut draws),
             _ => {
-                let back = draws.in_range(0..=PAST);
-                Op::Range { prefix: prefix(), at: (self.revision > 1).then(|| self.revision.saturating_sub(back).max(1)) }
+                let keep = if draws.ratio(1, 3) { draws.in_range(0..=10) } else { draws.in_range(0..=PAST) };
+                Op::Compact { revision: self.revision.saturating_sub(keep).max(1) }
             }
         };
         Some((self.workload.pace.pace(&mut draws, self.workload.clients), op))
@@ -244,6 +285,10 @@ impl OpSource for Source {
             (Op::Get { key }, Output::Got { value }) => _ = self.seen.insert(key.clone(), value.clone()),
             (Op::Range { at: None, .. }, Output::Ranged { kvs }) => {
                 self.seen = kvs.iter().map(|kv| (kv.key.clone(), Some(kv.value.clone()))).collect();
+            }
+            (Op::Compact { revision }, _) => self.floor = Some(*revision),
+            (Op::DeleteRange { from, to }, _) => {
+                self.seen.range_mut(from.clone()..to.clone()).for_each(|(_, held)| *held = None);
             }
             (_, output) => {
                 for change in op.changes(Some(output)) {
@@ -271,7 +316,7 @@ mod tests {
             seed: Some(3),
         };
         let mut source = workload.source(1, "c1");
-        let ops: Vec<Op> = (0..500)
+        let ops: Vec<Op> = (0..1500)
             .map(|i| {
                 let (_, op) = source.next().unwrap();
                 source.answered(&op, &Answer { output: Output::Done, revision: Some(i) });
@@ -279,7 +324,7 @@ mod tests {
             })
             .collect();
         let kinds: BTreeSet<String> = ops.iter().map(|op| op.to_string().split(' ').next().unwrap().to_string()).collect();
-        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["delete", "get", "put", "range", "txn"]);
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["compact", "delete", "get", "put", "range", "read", "txn"]);
         assert!(ops.iter().any(|op| matches!(op, Op::Range { at: Some(_), .. })));
         let values: Vec<&str> = ops.iter().flat_map(|op| op.changes(None)).filter_map(|change| change.value).collect();
         assert_eq!(values.iter().collect::<BTreeSet<_>>().len(), values.len());

@@ -112,8 +112,8 @@ struct Source {
     mine: Option<LeaseId>,
     /// Those that it ended, lost or forgot, the newest last.
     others: Vec<LeaseId>,
-    /// Keys that it hung on a lease, the newest last.
-    keys: Vec<String>,
+    /// Keys that it hung on a lease, and on which, the newest last.
+    keys: Vec<(LeaseId, String)>,
 }
 
 /// So many of the past are looked at.
@@ -137,21 +137,28 @@ impl OpSource for Source {
             self.forget();
         }
         let look = |lease: LeaseId| Op::Lease(LeaseOp::TimeLeft { lease });
+        // A lease that was forgotten may be renewed at the last moment, or too late.
+        let look_back = |others: &[LeaseId], draws: &mut SeededStream| {
+            let lease = *draws.pick(others);
+            if draws.ratio(1, 2) { Op::Lease(LeaseOp::KeepAlive { lease }) } else { look(lease) }
+        };
         let Some(lease) = self.mine else {
             return Some(match self.others.is_empty() || draws.ratio(1, 2) {
                 true => (pace, Op::Lease(LeaseOp::Grant { ttl: draws.in_range(1..=u64::from(self.workload.ttl)), keep: false })),
-                false => (pace, look(*draws.pick(&self.others))),
+                false => (pace, look_back(&self.others, &mut draws)),
             });
         };
         let op = match draws.below(12) {
             0..4 => Op::Lease(LeaseOp::KeepAlive { lease }),
             4..7 => {
-                let key = format!("{PREFIX}{}-{}", self.name, self.ordinal);
+                // Often one that hangs on it already.
+                let again = self.keys.iter().rev().find(|(on, _)| *on == lease).filter(|_| draws.ratio(1, 2));
+                let key = again.map_or_else(|| format!("{PREFIX}{}-{}", self.name, self.ordinal), |(_, key)| key.clone());
                 Op::Lease(LeaseOp::Attach { lease, key, value: format!("{}-{}", self.name, self.ordinal) })
             }
             7 => look(lease),
-            8 if !self.others.is_empty() => look(*draws.pick(&self.others)),
-            8..11 if !self.keys.is_empty() => Op::Get { key: draws.pick(&self.keys).clone() },
+            8 if !self.others.is_empty() => look_back(&self.others, &mut draws),
+            8..11 if !self.keys.is_empty() => Op::Get { key: draws.pick(&self.keys).1.clone() },
             8..11 => look(lease),
             _ => Op::Lease(LeaseOp::Revoke { lease }),
         };
@@ -165,8 +172,9 @@ impl OpSource for Source {
     fn answered(&mut self, op: &Op, answer: &Answer) {
         match (op, &answer.output) {
             (_, Output::Lease(LeaseOutput::Granted { lease, .. })) => self.mine = Some(*lease),
-            (Op::Lease(LeaseOp::Attach { key, .. }), _) => {
-                self.keys.push(key.clone());
+            (Op::Lease(LeaseOp::Attach { lease, key, .. }), _) => {
+                self.keys.retain(|(_, known)| known != key);
+                self.keys.push((*lease, key.clone()));
                 let surplus = self.keys.len().saturating_sub(REMEMBERED);
                 self.keys.drain(..surplus);
             }

@@ -8,7 +8,7 @@ use crate::{
     yaml::{Decoder, Diagnostic, Fields, Node},
 };
 use serde_yaml::Value;
-use squall_history::{Act, Answer, Compare, Op, SeededStream};
+use squall_history::{Act, Answer, Compare, Op, Put, Read, SeededStream};
 use std::time::Duration;
 
 pub(super) const KIND: WorkloadKind = WorkloadKind {
@@ -21,7 +21,9 @@ pub(super) const KIND: WorkloadKind = WorkloadKind {
             form: "a list",
             about: "each has `client` (default 1), `at` (from the start; at once when an earlier one of that client ends later) and one of \
                     get: KEY; put: { key, value }; cas: { key, expect, value } (without expect: if the key is absent); delete: KEY; \
-                    range: PREFIX; past: { prefix, revision }; txn: { compare: [{ key, holds }], then: [...], else: [...] }",
+                    range: PREFIX; past: { prefix, revision }; delete-range: { from, to } (up to `to`, which stays); \
+                    reads: { of: [{ prefix, revision }, ...], put: { key, value }, serializable: true } (of each only the first is needed); \
+                    compact: REVISION; txn: { compare: [{ key, holds }], then: [...], else: [...] }",
         },
     ],
     example: "script: { ops: [ { at: 1s, put: { key: k1, value: a } }, { client: 2, at: 1200ms, get: k1 } ] }",
@@ -82,7 +84,7 @@ fn decode_script(decoder: &mut Decoder, node: &Node) -> Option<Script> {
     Some(Script { clients, ops })
 }
 
-const OPS: [&str; 7] = ["get", "put", "cas", "delete", "range", "past", "txn"];
+const OPS: [&str; 10] = ["get", "put", "cas", "delete", "range", "past", "delete-range", "reads", "compact", "txn"];
 
 fn decode_line(decoder: &mut Decoder, node: &Node) -> Option<Line> {
     let mut fields = decoder.fields(node, "an operation")?;
@@ -100,6 +102,20 @@ fn decode_line(decoder: &mut Decoder, node: &Node) -> Option<Line> {
             fields.done(decoder);
             Some(Op::Range { prefix: prefix?, at: Some(revision?) })
         }
+        "delete-range" => {
+            let mut fields = decoder.fields(node, "a deletion of a range")?;
+            let from = fields.need(decoder, "from").and_then(|n| key(decoder, n));
+            let to = fields.need(decoder, "to").and_then(|n| key(decoder, n));
+            let place = fields.place;
+            fields.done(decoder);
+            let (from, to) = (from?, to?);
+            match from < to {
+                true => Some(Op::DeleteRange { from, to }),
+                false => decoder.wrong(Diagnostic::new(place, format!("no key lies between {from} and {to}"))),
+            }
+        }
+        "compact" => values::number(decoder, node, 1, u64::MAX >> 1).map(|revision| Op::Compact { revision }),
+        "reads" => decode_reads(decoder, node),
         "cas" => {
             let mut fields = decoder.fields(node, "a compare-and-swap")?;
             let key = need_key(decoder, &mut fields);
@@ -166,6 +182,35 @@ fn decode_txn(decoder: &mut Decoder, node: &Node) -> Option<Op> {
     Some(Op::Txn { compare: compare?, then, otherwise })
 }
 
+fn decode_reads(decoder: &mut Decoder, node: &Node) -> Option<Op> {
+    let mut fields = decoder.fields(node, "reads")?;
+    let reads = fields.need(decoder, "of").and_then(|node| {
+        let items = decoder.list(node, "`of`")?;
+        items.iter().map(|item| decode_read(decoder, item)).collect::<Option<Vec<Read>>>()
+    });
+    let put = fields.take("put").map(|n| put(decoder, n).map(|(key, value)| Put { key, value }));
+    let serializable = fields.take("serializable").map_or(Some(false), |n| decoder.flag(n));
+    let place = fields.place;
+    fields.done(decoder);
+    let (reads, serializable) = (reads?, serializable?);
+    if reads.is_empty() {
+        return decoder.wrong(Diagnostic::new(place, "reads of nothing: give `of` a range, as in [{ prefix: kv/ }]"));
+    }
+    match put {
+        Some(None) => None,
+        Some(Some(_)) if serializable => decoder.wrong(Diagnostic::new(place, "what writes is not serializable: leave out `put` or `serializable`")),
+        put => Some(Op::Reads { reads, put: put.flatten(), serializable }),
+    }
+}
+
+fn decode_read(decoder: &mut Decoder, node: &Node) -> Option<Read> {
+    let mut fields = decoder.fields(node, "a read")?;
+    let prefix = fields.need(decoder, "prefix").and_then(|n| text(decoder, n, "a prefix"));
+    let at = fields.take("revision").map(|n| values::number(decoder, n, 1, u64::MAX >> 1));
+    fields.done(decoder);
+    Some(Read { prefix: prefix?, at: if let Some(at) = at { Some(at?) } else { None } })
+}
+
 fn decode_compare(decoder: &mut Decoder, node: &Node) -> Option<Compare> {
     let mut fields = decoder.fields(node, "a compare")?;
     let key = need_key(decoder, &mut fields);
@@ -212,6 +257,17 @@ fn op_yaml(op: &Op) -> (&'static str, Value) {
         Op::Range { prefix, at: None } => ("range", prefix.as_str().into()),
         Op::Range { prefix, at: Some(revision) } => {
             ("past", mapping([("prefix", Some(prefix.as_str().into())), ("revision", Some((*revision).into()))]))
+        }
+        Op::DeleteRange { from, to } => {
+            ("delete-range", mapping([("from", Some(from.as_str().into())), ("to", Some(to.as_str().into()))]))
+        }
+        Op::Compact { revision } => ("compact", (*revision).into()),
+        Op::Reads { reads, put, serializable } => {
+            let read =
+                |read: &Read| mapping([("prefix", Some(read.prefix.as_str().into())), ("revision", read.at.map(Into::into))]);
+            let put = put.as_ref().map(|put| put_yaml(&put.key, &put.value));
+            let serializable = serializable.then(|| true.into());
+            ("reads", mapping([("of", Some(reads.iter().map(read).collect())), ("put", put), ("serializable", serializable)]))
         }
         Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => unreachable!("a script has no line for `{op}`"),
         Op::Txn { compare, then, otherwise } => {

@@ -1,5 +1,5 @@
 //! `watch`: clients that follow a prefix, break off, and take it up again: where they were, from now on, or
-//! from a revision of the past. Somebody else has to write: put it beside `kv`.
+//! from a revision of the past. Some follow one key, some leave out puts or deletions. Somebody else has to write: put it beside `kv`.
 
 use super::{
     OpSource, Pace, Workload, WorkloadKind,
@@ -10,7 +10,7 @@ use crate::{
     values::{self, Span},
     yaml::{Decoder, Node},
 };
-use squall_history::{Answer, Op, Output, SeededStream, stream};
+use squall_history::{Answer, Kind, Op, Output, SeededStream, stream};
 use std::time::Duration;
 
 pub(super) const KIND: WorkloadKind = WorkloadKind {
@@ -18,7 +18,7 @@ pub(super) const KIND: WorkloadKind = WorkloadKind {
     about: "Watches, broken off and taken up again, also from the past. It writes nothing: put it beside `kv`.",
     args: &[
         CLIENTS_ARG,
-        Arg { name: "prefix", form: "a prefix", about: "whose keys are followed (default kv/)" },
+        Arg { name: "prefix", form: "a prefix", about: "whose keys are followed (default kv/; of that one watch in four follows one key only)" },
         Arg { name: "lasts", form: "a duration or a range", about: "how long one watch is kept (default 500ms..3s)" },
         Arg { name: "progress", form: "true or false", about: "whether clients ask how far their watch has come (default true)" },
         SEED_ARG,
@@ -45,6 +45,9 @@ struct Watch {
 const LASTS: Span = Span { min: Duration::from_millis(500), max: Duration::from_secs(3) };
 const PREFIX: &str = "kv/";
 
+/// A watch of one key is of one of so many.
+const ONE_OF: u64 = 4;
+
 fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
     let mut fields = decoder.fields(node, "the watch workload")?;
     let clients = load::count(decoder, &mut fields, "clients", 200, 2);
@@ -67,7 +70,14 @@ impl Workload for Watch {
     }
 
     fn asks(&self) -> Vec<Op> {
-        vec![Op::Watch { prefix: self.prefix.clone(), from: None, lasts_ms: 1, progress: self.progress }]
+        vec![Op::Watch {
+            prefix: self.prefix.clone(),
+            from: None,
+            lasts_ms: 1,
+            progress: self.progress,
+            single: false,
+            without: None,
+        }]
     }
 
     fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload> {
@@ -113,12 +123,22 @@ impl OpSource for Source {
         };
         let lasts_ms = self.workload.lasts.draw(&mut draws).as_millis() as u64;
         let pause = Duration::from_millis(draws.in_range(0..=100));
-        let Watch { prefix, progress, .. } = self.workload.clone();
-        Some((Pace::AfterLast(pause), Op::Watch { prefix, from, lasts_ms: lasts_ms.max(1), progress }))
+        let Watch { mut prefix, progress, .. } = self.workload.clone();
+        let single = prefix == PREFIX && draws.ratio(1, 4);
+        if single {
+            prefix.push_str(&draws.in_range(1..=ONE_OF).to_string());
+        }
+        let without = match draws.below(8) {
+            0 => Some(Kind::Puts),
+            1 => Some(Kind::Deletes),
+            _ => None,
+        };
+        Some((Pace::AfterLast(pause), Op::Watch { prefix, from, lasts_ms: lasts_ms.max(1), progress, single, without }))
     }
 
     fn probe(&self) -> Op {
-        Op::Watch { prefix: self.workload.prefix.clone(), from: self.next, lasts_ms: 50, progress: true }
+        let prefix = self.workload.prefix.clone();
+        Op::Watch { prefix, from: self.next, lasts_ms: 50, progress: true, single: false, without: None }
     }
 
     fn answered(&mut self, _op: &Op, answer: &Answer) {

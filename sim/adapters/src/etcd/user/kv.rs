@@ -5,7 +5,7 @@ use bytes::Bytes;
 use squall_cluster::pb::{
     KeyValue as PbKeyValue,
     etcdserverpb::{
-        Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, ResponseOp, TxnRequest,
+        CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, ResponseOp, TxnRequest,
         compare::{CompareResult, CompareTarget, TargetUnion},
         kv_client::KvClient,
         request_op::Request as OpRequest,
@@ -13,7 +13,7 @@ use squall_cluster::pb::{
     },
 };
 use squall_env::Env;
-use squall_history::{Act, Answer, KeyValue, Made, Op, Output};
+use squall_history::{Act, Answer, KeyValue, Made, Op, Output, Read};
 use squall_rpc::Channel;
 use std::time::Duration;
 use tonic::Status;
@@ -33,6 +33,15 @@ fn get(key: &str) -> RangeRequest {
 fn range(prefix: &str, at: Option<u64>) -> RangeRequest {
     let (key, range_end) = prefixed(prefix);
     RangeRequest { key, range_end, revision: at.map_or(0, |at| at as i64), ..Default::default() }
+}
+
+fn seen(kv: &PbKeyValue) -> KeyValue {
+    KeyValue {
+        key: text(&kv.key),
+        value: text(&kv.value),
+        revision: Some(counted(kv.mod_revision)),
+        made: Some(Made { created: counted(kv.create_revision), version: counted(kv.version) }),
+    }
 }
 
 fn step(act: &Act) -> RequestOp {
@@ -97,13 +106,7 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, op: &Op, left: Duration) -
         }
         Op::Range { prefix, at } => {
             let reply = kv.range(request(range(prefix, *at), left)).await?.into_inner();
-            let kv = |kv: &PbKeyValue| KeyValue {
-                key: text(&kv.key),
-                value: text(&kv.value),
-                revision: Some(counted(kv.mod_revision)),
-                made: Some(Made { created: counted(kv.create_revision), version: counted(kv.version) }),
-            };
-            Ok(answer(Output::Ranged { kvs: reply.kvs.iter().map(kv).collect() }, reply.header))
+            Ok(answer(Output::Ranged { kvs: reply.kvs.iter().map(seen).collect() }, reply.header))
         }
         Op::Txn { compare, then, otherwise } => {
             let compare = compare.iter().map(|c| holds(&c.key, c.holds.as_deref())).collect();
@@ -119,6 +122,35 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, op: &Op, left: Duration) -
                 // It happened, and what it answered makes no sense: the checkers are to see that.
                 _ => Ok(answer(Output::Txn { succeeded: reply.succeeded, results: vec![] }, reply.header)),
             }
+        }
+        Op::DeleteRange { from, to } => {
+            let ask = DeleteRangeRequest { key: bytes(from), range_end: bytes(to), prev_kv: true };
+            let reply = kv.delete_range(request(ask, left)).await?.into_inner();
+            let kvs = reply.prev_kvs.iter().map(seen).collect();
+            Ok(answer(Output::Removed { kvs, count: counted(reply.deleted) }, reply.header))
+        }
+        // Without a transaction where one range is all that is asked for.
+        Op::Reads { reads, put: None, serializable } if reads.len() == 1 => {
+            let ask = RangeRequest { serializable: *serializable, ..range(&reads[0].prefix, reads[0].at) };
+            let reply = kv.range(request(ask, left)).await?.into_inner();
+            Ok(answer(Output::ReadAll { ranges: vec![reply.kvs.iter().map(seen).collect()] }, reply.header))
+        }
+        Op::Reads { reads, put: write, serializable } => {
+            let look = |Read { prefix, at }: &Read| {
+                OpRequest::RequestRange(RangeRequest { serializable: *serializable, ..range(prefix, *at) })
+            };
+            let puts = write.iter().map(|write| OpRequest::RequestPut(put(&write.key, &write.value)));
+            let success = reads.iter().map(look).chain(puts).map(|step| RequestOp { request: Some(step) }).collect();
+            let reply = kv.txn(request(TxnRequest { compare: vec![], success, failure: vec![] }, left)).await?.into_inner();
+            let ranges = reply.responses.iter().take(reads.len()).map_while(|r| match &r.response {
+                Some(OpResponse::ResponseRange(range)) => Some(range.kvs.iter().map(seen).collect()),
+                _ => None,
+            });
+            Ok(answer(Output::ReadAll { ranges: ranges.collect() }, reply.header))
+        }
+        Op::Compact { revision } => {
+            let reply = kv.compact(request(CompactionRequest { revision: *revision as i64, physical: false }, left)).await?.into_inner();
+            Ok(answer(Output::Compacted, reply.header))
         }
         Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {
             unreachable!("{op} is not asked of the KV service")

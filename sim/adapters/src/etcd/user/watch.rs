@@ -3,12 +3,13 @@
 use super::{bytes, counted, prefixed, text};
 use squall_cluster::pb::{
     etcdserverpb::{
-        WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, watch_client::WatchClient, watch_request::RequestUnion,
+        WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, watch_client::WatchClient,
+        watch_create_request::FilterType, watch_request::RequestUnion,
     },
     mvccpb::{Event, event::EventType},
 };
 use squall_env::{Env, timeout_at};
-use squall_history::{Answer, Before, Heard, Output, Told};
+use squall_history::{Answer, Before, Heard, Kind, Output, Told};
 use squall_rpc::Channel;
 use squall_world::Ear;
 use std::time::Duration;
@@ -51,20 +52,29 @@ fn heard(reply: &WatchResponse) -> Heard {
     }
 }
 
-/// What is to be watched: every key that begins so, from there on (or from now on), for so long.
+/// What is to be watched: every key that begins so (or the one that is so), from there on (or from now on), for so long.
 pub(super) struct Wish<'w> {
     pub(super) prefix: &'w str,
+    pub(super) single: bool,
+    pub(super) without: Option<Kind>,
     pub(super) from: Option<u64>,
     /// Whether it is asked now and then how far the watch has come.
     pub(super) progress: bool,
     pub(super) lasts: Duration,
 }
 
+fn filter(without: Kind) -> FilterType {
+    match without {
+        Kind::Puts => FilterType::Noput,
+        Kind::Deletes => FilterType::Nodelete,
+    }
+}
+
 /// Watches at one node; to be there, the watch may take what is `left` beyond its time.
 pub(super) async fn watch<E: Env>(
     node: Channel<E>,
     ear: &Ear,
-    Wish { prefix, from, progress, lasts }: Wish<'_>,
+    Wish { prefix, single, without, from, progress, lasts }: Wish<'_>,
     left: Duration,
 ) -> Result<Answer, Status> {
     let began = E::now();
@@ -73,7 +83,8 @@ pub(super) async fn watch<E: Env>(
     let (key, range_end) = prefixed(prefix);
     let create = WatchCreateRequest {
         key: if prefix.is_empty() { bytes("\0") } else { key },
-        range_end,
+        range_end: if single { Default::default() } else { range_end },
+        filters: without.into_iter().map(|kind| filter(kind).into()).collect(),
         start_revision: from.map_or(0, |from| from as i64),
         prev_kv: true,
         progress_notify: progress,

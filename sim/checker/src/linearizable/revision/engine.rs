@@ -55,6 +55,7 @@ pub(super) fn shown<'o>(output: &'o Output, into: &mut BTreeSet<&'o str>) {
         Output::Ranged { kvs } => into.extend(kvs.iter().map(|kv| kv.value.as_str())),
         Output::Txn { results, .. } => results.iter().for_each(|r| shown(r, into)),
         Output::Done | Output::Swapped { .. } | Output::Deleted { .. } => {}
+        Output::Removed { .. } | Output::ReadAll { .. } | Output::Compacted => {}
         Output::Watched { .. } | Output::Lease(_) | Output::Line(_) | Output::Member(_) | Output::Greeted { .. } => {}
     }
 }
@@ -65,6 +66,7 @@ fn expected(op: &Op) -> Vec<&str> {
         Op::Cas { expect, .. } => expect.as_deref().into_iter().collect(),
         Op::Txn { compare, .. } => compare.iter().filter_map(|c| c.holds.as_deref()).collect(),
         Op::Get { .. } | Op::Put { .. } | Op::Delete { .. } | Op::Range { .. } => vec![],
+        Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => vec![],
         Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => vec![],
     }
 }
@@ -257,6 +259,7 @@ impl<'o> Engine<'o> {
                 }
             }
             Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } => {}
+            Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => {}
             Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {}
         }
         op
