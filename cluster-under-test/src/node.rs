@@ -295,7 +295,8 @@ impl<E: Env> Node<E> {
         let private = |routes: Routes| {
             let ours = of_cluster(config.cluster_id);
             let peer = PeerService { replica: replica.clone(), lessor: lessor.clone(), members: members.clone() };
-            let raft = RaftServer::with_interceptor(RaftService::<E>::new(raft.clone(), space.clone(), replica.machine.clone()), ours.clone());
+            let raft =
+                RaftServer::with_interceptor(RaftService::<E>::new(raft.clone(), space.clone(), replica.machine.clone()), ours.clone());
             routes.add_service(raft).add_service(PeerServer::with_interceptor(peer, ours))
         };
         let (inside, outside) = match &for_clients {

@@ -34,7 +34,7 @@ use futures_util::{Stream, StreamExt};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
 use rand::Rng as _;
-use squall_env::{Bug, Failpoint, Env, LocalInstant, timeout};
+use squall_env::{Bug, Env, Failpoint, LocalInstant, timeout};
 use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, BTreeSet},

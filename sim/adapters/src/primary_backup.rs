@@ -186,7 +186,9 @@ impl StoreUser {
                 let answer = store.swap(request(pb::SwapRequest { key, expect, value }, left)).await?;
                 Ok(Output::Swapped { yes: answer.into_inner().swapped }.into())
             }
-            Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } | Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => Err(Status::unimplemented("this store gets, puts and swaps")),
+            Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } | Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => {
+                Err(Status::unimplemented("this store gets, puts and swaps"))
+            }
             Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {
                 Err(Status::unimplemented("this store gets, puts and swaps"))
             }

@@ -79,7 +79,8 @@ fn value_of(shown: &[KeyValue], key: &str) -> Option<String> {
 /// The reads in it that are of one revision whenever they happened: those of the past, and those that are serializable, which are
 /// of the revision that they tell, and may have been answered at any time before.
 pub(crate) fn as_of(op: &CompletedOp) -> Vec<CompletedOp> {
-    let (Op::Reads { reads, serializable, .. }, Some(Output::ReadAll { ranges }), Some(revision)) = (&op.ask, op.output(), op.revision) else {
+    let (Op::Reads { reads, serializable, .. }, Some(Output::ReadAll { ranges }), Some(revision)) = (&op.ask, op.output(), op.revision)
+    else {
         return vec![];
     };
     let OpEnd::Ok(told, _) = op.end else { return vec![] };
@@ -138,11 +139,7 @@ mod tests {
                 "txn if  then [get k2, delete k2, get k5, delete k5] else []: then []",
             ),
             (range(), Some(Output::Removed { kvs: vec![], count: 1 }), "txn if  then [get k2, delete k2] else []: then []"),
-            (
-                reads(false),
-                Some(both()),
-                "txn if  then [get k2, get k5] else []: then [a, (absent)]; range k2* at revision 4: {} (from 2)",
-            ),
+            (reads(false), Some(both()), "txn if  then [get k2, get k5] else []: then [a, (absent)]; range k2* at revision 4: {} (from 2)"),
             (
                 reads(true),
                 Some(both()),

@@ -310,9 +310,7 @@ mod tests {
         let remove = || invoke(4, Op::DeleteRange { from: "k1".into(), to: "k2".into() });
         let removed = |kvs: Vec<KeyValue>, revision| ok(4, Output::Removed { count: kvs.len() as u64, kvs }, revision);
         let get = |at| [invoke(5, Op::Get { key: "k2".into() }), ok(5, Output::Got { value: None }, at)];
-        let reads = |serializable, at| {
-            invoke(4, Op::Reads { reads: vec![Read { prefix: "k".into(), at }], put: None, serializable })
-        };
+        let reads = |serializable, at| invoke(4, Op::Reads { reads: vec![Read { prefix: "k".into(), at }], put: None, serializable });
         let seen = |kvs, revision| ok(4, Output::ReadAll { ranges: vec![kvs] }, revision);
         assert_eq!(judge(vec![remove(), removed(vec![kv("k1", "c")], 5)]), "valid");
         // What was before it is told, and its end stays.

@@ -100,7 +100,16 @@ impl Workload for Kv {
 
     fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
         let seed = self.seed.expect("a planned workload has its seed");
-        Box::new(Source { workload: self.clone(), seed, name: name.to_string(), client, ordinal: 0, seen: BTreeMap::new(), revision: 0, floor: None })
+        Box::new(Source {
+            workload: self.clone(),
+            seed,
+            name: name.to_string(),
+            client,
+            ordinal: 0,
+            seen: BTreeMap::new(),
+            revision: 0,
+            floor: None,
+        })
     }
 
     fn asks(&self) -> Vec<Op> {

@@ -198,7 +198,9 @@ fn decode_reads(decoder: &mut Decoder, node: &Node) -> Option<Op> {
     }
     match put {
         Some(None) => None,
-        Some(Some(_)) if serializable => decoder.wrong(Diagnostic::new(place, "what writes is not serializable: leave out `put` or `serializable`")),
+        Some(Some(_)) if serializable => {
+            decoder.wrong(Diagnostic::new(place, "what writes is not serializable: leave out `put` or `serializable`"))
+        }
         put => Some(Op::Reads { reads, put: put.flatten(), serializable }),
     }
 }
@@ -258,13 +260,10 @@ fn op_yaml(op: &Op) -> (&'static str, Value) {
         Op::Range { prefix, at: Some(revision) } => {
             ("past", mapping([("prefix", Some(prefix.as_str().into())), ("revision", Some((*revision).into()))]))
         }
-        Op::DeleteRange { from, to } => {
-            ("delete-range", mapping([("from", Some(from.as_str().into())), ("to", Some(to.as_str().into()))]))
-        }
+        Op::DeleteRange { from, to } => ("delete-range", mapping([("from", Some(from.as_str().into())), ("to", Some(to.as_str().into()))])),
         Op::Compact { revision } => ("compact", (*revision).into()),
         Op::Reads { reads, put, serializable } => {
-            let read =
-                |read: &Read| mapping([("prefix", Some(read.prefix.as_str().into())), ("revision", read.at.map(Into::into))]);
+            let read = |read: &Read| mapping([("prefix", Some(read.prefix.as_str().into())), ("revision", read.at.map(Into::into))]);
             let put = put.as_ref().map(|put| put_yaml(&put.key, &put.value));
             let serializable = serializable.then(|| true.into());
             ("reads", mapping([("of", Some(reads.iter().map(read).collect())), ("put", put), ("serializable", serializable)]))

@@ -18,7 +18,11 @@ pub(super) const KIND: WorkloadKind = WorkloadKind {
     about: "Watches, broken off and taken up again, also from the past. It writes nothing: put it beside `kv`.",
     args: &[
         CLIENTS_ARG,
-        Arg { name: "prefix", form: "a prefix", about: "whose keys are followed (default kv/; of that one watch in four follows one key only)" },
+        Arg {
+            name: "prefix",
+            form: "a prefix",
+            about: "whose keys are followed (default kv/; of that one watch in four follows one key only)",
+        },
         Arg { name: "lasts", form: "a duration or a range", about: "how long one watch is kept (default 500ms..3s)" },
         Arg { name: "progress", form: "true or false", about: "whether clients ask how far their watch has come (default true)" },
         SEED_ARG,
@@ -70,14 +74,7 @@ impl Workload for Watch {
     }
 
     fn asks(&self) -> Vec<Op> {
-        vec![Op::Watch {
-            prefix: self.prefix.clone(),
-            from: None,
-            lasts_ms: 1,
-            progress: self.progress,
-            single: false,
-            without: None,
-        }]
+        vec![Op::Watch { prefix: self.prefix.clone(), from: None, lasts_ms: 1, progress: self.progress, single: false, without: None }]
     }
 
     fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload> {

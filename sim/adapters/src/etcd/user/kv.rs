@@ -136,9 +136,8 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, op: &Op, left: Duration) -
             Ok(answer(Output::ReadAll { ranges: vec![reply.kvs.iter().map(seen).collect()] }, reply.header))
         }
         Op::Reads { reads, put: write, serializable } => {
-            let look = |Read { prefix, at }: &Read| {
-                OpRequest::RequestRange(RangeRequest { serializable: *serializable, ..range(prefix, *at) })
-            };
+            let look =
+                |Read { prefix, at }: &Read| OpRequest::RequestRange(RangeRequest { serializable: *serializable, ..range(prefix, *at) });
             let puts = write.iter().map(|write| OpRequest::RequestPut(put(&write.key, &write.value)));
             let success = reads.iter().map(look).chain(puts).map(|step| RequestOp { request: Some(step) }).collect();
             let reply = kv.txn(request(TxnRequest { compare: vec![], success, failure: vec![] }, left)).await?.into_inner();

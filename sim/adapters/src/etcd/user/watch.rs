@@ -3,8 +3,8 @@
 use super::{bytes, counted, prefixed, text};
 use squall_cluster::pb::{
     etcdserverpb::{
-        WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, watch_client::WatchClient,
-        watch_create_request::FilterType, watch_request::RequestUnion,
+        WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, watch_client::WatchClient, watch_create_request::FilterType,
+        watch_request::RequestUnion,
     },
     mvccpb::{Event, event::EventType},
 };
