@@ -5,6 +5,8 @@
 //!   A log has no gap.
 //! * **leader completeness**: a new leader's log has every entry that was committed.
 //! * **state-machine safety**: what is committed at an index is the same everywhere, for ever.
+//! * **truncated in a conflict**: a node that follows a leader removes no entry that this leader has, too, but to install a snapshot;
+//!   a leader removes none of its own.
 //! * **committed by a quorum**: what is committed for the first time is durable, in the log or in a snapshot, on a majority of
 //!   every set of voters of the membership that counts: the last one in the log of who says so, or of a leader.
 //! * **committed in its own term**: what a leader is the first to say is committed ends with an entry of its own term (Raft 5.4.2).
@@ -22,8 +24,8 @@ mod node;
 
 use crate::{Checker, Verdict};
 use node::{Log, NodeState, Removed};
-use squall_history::{BootData, DiskHealth, LogMark, NodeId, Role, Saw, SimTime, View};
-use std::collections::BTreeMap;
+use squall_history::{BootData, DiskHealth, LogMark, NodeId, Role, Saw, View, What};
+use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) const CHECKER: Checker = Checker {
     name: "raft",
@@ -38,11 +40,29 @@ fn check(view: &View<'_>) -> Verdict {
     let mut raft = Raft::default();
     for (at, node, saw) in view.observations() {
         if let Err((kind, summary)) = raft.observe(node, saw) {
-            let _: SimTime = at;
             return Verdict::invalid(kind, at, summary);
         }
+        // When a node was seen to remove what its leader has, nothing came after it that explains that.
+        if let Some(state) = raft.nodes.get_mut(&node) {
+            state.needless_since = state.needless.as_ref().map(|_| state.needless_since.unwrap_or(at));
+        }
     }
-    Verdict::Valid
+    never_made_good(view, &raft).unwrap_or(Verdict::Valid)
+}
+
+/// So long after the faults a snapshot that was to come has come.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// A node that is up, and has removed what its leader has, to the end of the run: no snapshot took its place.
+fn never_made_good(view: &View<'_>, raft: &Raft) -> Option<Verdict> {
+    let healed = view.entries().find(|(_, e)| matches!(e.what, What::Healed { .. })).map(|(_, e)| e.t)?;
+    let end = view.entries().last().filter(|_| view.ended()).map(|(_, e)| e.t)?;
+    let pending = |state: &NodeState| {
+        let since = state.needless_since.filter(|since| state.is_up && (*since).max(healed) + SETTLED <= end)?;
+        Some((since, state.needless.clone()?))
+    };
+    let (since, text) = raft.nodes.values().find_map(pending)?;
+    Some(Verdict::invalid("truncated-without-conflict", since, text))
 }
 
 type Broken = (&'static str, String);
@@ -104,6 +124,9 @@ impl Raft {
             Saw::Append { entries } => self.append(id, entries),
             Saw::Truncate { after } => {
                 let from = after.map_or(0, |i| i + 1);
+                let needless = self.needless(id, from);
+                let node = self.nodes.entry(id).or_default();
+                node.needless = needless;
                 let gone = node.log.from(from).find(|mark| self.committed.get(&mark.0).is_some_and(|(term, _)| *term == mark.1));
                 if let Some(LogMark(index, term, _)) = gone {
                     let by = self.committed[&index].1;
@@ -142,16 +165,30 @@ impl Raft {
             // The first thing that a state machine tells, after its log.
             Saw::Compacted { .. } => node.found(id),
             Saw::Stopped => {
-                node.leads = None;
+                (node.leads, node.is_up) = (None, false);
                 Ok(())
             }
-            Saw::Refused { .. }
-            | Saw::Panicked { .. }
-            | Saw::Members { .. }
-            | Saw::ClockBound { .. }
-            | Saw::Failpoint { .. }
-            | Saw::Final { .. } => Ok(()),
+            Saw::Refused { .. } => {
+                node.is_up = false;
+                Ok(())
+            }
+            Saw::Panicked { .. } | Saw::Members { .. } | Saw::ClockBound { .. } | Saw::Failpoint { .. } | Saw::Final { .. } => Ok(()),
         }
+    }
+
+    /// What is wrong with removing the log from here on, unless a snapshot follows: the leader that this node follows has the same
+    /// entry there, and keeps it as long as it leads.
+    fn needless(&self, id: NodeId, from: u64) -> Option<String> {
+        let node = &self.nodes[&id];
+        let (term, leader) = node.follows()?;
+        let theirs = self.nodes.get(&leader).filter(|theirs| theirs.leads == Some(term))?;
+        let of = node.log.at(from)?.1;
+        (theirs.log.at(from)?.1 == of).then(|| match leader == id {
+            true => format!("{id} leads term {term} and removed its own log from index {from} on"),
+            false => {
+                format!("{id} removed its log from index {from} on, where it had the same entry of term {of} as {leader}, which leads term {term}")
+            }
+        })
     }
 
     fn leads(&mut self, id: NodeId, term: u64) -> Result<(), Broken> {
@@ -177,6 +214,9 @@ impl Raft {
         let node = self.nodes.entry(id).or_default();
         if let Some(removed) = node.removed.take() {
             return Err(("committed-truncated", removed.text));
+        }
+        if let Some(text) = node.needless.take() {
+            return Err(("truncated-without-conflict", text));
         }
         if let Some(missing) = node.missing.take_if(|missing| entries.iter().any(|mark| (mark.0, mark.1) == (missing.index, missing.term)))
         {

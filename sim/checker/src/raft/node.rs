@@ -1,7 +1,7 @@
 //! What one node told of itself.
 
 use super::Broken;
-use squall_history::{LogMark, NodeId};
+use squall_history::{LogMark, NodeId, SimTime};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// A node's log, as its own observations make it.
@@ -96,6 +96,11 @@ pub(super) struct NodeState {
     pub(super) leads: Option<u64>,
     /// A committed entry went from its log.
     pub(super) removed: Option<Removed>,
+    /// An entry that its leader has, too, went from its log: what is to be said if no snapshot follows.
+    pub(super) needless: Option<String>,
+    pub(super) needless_since: Option<SimTime>,
+    /// Its process runs, and serves.
+    pub(super) is_up: bool,
     /// One that had gone, and was durable, when the process ended: it is to be found again, or a snapshot that covers it.
     pub(super) missing: Option<Removed>,
     /// What was durable when its process started, until it tells what it found.
@@ -120,6 +125,8 @@ impl NodeState {
         self.memberships.clear();
         let removed = self.removed.take().filter(|removed| removed.durable && !self.damaged);
         self.missing = removed.or(self.missing.take());
+        self.needless = None;
+        self.is_up = true;
         self.committed = None;
         self.applied = None;
         self.leads = None;
@@ -200,8 +207,15 @@ impl NodeState {
         self.log.purge(upto, term);
     }
 
+    /// The term of its vote, and who leads it, where it knows that.
+    pub(super) fn follows(&self) -> Option<(u64, NodeId)> {
+        let vote = self.vote?;
+        Some((vote.term, vote.leader?))
+    }
+
     /// A snapshot has everything up to here.
     fn covered(&mut self, upto: u64) {
+        self.needless = None;
         self.removed = self.removed.take().filter(|removed| removed.index > upto);
         self.missing = self.missing.take().filter(|missing| missing.index > upto);
     }

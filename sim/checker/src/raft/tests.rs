@@ -1,7 +1,7 @@
 //! Stories, one observation a word.
 
 use super::*;
-use squall_history::{BootData, Entry, What};
+use squall_history::{BootData, Entry, SimTime};
 
 /// `n1 boot`, `n1 vote 3>n2` (with `!`: and n2 won), `n1 lead 3`, `n1 append 5:2 6:2x` (index:term, a letter for other
 /// contents), `n1 cut 4`, `n1 commit 5:2`, `n1 apply 5`, `n1 purge 5:2`, `n1 install 5:2`, `n1 sync 5`, `n1 member 3 1,2,3`.
@@ -14,6 +14,18 @@ fn verdict(story: &str) -> String {
     let mut history = Vec::new();
     for (t, line) in story.split("; ").enumerate() {
         let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["heal"] => {
+                history.push(Entry { t: SimTime(t as u64), what: What::Healed { within: 1, nodes: vec![] } });
+                continue;
+            }
+            // Ten seconds later.
+            ["end"] => {
+                history.push(Entry { t: SimTime(10_000_000_000), what: What::End });
+                continue;
+            }
+            _ => {}
+        }
         let node = NodeId(words[0][1..].parse().unwrap());
         let saw = match words[1..] {
             // The end of what a node tells at its start.
@@ -40,6 +52,7 @@ fn verdict(story: &str) -> String {
             ["restored", at] => Saw::Restored { index: pair(at).0, term: pair(at).1, state: 0 },
             ["built", at] => Saw::SnapshotBuilt { index: pair(at).0, term: pair(at).1 },
             ["follow", term] => Saw::Role { term: term.parse().unwrap(), role: Role::Follower, leader: None },
+            ["stop"] => Saw::Stopped,
             ["purge", at] => Saw::Purge { upto: pair(at).0, term: pair(at).1 },
             ["install", at] => Saw::SnapshotInstalled { index: pair(at).0, term: pair(at).1, state: 0 },
             _ => panic!("{line}"),
@@ -75,6 +88,25 @@ fn legal_and_illegal_stories() {
         ("n1 commit 1:1; n2 commit 1:2", "state-machine-safety"),
         ("n1 append 0:1 1:1; n1 commit 0:1; n1 commit 1:1; n2 append 0:1 1:2; n2 commit 0:1; n2 commit 1:2", "state-machine-safety"),
         ("n1 append 0:1 1:1; n1 commit 1:1; n1 cut 0", "committed-truncated"),
+        // What its leader has is removed only before a snapshot takes its place.
+        (
+            "n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n2 boot; n2 vote 1>n1!; n2 append 0:1 1:1; n2 cut 0; heal; end",
+            "truncated-without-conflict",
+        ),
+        ("n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n2 boot; n2 vote 1>n1!; n2 append 0:1 1:1; n2 cut 0; heal", "valid"),
+        ("n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n2 boot; n2 vote 1>n1!; n2 append 0:1 1:1; n2 cut 0; n2 stop; heal; end", "valid"),
+        (
+            "n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n2 vote 1>n1!; n2 append 0:1 1:1; n2 cut 0; n2 append 1:1",
+            "truncated-without-conflict",
+        ),
+        ("n1 vote 2>n1!; n1 lead 2; n1 append 0:1 1:2; n2 vote 2>n1!; n2 append 0:1 1:1; n2 cut 0; n2 append 1:2", "valid"),
+        (
+            "n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n2 vote 1>n1!; n2 append 0:1 1:1; n2 cut 0; n2 install 5:1; n2 purge 5:1; n2 append 6:1",
+            "valid",
+        ),
+        ("n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n2 vote 2>n3!; n2 append 0:1 1:1; n2 cut 0; n2 append 1:2", "valid"),
+        ("n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n1 follow 1; n2 vote 1>n1!; n2 append 0:1 1:1; n2 cut 0; n2 append 1:1", "valid"),
+        ("n1 vote 1>n1!; n1 lead 1; n1 append 0:1 1:1; n1 cut 0; n1 append 1:1", "truncated-without-conflict"),
         ("n1 commit 5:1; n1 commit 4:1", "monotonic-commit"),
         ("n1 commit 5:1; n1 boot; n1 commit 4:1", "valid"),
         ("n1 commit 2:1; n1 apply 1; n1 apply 2", "valid"),
