@@ -6,6 +6,7 @@
 mod etcd;
 mod patience;
 mod primary_backup;
+mod refusals;
 
 pub use etcd::{Etcd, User};
 pub use primary_backup::PrimaryBackup;

@@ -1,5 +1,6 @@
 //! How a client deals with refusals: try elsewhere while it is certain that nothing happened.
 
+use crate::refusals::{failure, words};
 use squall_env::{Env, LocalInstant};
 use squall_history::{Answer, Op, Outcome};
 use squall_rpc::outcome::{Certainty, classify};
@@ -39,12 +40,11 @@ pub(crate) async fn persist<E: Env, C>(
             Ok(answer) => return Outcome::Ok(answer),
             Err(status) => status,
         };
-        let why = format!("{:?}: {}", status.code(), status.message());
         // Asked again, it would be refused again.
         if matches!(status.code(), Code::OutOfRange | Code::InvalidArgument | Code::NotFound | Code::Unimplemented)
             && classify(&status) == Certainty::Definite
         {
-            return Outcome::Fail(why);
+            return Outcome::Fail(failure(&status));
         }
         // Whoever had too little time left to answer is asked first the next time: with many dead nodes before it,
         // it would never have its turn.
@@ -58,10 +58,10 @@ pub(crate) async fn persist<E: Env, C>(
         // A read that failed changed nothing, whatever became of it.
         let certain = classify(&status) == Certainty::Definite || !op.may_write();
         if !certain {
-            return Outcome::Info(why);
+            return Outcome::Info(words(&status));
         }
         if E::now() + RETRY >= deadline {
-            return Outcome::Fail(why);
+            return Outcome::Fail(failure(&status));
         }
         E::sleep(RETRY).await;
     }

@@ -103,7 +103,7 @@ mod tests {
                 }
                 ["ok", op] => vec![What::Ok { op: OpId(op.parse().unwrap()), output: Output::Done, revision: None }],
                 ["info", op] => vec![What::Info { op: OpId(op.parse().unwrap()), why: String::new() }],
-                ["fail", op] => vec![What::Fail { op: OpId(op.parse().unwrap()), why: String::new() }],
+                ["fail", op] => vec![What::Fail { op: OpId(op.parse().unwrap()), code: String::new(), why: String::new() }],
                 ["final", value] => {
                     let read = What::Invoke { client: ClientId(1), op: OpId(99), ask: Op::Get { key: "k".into() } };
                     let value = (value != "-").then(|| value.to_string());

@@ -24,7 +24,8 @@
 
 use crate::{Checker, Verdict, Witness};
 use squall_history::{
-    CompletedOp, Heard, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What, in_words,
+    CompletedOp, Entry, Failure, Heard, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View, What,
+    in_words,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -90,8 +91,9 @@ fn sign(op: &CompletedOp) -> Option<Sign> {
 
 /// Everything that is known of each lease.
 fn lives(view: &View<'_>, ops: &[CompletedOp]) -> BTreeMap<LeaseId, Life> {
-    let refused: BTreeMap<OpId, &str> =
-        view.entries().filter_map(|(_, e)| if let What::Fail { op, why } = &e.what { Some((*op, why.as_str())) } else { None }).collect();
+    let is_gone =
+        |e: &Entry| if let What::Fail { op, code, .. } = &e.what { (code == Failure::LEASE_NOT_FOUND).then_some(*op) } else { None };
+    let not_found: BTreeSet<OpId> = view.entries().filter_map(|(_, e)| is_gone(e)).collect();
     let mut lives: BTreeMap<LeaseId, Life> = BTreeMap::new();
     for op in ops {
         if let (Op::Lease(LeaseOp::Grant { keep, .. }), Some(Output::Lease(LeaseOutput::Granted { lease, ttl }))) = (&op.ask, op.output()) {
@@ -105,7 +107,7 @@ fn lives(view: &View<'_>, ops: &[CompletedOp]) -> BTreeMap<LeaseId, Life> {
     for op in ops {
         let Op::Lease(ask) = &op.ask else { continue };
         let Some(life) = ask.lease().and_then(|lease| lives.get_mut(&lease)) else { continue };
-        let not_found = refused.get(&op.id).is_some_and(|why| why.contains("requested lease not found"));
+        let not_found = not_found.contains(&op.id);
         match (ask, op.output()) {
             (_, None) if not_found => life.gone.extend(sign(op)),
             (LeaseOp::KeepAlive { .. }, Some(Output::Lease(LeaseOutput::Renewed { ttl: 0 }))) => life.gone.extend(sign(op)),
@@ -404,7 +406,7 @@ mod tests {
                 [op, "attached"] => ok(op, Output::Lease(LeaseOutput::Attached)),
                 [op, "missing"] => ok(op, Output::Got { value: None }),
                 [op, "present"] => ok(op, Output::Got { value: Some("v".into()) }),
-                [op, "refused"] => What::Fail { op: id(op), why: "NotFound: etcdserver: requested lease not found".into() },
+                [op, "refused"] => What::Fail { op: id(op), code: Failure::LEASE_NOT_FOUND.into(), why: String::new() },
                 ["went", op, key, revision] => {
                     let revision = revision.parse().unwrap();
                     let told = Told { key: key.into(), value: None, revision, created: 0, version: 0, before: None };

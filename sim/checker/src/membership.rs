@@ -149,7 +149,7 @@ mod tests {
                 }
                 ["remove", _, m] => vec![invoke(MemberOp::Remove { member: member(m) })],
                 ["ok", _] => vec![done(MemberOutput::Removed)],
-                ["no", _] => vec![What::Fail { op, why: String::new() }],
+                ["no", _] => vec![What::Fail { op, code: String::new(), why: String::new() }],
                 ["promote", _, m] => vec![invoke(MemberOp::Promote { member: member(m) }), done(MemberOutput::Promoted)],
                 ["list", _] => vec![invoke(MemberOp::List)],
                 ["listed", _, ref all @ ..] => {

@@ -15,7 +15,9 @@
 //! claims are `linearizable`'s), and anything of keys that only gets looked at.
 
 use crate::{Checker, Verdict, Witness, writes};
-use squall_history::{CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, Saw, SimTime, View, What, brief};
+use squall_history::{
+    CompletedOp, Failure, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, Saw, SimTime, View, What, brief,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -68,7 +70,7 @@ fn kept(view: &View<'_>) -> Option<Verdict> {
         match &entry.what {
             What::Invoke { op, ask, .. } => asked.extend(ask.earliest().map(|at| (*op, at))),
             What::Node { saw: Saw::Compacted { revision }, .. } => floor = floor.max(Some(*revision)),
-            What::Fail { op, why } if why.contains("has been compacted") => {
+            What::Fail { op, code, why } if code == Failure::COMPACTED => {
                 if let (Some(at), Some(floor)) = (asked.get(op), floor)
                     && *at >= floor
                 {
@@ -235,7 +237,7 @@ mod tests {
                     let ask = Op::Range { prefix: String::new(), at: at.parse().ok() };
                     let why = "etcdserver: mvcc: required revision has been compacted".to_string();
                     history.push(Entry { t: SimTime(i), what: What::Invoke { client: ClientId(1), op: OpId(i), ask } });
-                    history.push(Entry { t: SimTime(i), what: What::Fail { op: OpId(i), why } });
+                    history.push(Entry { t: SimTime(i), what: What::Fail { op: OpId(i), code: Failure::COMPACTED.into(), why } });
                     continue;
                 }
                 _ => panic!("{line}"),

@@ -1,6 +1,6 @@
 //! Faults of plans, as the history tells them: when they fire, whom they hit, and that they end.
 
-use squall_history::{ClientId, EffectPhase, Entry, Event, NodeId, Role, Saw, SimTime, What};
+use squall_history::{ClientId, Effect, EffectChange, EffectResult, Entry, Event, NodeId, Party, Role, Saw, SimTime, What};
 use squall_scenario::{parse, plan};
 use squall_world::run;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ fn history(nodes: u32, faults: &str) -> Vec<Entry> {
     run.history
 }
 
-/// What a fault did: when, and the text.
-fn effects(history: &[Entry], id: &str) -> Vec<(SimTime, EffectPhase, String)> {
+/// What a fault did, and when.
+fn effects(history: &[Entry], id: &str) -> Vec<(SimTime, Effect)> {
     let of = |e: &Entry| match &e.what {
-        What::Effect { fault, phase, text } if fault == id => Some((e.t, *phase, text.clone())),
+        What::Effect(effect) if effect.fault.id == id => Some((e.t, effect.clone())),
         _ => None,
     };
     history.iter().filter_map(of).collect()
@@ -47,12 +47,12 @@ fn a_trigger_waits_for_its_event_counts_it_and_hits_its_subject() {
          \x20 - { id: hit, when: { event: election-started, count: 2, after: 50ms }, repeat: 2, kill: { target: subject, restart_after: 300ms } }\n",
     );
     let elections = events(&history, Event::ElectionStarted);
-    let kills: Vec<_> = effects(&history, "hit").into_iter().filter(|(_, phase, _)| *phase == EffectPhase::Start).collect();
+    let kills: Vec<_> = effects(&history, "hit").into_iter().filter(|(_, effect)| effect.result == EffectResult::Started).collect();
     assert!(!kills.is_empty() && kills.len() <= 2, "{kills:?}");
-    for (nth, (at, _, text)) in kills.iter().enumerate() {
+    for (nth, (at, effect)) in kills.iter().enumerate() {
         let (started, node) = elections[2 * (nth + 1) - 1];
-        assert_eq!(ms(started, *at), 50, "after {started}: {text}");
-        assert!(text.starts_with(&format!("kill {}", node.unwrap())), "{text}, not {node:?}");
+        assert_eq!(ms(started, *at), 50, "after {started}: {effect}");
+        assert_eq!((&effect.change, &effect.on[..]), (&EffectChange::Kill, &[Party::Node(node.unwrap())][..]));
     }
 }
 
@@ -79,8 +79,8 @@ fn administrators_are_obeyed() {
          \x20 - { id: save, at: 4s, snapshot: { target: n2 } }\n",
     );
     for id in ["hand-over", "forget", "save"] {
-        let told = effects(&history, id);
-        assert!(told.last().unwrap().2.ends_with(": done"), "{id}: {told:?}");
+        let told: Vec<EffectResult> = effects(&history, id).into_iter().map(|(_, effect)| effect.result).collect();
+        assert_eq!(told, [EffectResult::Asked, EffectResult::Applied], "{id}");
     }
     let asked = effects(&history, "hand-over")[0].clone();
     let leads = |e: &Entry| match e.what {
@@ -88,7 +88,8 @@ fn administrators_are_obeyed() {
         _ => None,
     };
     let (at, leader) = history.iter().filter_map(leads).find(|(t, _)| *t > asked.0).expect("another node leads");
-    assert!(ms(asked.0, at) < 1_000 && asked.2.ends_with(&format!("to {leader}")), "{} at {at}", asked.2);
+    let ask = EffectChange::Admin { ask: format!("transfer the leadership to {leader}"), said: None };
+    assert!(ms(asked.0, at) < 1_000 && asked.1.change == ask, "{} at {at}", asked.1);
     let built = |e: &Entry| matches!(e.what, What::Node { node: NodeId(2), saw: Saw::SnapshotBuilt { .. } });
     let save = effects(&history, "save")[0].0;
     assert!(history.iter().any(|e| built(e) && e.t >= save && ms(save, e.t) < 200), "n2 wrote a snapshot when it was told to");
@@ -103,11 +104,11 @@ fn a_rolling_restart_takes_one_node_at_a_time_and_a_crash_loop_the_same_one() {
     );
     let roll = effects(&history, "roll");
     let (mut down, mut order) = (0, Vec::new());
-    for (_, phase, text) in &roll {
-        down += if *phase == EffectPhase::Start { 1 } else { -1 };
+    for (_, effect) in &roll {
+        down += if effect.begins_something() { 1 } else { -1 };
         assert!((0..=1).contains(&down), "{roll:?}");
-        if *phase == EffectPhase::Start {
-            order.push(text.split(' ').nth(1).unwrap().to_string());
+        if effect.begins_something() {
+            order.push(effect.on[0]);
         }
     }
     let leads = |e: &Entry| match e.what {
@@ -115,10 +116,10 @@ fn a_rolling_restart_takes_one_node_at_a_time_and_a_crash_loop_the_same_one() {
         _ => None,
     };
     let leader = history.iter().filter_map(leads).next_back().unwrap();
-    assert_eq!((order.len(), order[2].as_str()), (3, leader.to_string().as_str()), "the leader goes last: {order:?}");
-    let kills =
-        effects(&history, "loop").iter().filter(|(_, phase, text)| *phase == EffectPhase::Start && text.starts_with("kill n2")).count();
-    assert_eq!(kills, 3, "at 4.0, 4.4 and 4.8 s");
+    assert_eq!((order.len(), order[2]), (3, Party::Node(leader)), "the leader goes last: {order:?}");
+    let is_kill = |effect: &Effect| effect.change == EffectChange::Kill && effect.on == [Party::Node(NodeId(2))];
+    let kills = effects(&history, "loop").into_iter().filter(|(_, effect)| effect.begins_something() && is_kill(effect));
+    assert_eq!(kills.count(), 3, "at 4.0, 4.4 and 4.8 s");
 }
 
 #[test]
@@ -147,9 +148,9 @@ fn a_fault_that_finds_nobody_is_said() {
     );
     let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], checkers: &[], canary: None };
     let report = squall_report::RunReport::judge(&judging, &history, "");
-    assert_eq!(report.missed.iter().collect::<Vec<_>>(), ["too-early"]);
+    assert_eq!(report.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["too-early"]);
     let text = squall_report::text(&report);
-    assert!(text.contains("1 fired; these found nobody to do it to: too-early"), "{text}");
+    assert!(text.contains("1 fired; these did nothing: too-early"), "{text}");
 }
 
 /// How many operations were asked between two moments, in seconds.
@@ -181,6 +182,24 @@ fn clients_rush_or_ask_for_nothing_and_phases_say_when() {
 }
 
 #[test]
+fn what_did_nothing_does_not_count_as_fired_and_an_id_counts_under_its_kind() {
+    let history = history(
+        3,
+        "  - { id: down, at: 1s, kill: { target: n1, restart_after: 2s } }\n\
+         \x20 - { id: again, at: 2s, kill: { target: n1 } }\n\
+         \x20 - { id: asleep, at: 2s, pause: { target: n1, for: 200ms } }\n\
+         \x20 - { id: away, at: 2s, snapshot: { target: n1 } }\n\
+         \x20 - { id: never, at: 4s, failpoint: { point: during-snapshot-install, target: n2, action: kill, for: 1s } }\n",
+    );
+    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], checkers: &[], canary: None };
+    let report = squall_report::RunReport::judge(&judging, &history, "");
+    assert_eq!(report.faults.keys().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["down"]);
+    assert_eq!(report.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["again", "asleep", "away", "never"]);
+    let record = squall_report::Record::of(&report, None);
+    assert_eq!((record.faults["kill"], record.named["down"]), (1, 1));
+}
+
+#[test]
 fn a_binding_is_whom_the_other_fault_was_done_to() {
     let history = history(
         5,
@@ -188,9 +207,9 @@ fn a_binding_is_whom_the_other_fault_was_done_to() {
          \x20 - { id: second, at: 4s, kill: { target: { as: victim }, restart_after: 300ms } }\n\
          \x20 - { id: unbound, at: 1s, kill: { target: { as: victim } } }\n",
     );
-    let (first, second) = (&effects(&history, "first")[0].2, &effects(&history, "second")[0].2);
-    assert_eq!(first.replace("pause ", ""), second.replace("kill ", ""));
-    assert!(effects(&history, "unbound")[0].2.ends_with("nobody to do it to"));
+    let (first, second) = (&effects(&history, "first")[0].1, &effects(&history, "second")[0].1);
+    assert_eq!((&first.on, first.on.len()), (&second.on, 1));
+    assert_eq!(effects(&history, "unbound")[0].1.result, EffectResult::NoTarget);
 }
 
 #[test]
@@ -200,11 +219,8 @@ fn the_lease_holder_and_the_subject_of_a_lock_are_clients() {
          \x20 - { id: holder, when: { event: lock-acquired, count: 2 }, pause: { target: lease-holder, for: 500ms } }\n\
          \x20 - { id: subject, when: { event: lock-acquired, count: 2 }, clock: { jump: { target: subject, by: -6s } } }\n",
     );
-    let (holder, subject) = (&effects(&history, "holder")[0].2, &effects(&history, "subject")[0].2);
-    let of = |text: &str| {
-        text.split(|c: char| !c.is_alphanumeric()).find(|w| w.starts_with('c') && w[1..].parse::<u32>().is_ok()).map(str::to_string)
-    };
-    assert!(of(holder).is_some() && of(holder) == of(subject), "{holder}; {subject}");
+    let (holder, subject) = (&effects(&history, "holder")[0].1, &effects(&history, "subject")[0].1);
+    assert!(matches!(holder.on[..], [Party::Client(_)]) && holder.on == subject.on, "{holder}; {subject}");
 }
 
 #[test]
@@ -213,7 +229,7 @@ fn every_failpoint_is_somewhere_on_the_way() {
         // A snapshot is installed by who was away for long enough.
         let history = run_valid(&format!(
             "format: 1\nname: x\ncluster: {{ nodes: 3, snapshot_every: 40 }}\n\
-             workloads: [ kv: {{ clients: 4, think: 5ms, large: 30% }}, watch: {{ clients: 1 }} ]\nduration: 6s\nfaults:\n\
+             workloads: [ kv: {{ clients: 4, think: 5ms, large: 30% }}, watch: {{ clients: 1 }}, lease: {{ clients: 3, ttl: 1 }} ]\nduration: 6s\nfaults:\n\
              \x20 - {{ id: hit, at: 10ms, failpoint: {{ point: {}, target: all, action: delay, by: 1ms, for: 5900ms }} }}\n\
              \x20 - {{ at: 1s, kill: {{ target: n1, restart_after: 2s }} }}\n\
              \x20 - {{ at: 4s, compact: {{ keep: 10 }} }}\n",
@@ -297,7 +313,7 @@ fn no_more_than_a_minority_is_destroyed_unless_that_is_allowed() {
     assert_eq!(planned.dropped, ["b: a minority's disks are damaged at the most"]);
     assert!(planned.to_yaml_text().contains("dropped:"));
     let history = run_valid(&source(""));
-    assert!(effects(&history, "c")[0].2.contains("is spared"), "whom only the run knows, the run spares");
+    assert_eq!(effects(&history, "c")[0].1.result, EffectResult::Spared, "whom only the run knows, the run spares");
     let allowed = plan(&parse("x", &source("allow_data_loss: true\n")).unwrap(), 1);
     assert!(allowed.dropped.is_empty() && allowed.faults.len() == 3);
 }

@@ -150,6 +150,40 @@ fn every_source_file_says_what_it_is() {
     }
 }
 
+/// Where sentences are turned into data: what older histories said, and what a server says on the wire. The schema is still made
+/// of prose.
+const READS_SENTENCES: &[&str] =
+    &["sim/history/src/legacy.rs", "sim/adapters/src/refusals.rs", "sim/adapters/src/patience.rs", "sim/scenario/src/schema.rs"];
+
+/// The literals of several words that a source compares texts with, outside its tests.
+fn compared_sentences(source: &str) -> Vec<String> {
+    let product = source.split("#[cfg(test)]").next().unwrap();
+    let mut found = Vec::new();
+    for call in ["contains(\"", "starts_with(\"", "ends_with(\"", "strip_prefix(\"", "strip_suffix(\"", "== \"", "!= \""] {
+        for (at, _) in product.match_indices(call) {
+            let literal = product[at + call.len()..].split('"').next().unwrap();
+            let words = literal.split(' ').filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1).count();
+            if words > 1 {
+                found.push(literal.to_string());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_room_matches_on_a_sentence() {
+    assert_eq!(compared_sentences("if why.contains(\"has been compacted\") && name == \"a b\" {}"), ["has been compacted"]);
+    for path in sources() {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let is_room = name.starts_with("sim/") && name.contains("/src/") && !name.ends_with("tests.rs");
+        if is_room && !READS_SENTENCES.contains(&name.as_str()) {
+            let found = compared_sentences(&fs::read_to_string(&path).unwrap());
+            assert!(found.is_empty(), "{name} compares texts with {found:?}: give what is said a type");
+        }
+    }
+}
+
 #[test]
 fn registry_entries_are_documented_and_their_examples_parse() {
     use squall_scenario::{faults, workloads};

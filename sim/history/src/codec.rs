@@ -2,7 +2,7 @@
 //!
 //! The digest is the SHA-256 of exactly those bytes, so `sha256sum history.jsonl` checks it.
 
-use crate::{Entry, History};
+use crate::{Entry, History, legacy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -12,8 +12,8 @@ use std::{
 
 /// The version of the format that this build writes. Version 1 had no revisions, deletes, ranges and
 /// transactions, version 2 no watches, leases, lines, members and greetings, version 3 no syncs
-/// and memberships of logs; all are read as they are.
-pub const FORMAT: u32 = 5;
+/// and memberships of logs, version 5 no codes of failures, and its effects were sentences; all are read as they are.
+pub const FORMAT: u32 = 6;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,21 +88,22 @@ pub fn digest_of(history: &[Entry]) -> String {
 /// Reads a history back.
 pub fn read_jsonl(input: impl BufRead) -> Result<History, ReadError> {
     let mut history = History::new();
-    let mut seen_header = false;
+    let mut version = None;
     for (i, line) in input.lines().enumerate() {
         let line = line?;
         let at = |source| ReadError::Line { line: i + 1, source };
-        if !seen_header {
+        let Some(version) = version else {
             let header: Header = serde_json::from_str(&line).map_err(at)?;
             if header.squall_history > FORMAT {
                 return Err(ReadError::Newer(header.squall_history));
             }
-            seen_header = true;
+            version = Some(header.squall_history);
             continue;
-        }
-        history.push(serde_json::from_str(&line).map_err(at)?);
+        };
+        let entry: Entry = serde_json::from_str(&line).map_err(at)?;
+        history.push(if version < legacy::DATA_SINCE { legacy::upgraded(entry) } else { entry });
     }
-    if seen_header { Ok(history) } else { Err(ReadError::Empty) }
+    if version.is_some() { Ok(history) } else { Err(ReadError::Empty) }
 }
 
 #[cfg(test)]
@@ -134,6 +135,33 @@ mod tests {
         let expect: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(digest_of(&sample()), expect);
         assert_ne!(digest_of(&sample()), digest_of(&sample()[1..]));
+    }
+
+    #[test]
+    fn older_versions_are_read_with_their_sentences_as_data() {
+        let lines = [
+            r#"{"t":1,"what":{"fail":{"op":3,"why":"OutOfRange: etcdserver: mvcc: required revision has been compacted"}}}"#,
+            r#"{"t":2,"what":{"effect":{"fault":"kill-12","phase":"start","text":"kill n2"}}}"#,
+            r#"{"t":3,"what":{"effect":{"fault":"mine","phase":"once","text":"kill: nobody to do it to"}}}"#,
+            r#"{"t":4,"what":{"effect":{"fault":"failpoint-1","phase":"stop","text":"n1: x is a seam like any other again; it was hit 0 times"}}}"#,
+        ];
+        let text = format!("{{\"squall_history\":5}}\n{}\n", lines.join("\n"));
+        let history = read_jsonl(text.as_bytes()).unwrap();
+        let What::Fail { code, .. } = &history[0].what else { panic!() };
+        assert_eq!(code, "compacted");
+        let effects: Vec<String> = history[1..]
+            .iter()
+            .map(|entry| {
+                let What::Effect(effect) = &entry.what else { panic!() };
+                format!("{} {:?} {effect}", effect.fault.kind, effect.result)
+            })
+            .collect();
+        assert_eq!(effects[..2], ["kill Started kill n2", "mine NoTarget kill: nobody to do it to"]);
+        assert!(effects[2].starts_with("failpoint NotHit"), "{effects:?}");
+        // Written anew, they are of today's version, and the same.
+        let mut bytes = Vec::new();
+        write_jsonl(&history, &mut bytes).unwrap();
+        assert_eq!(read_jsonl(&bytes[..]).unwrap(), history);
     }
 
     #[test]

@@ -1,19 +1,7 @@
 //! The lines of a history.
 
-use crate::{ClientId, Heard, NodeId, Op, OpId, Output, Saw, SimTime};
+use crate::{ClientId, Effect, Heard, NodeId, Op, OpId, Output, Saw, SimTime};
 use serde::{Deserialize, Serialize};
-
-/// When in its life an effect was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EffectPhase {
-    /// It begins, and something will end it.
-    Start,
-    /// It ends.
-    Stop,
-    /// It has no duration.
-    Once,
-}
 
 /// Up to when a promise holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +59,7 @@ events! {
     SnapshotBuilt = "snapshot-built", Some(Subject::Node), "a node wrote a snapshot";
     SnapshotInstalled = "snapshot-installed", Some(Subject::Node), "a snapshot from a peer replaced a node's state";
     LogTruncated = "log-truncated", Some(Subject::Node), "a log suffix that conflicted with the leader's was removed";
+    MembershipTruncated = "membership-truncated", Some(Subject::Node), "a membership was among what was removed from a log";
     LogPurged = "log-purged", Some(Subject::Node), "a log's head was dropped, a snapshot covers it";
     MemberAdded = "member-added", Some(Subject::Node), "the members of the cluster grew by this node: it learns first, and votes later";
     MemberRemoved = "member-removed", Some(Subject::Node), "this node is a member of the cluster no more";
@@ -111,12 +100,17 @@ pub enum What {
     },
     /// While it lasts, its client heard this.
     Heard { op: OpId, heard: Heard },
-    /// It certainly did not happen.
-    Fail { op: OpId, why: String },
+    /// It certainly did not happen: why, as a word that can be compared, and in the words of whoever refused it.
+    Fail {
+        op: OpId,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        code: String,
+        why: String,
+    },
     /// Nobody knows.
     Info { op: OpId, why: String },
-    /// The world did something, as text for people: checkers do not see it.
-    Effect { fault: String, phase: EffectPhase, text: String },
+    /// The world did something: checkers do not see it.
+    Effect(Effect),
     /// A named happening, and the node it is about.
     Event { event: Event, node: Option<NodeId> },
     /// A node was seen to do something.

@@ -8,10 +8,12 @@
 
 mod codec;
 mod draws;
+mod effect;
 mod entry;
 mod heard;
 mod ids;
 mod lease;
+mod legacy;
 mod line;
 mod member;
 mod observe;
@@ -22,13 +24,14 @@ mod view;
 
 pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
 pub use draws::{SeededStream, stream};
-pub use entry::{EffectPhase, Entry, Event, History, Subject, Until, What};
+pub use effect::{Change as EffectChange, Effect, EffectResult, FaultRef, Link, Party, PowerLoss};
+pub use entry::{Entry, Event, History, Subject, Until, What};
 pub use heard::{Before, Heard, Told};
 pub use ids::{ClientId, NodeId, OpId};
 pub use lease::{LeaseId, LeaseOp, LeaseOutput};
 pub use line::{Led, LineKind, LineOp, LineOutput, Place, work_key};
 pub use member::{MemberId, MemberOp, MemberOutput, MemberSeen};
 pub use observe::{BootData, DiskHealth, LogMark, Role, Saw};
-pub use op::{Act, Answer, Change, Compare, KeyValue, Kind, Made, Op, Outcome, Output, Put, Read, brief};
+pub use op::{Act, Answer, Change, Compare, Failure, KeyValue, Kind, Made, Op, Outcome, Output, Put, Read, brief};
 pub use time::{SimTime, in_words};
 pub use view::{CompletedOp, OpEnd, View};

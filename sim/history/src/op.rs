@@ -452,7 +452,25 @@ pub enum Outcome {
     /// It happened, between its invocation and its answer.
     Ok(Answer),
     /// It certainly did not happen, and never will.
-    Fail(String),
+    Fail(Failure),
     /// Nobody knows; it may yet happen. Open to the end of the history.
     Info(String),
+}
+
+/// Why an operation certainly did not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A word that checkers and events may compare. Those that they know are constants here; every client has more.
+    pub code: &'static str,
+    /// In the words of whoever refused it.
+    pub why: String,
+}
+
+impl Failure {
+    /// The revision that is asked for is compacted away.
+    pub const COMPACTED: &'static str = "compacted";
+    /// There is no such lease, or no more.
+    pub const LEASE_NOT_FOUND: &'static str = "lease-not-found";
+    /// A disk is full.
+    pub const NO_SPACE: &'static str = "no-space";
 }

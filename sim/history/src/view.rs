@@ -101,7 +101,7 @@ impl<'h> View<'h> {
 
     /// Every line but the effects, with its ordinal.
     pub fn entries(&self) -> impl Iterator<Item = (usize, &'h Entry)> + use<'h> {
-        self.entries.iter().enumerate().filter(|(_, e)| !matches!(e.what, What::Effect { .. }))
+        self.entries.iter().enumerate().filter(|(_, e)| !matches!(e.what, What::Effect(_)))
     }
 
     /// What nodes were seen to do, in order.
@@ -197,7 +197,7 @@ impl<'h> View<'h> {
                 What::Info { op, .. } => (op, OpEnd::Open, None),
                 What::Heard { .. }
                 | What::Available { .. }
-                | What::Effect { .. }
+                | What::Effect(_)
                 | What::Event { .. }
                 | What::Node { .. }
                 | What::Healed { .. }

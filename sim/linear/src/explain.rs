@@ -185,6 +185,8 @@ pub fn why<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) ->
             }
             let output = if call.returned == NEVER { None } else { call.output.as_ref() };
             let (after, doubt) = (model.step(state, &call.input, output), if call.returned == NEVER { "?" } else { "" });
+            // One that asks the very same is told of already.
+            let same = call.input == last.input && after.is_none();
             let text = match after {
                 None => format!("`{}`{doubt} cannot happen", show(call)),
                 Some(after) if after == *state => format!("`{}`{doubt} changes nothing", show(call)),
@@ -194,8 +196,6 @@ pub fn why<M: Model>(model: &M, calls: &[CallOf<M>], stuck: &Stuck<M::State>) ->
                     format!("after `{}`{doubt}, at {}, {next}", show(call), model.show_state(&after))
                 }
             };
-            // One that asks the very same is told of already.
-            let same = call.input == last.input && text.ends_with("cannot happen");
             if !others.contains(&text) && !same {
                 others.push(text);
             }

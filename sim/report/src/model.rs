@@ -3,7 +3,7 @@
 use crate::recovery::Recovery;
 use serde::{Deserialize, Serialize};
 use squall_checker::{Verdict, check_all, merge};
-use squall_history::{Entry, Event, NodeId, OpEnd, Role, Saw, SimTime, View, What};
+use squall_history::{Entry, Event, FaultRef, NodeId, OpEnd, Role, Saw, SimTime, View, What};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -28,16 +28,6 @@ pub struct Latency {
     /// Of a hundred, ninety-nine took no longer.
     pub p99: f64,
 }
-
-/// How the world says that a fault fired and hit nobody.
-pub(crate) const NOBODY: &str = ": nobody to do it to";
-
-/// How it says that a failpoint is armed, and that nobody came there.
-const ARMED: &str = ": when it comes to ";
-const NEVER_HIT: &str = "it was hit 0 times";
-
-/// How it says that a fault was not done, since it could lose committed data.
-const SPARED: &str = " is spared: ";
 
 /// What a report says of the plan that was run.
 #[derive(Clone, Copy, Debug)]
@@ -71,10 +61,10 @@ pub struct RunReport {
     pub events: BTreeMap<Event, u64>,
     /// The events that the scenario says must happen sometimes.
     pub sometimes: Vec<Event>,
-    /// The faults that did something, by id, and how many effects began.
-    pub faults: BTreeMap<String, u64>,
-    /// The faults that fired and found nobody to do it to.
-    pub missed: BTreeSet<String>,
+    /// The faults that did something, and how many effects of each did.
+    pub faults: BTreeMap<FaultRef, u64>,
+    /// The faults that fired and did nothing: they found nobody, or nobody came where they waited, or they were not to be done.
+    pub missed: BTreeSet<FaultRef>,
     /// How operations ended.
     pub ops: OpCounts,
     /// The run's digest.
@@ -122,14 +112,10 @@ impl RunReport {
         for entry in history {
             match &entry.what {
                 What::Event { event, .. } => *events.entry(*event).or_default() += 1,
-                // Armed is not struck.
-                What::Effect { text, .. } if text.contains(ARMED) => {}
-                What::Effect { fault, text, .. } if text.ends_with(NOBODY) || text.ends_with(NEVER_HIT) || text.contains(SPARED) => {
-                    _ = missed.insert(fault.clone())
+                What::Effect(effect) if effect.did_something() && !effect.fault.is_heal() => {
+                    *faults.entry(effect.fault.clone()).or_default() += 1;
                 }
-                What::Effect { fault, phase, .. } if *phase != squall_history::EffectPhase::Stop => {
-                    *faults.entry(fault.clone()).or_default() += 1;
-                }
+                What::Effect(effect) if effect.did_nothing() => _ = missed.insert(effect.fault.clone()),
                 _ => {}
             }
         }
@@ -144,7 +130,7 @@ impl RunReport {
             verdicts,
             events,
             sometimes: plan.sometimes.to_vec(),
-            missed: missed.into_iter().filter(|id| !faults.contains_key(id)).collect(),
+            missed: missed.into_iter().filter(|fault| !faults.contains_key(fault)).collect(),
             faults,
             ops,
             digest: digest.to_string(),

@@ -4,7 +4,7 @@ use crate::recovery::Recovery;
 use crate::{Latency, OpCounts, RunReport};
 use serde::{Deserialize, Serialize};
 use squall_checker::Verdict;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the record's format. In 1, `met` was false of every run of a canary that was not caught.
 pub const FORMAT: u32 = 2;
@@ -110,7 +110,10 @@ pub struct Record {
     /// How many faults of each kind did something.
     #[serde(default)]
     pub faults: BTreeMap<String, u64>,
-    /// The faults that fired and found nobody to do it to.
+    /// How many of those that have an id of their own did something, by that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub named: BTreeMap<String, u64>,
+    /// The faults that fired and did nothing, by the id of their own or their kind.
     #[serde(default)]
     pub missed: Vec<String>,
     /// The history's SHA-256.
@@ -163,11 +166,6 @@ pub fn fingerprint(verdicts: &[(&'static str, Verdict)]) -> Option<String> {
     broken.min_by_key(|(name, _)| rank(name)).map(|(name, kind)| format!("{name}/{kind}"))
 }
 
-/// `kill-3` is a use of `kill`: what a fault's effects are written down under, without its number.
-pub(crate) fn fault_kind(id: &str) -> &str {
-    id.rsplit_once('-').filter(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).map_or(id, |(kind, _)| kind)
-}
-
 impl Record {
     /// The record of a judged run; `canary`: the checker that its scenario expects to fail.
     pub fn of(r: &RunReport, canary: Option<&str>) -> Record {
@@ -176,9 +174,12 @@ impl Record {
             Verdict::Unknown(why) => Some(why.clone()),
             Verdict::Invalid(witness) => Some(witness.summary.clone()),
         };
-        let mut faults: BTreeMap<String, u64> = BTreeMap::new();
-        for id in r.faults.keys().filter(|id| *id != "heal") {
-            *faults.entry(fault_kind(id).to_string()).or_default() += 1;
+        let (mut faults, mut named): (BTreeMap<String, u64>, BTreeMap<String, u64>) = Default::default();
+        for fault in r.faults.keys() {
+            *faults.entry(fault.kind.clone()).or_default() += 1;
+            if fault.name() != fault.kind {
+                *named.entry(fault.name().to_string()).or_default() += 1;
+            }
         }
         let verdict = Ending::of(r);
         let canary = canary.map(|checker| Canary { checker: checker.to_string(), caught: r.violated().contains(&checker) });
@@ -195,7 +196,8 @@ impl Record {
             sometimes: r.sometimes.iter().map(|e| (e.name().to_string(), r.events.get(e).copied().unwrap_or(0))).collect(),
             events: r.events.iter().map(|(e, n)| (e.name().to_string(), *n)).collect(),
             faults,
-            missed: r.missed.iter().cloned().collect(),
+            named,
+            missed: r.missed.iter().map(|fault| fault.name().to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
             digest: r.digest.clone(),
             nodes: r.nodes,
             sim_s: rounded(r.sim_s),
@@ -207,6 +209,11 @@ impl Record {
             recovery: r.recovery.clone(),
             kept: None,
         }
+    }
+
+    /// Whether a fault of this name (an id of its own, or a kind) did something.
+    pub fn did(&self, name: &str) -> bool {
+        self.faults.contains_key(name) || self.named.contains_key(name)
     }
 
     /// The record of a run that came to no verdict.
@@ -224,6 +231,7 @@ impl Record {
             sometimes: BTreeMap::new(),
             events: BTreeMap::new(),
             faults: BTreeMap::new(),
+            named: BTreeMap::new(),
             missed: vec![],
             digest: String::new(),
             nodes: 0,

@@ -1,18 +1,15 @@
 //! One node's own story, and the state of everything at one moment.
 
-use squall_history::{BootData, DiskHealth, Entry, NodeId, OpId, Role, Saw, SimTime, What};
+use squall_history::{BootData, DiskHealth, Entry, NodeId, OpId, Party, Role, Saw, SimTime, What};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// What one node was seen to do, and what was done to it, line by line, with virtual time.
 pub fn node_log(history: &[Entry], node: NodeId) -> String {
     let mut out = String::new();
-    let name = node.to_string();
     for entry in history {
         let line = match &entry.what {
             What::Node { node: of, saw } if *of == node => tell(saw),
-            What::Effect { fault, text, .. } if text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name) => {
-                format!("[{fault}] {text}")
-            }
+            What::Effect(effect) if effect.concerns(Party::Node(node)) => format!("[{}] {effect}", effect.fault.id),
             _ => continue,
         };
         writeln!(out, "{:>14}  {}", entry.t.to_string(), crate::sweep::printable(&line).replace('\n', " ")).expect("a String takes it");
@@ -131,7 +128,7 @@ pub fn state_at(history: &[Entry], at: SimTime) -> String {
             What::Node { .. }
             | What::Heard { .. }
             | What::Available { .. }
-            | What::Effect { .. }
+            | What::Effect(_)
             | What::Event { .. }
             | What::Healed { .. }
             | What::FinalReads

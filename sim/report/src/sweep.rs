@@ -2,7 +2,6 @@
 
 use crate::{
     Ending, Meaning, Record,
-    record::fault_kind,
     recovery::{Recovery, distributions},
 };
 use serde_json::{Value, json};
@@ -106,17 +105,14 @@ impl Sweep {
     /// The faults that fired in some run and did nothing in any: (scenario, fault).
     pub fn idle_faults(&self) -> BTreeSet<(&str, &str)> {
         let missed = self.records.iter().flat_map(|r| r.missed.iter().map(move |id| (r.scenario.as_str(), id.as_str())));
-        let did = |scenario: &str, id: &str| self.of(scenario).any(|r| r.faults.contains_key(fault_kind(id)));
+        let did = |scenario: &str, name: &str| self.of(scenario).any(|r| r.did(name));
         missed.filter(|(scenario, id)| !did(scenario, id)).collect()
     }
 
     /// The faults that fired in no run, of scenarios that had enough: (scenario, fault).
     pub fn unfired_faults(&self) -> Vec<(&str, &str)> {
         let enough = |s: &&Selected| s.canary.is_none() && self.of(&s.scenario).count() >= SEEDS_FOR_SOMETIMES;
-        let fired = |s: &Selected, fault: &str| {
-            self.of(&s.scenario)
-                .any(|r| r.faults.contains_key(fault_kind(fault)) || r.missed.iter().any(|id| fault_kind(id) == fault_kind(fault)))
-        };
+        let fired = |s: &Selected, fault: &str| self.of(&s.scenario).any(|r| r.did(fault) || r.missed.iter().any(|name| name == fault));
         let of = |s| -> Vec<(&str, &str)> {
             let s: &Selected = s;
             s.faults.iter().filter(|fault| !fired(s, fault)).map(|fault| (s.scenario.as_str(), fault.as_str())).collect()
@@ -200,7 +196,9 @@ impl Sweep {
             out.push_str(&format!("\n{}: a canary that was given {runs} of its {} seeds: undecided\n", s.scenario, s.seeds));
         }
         for (scenario, fault) in self.idle_faults() {
-            out.push_str(&format!("\n{scenario}: the fault {fault} never found anybody to do it to\n"));
+            out.push_str(&format!(
+                "\n{scenario}: the fault {fault} never did anything: nobody was there, or nobody came where it waited\n"
+            ));
         }
         for (scenario, fault) in self.unfired_faults() {
             out.push_str(&format!("\n{scenario}: the fault {fault} never fired\n"));

@@ -60,14 +60,14 @@ fn nothing_failed_gives_the_bound_and_says_what_never_happened() {
 #[test]
 fn a_fault_that_never_found_anybody_is_named() {
     let mut sweep = sweep((0..3).map(|i| record("s", &i.to_string(), Ending::Valid, "")).collect());
-    sweep.records[0].missed = vec!["kill-1".into(), "cut-off".into(), "kill".into()];
-    assert_eq!(sweep.idle_faults().len(), 3);
+    sweep.records[0].missed = vec!["cut-off".into(), "kill".into()];
+    assert_eq!(sweep.idle_faults().len(), 2);
     sweep.records[2].faults = BTreeMap::from([("kill".to_string(), 1)]);
     assert_eq!(sweep.idle_faults(), BTreeSet::from([("s", "cut-off")]), "another use of it, in another run, did something");
-    assert!(sweep.text(false).contains("s: the fault cut-off never found anybody to do it to"), "{}", sweep.text(false));
+    assert!(sweep.text(false).contains("s: the fault cut-off never did anything"), "{}", sweep.text(false));
     sweep.records[1].scenario = "other".into();
-    sweep.records[1].missed = vec!["kill-2".into()];
-    assert_eq!(sweep.idle_faults(), BTreeSet::from([("s", "cut-off"), ("other", "kill-2")]), "each scenario by itself");
+    sweep.records[1].missed = vec!["kill".into()];
+    assert_eq!(sweep.idle_faults(), BTreeSet::from([("s", "cut-off"), ("other", "kill")]), "each scenario by itself");
 }
 
 #[test]
@@ -167,13 +167,8 @@ fn what_fired_is_counted_and_what_never_did_is_named() {
         record.faults = if i % 2 == 0 { [("kill".to_string(), 3)].into() } else { [].into() };
         record.events = [("leader-changed".to_string(), 2), ("log-purged".to_string(), 0)].into();
     }
-    sweep.selected = vec![Selected {
-        scenario,
-        canary: None,
-        sometimes: vec![],
-        faults: vec!["kill-2".into(), "wipe".into(), "torn".into()],
-        seeds: 40,
-    }];
+    sweep.selected =
+        vec![Selected { scenario, canary: None, sometimes: vec![], faults: vec!["kill".into(), "wipe".into(), "torn".into()], seeds: 40 }];
     assert_eq!(sweep.unfired_faults().iter().map(|(_, fault)| *fault).collect::<Vec<_>>(), ["wipe", "torn"]);
     let text = sweep.text(false);
     let kills = sweep.records.len().div_ceil(2);

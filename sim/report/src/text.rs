@@ -42,10 +42,9 @@ fn write(r: &RunReport) -> String {
     let total = r.ops.ok + r.ops.fail + r.ops.info;
     writeln!(out, "operations  {total}: {} ok, {} failed for certain, {} of unknown outcome", r.ops.ok, r.ops.fail, r.ops.info)
         .expect(infallible);
-    let fired = r.faults.keys().filter(|id| *id != "heal").count();
-    let missed: Vec<&str> = r.missed.iter().map(String::as_str).collect();
-    let idle = if missed.is_empty() { String::new() } else { format!("; these found nobody to do it to: {}", missed.join(", ")) };
-    writeln!(out, "faults      {fired} fired{idle}").expect(infallible);
+    let missed: Vec<&str> = r.missed.iter().map(|fault| fault.id.as_str()).collect();
+    let idle = if missed.is_empty() { String::new() } else { format!("; these did nothing: {}", missed.join(", ")) };
+    writeln!(out, "faults      {} fired{idle}", r.faults.len()).expect(infallible);
     let events: Vec<String> = r.events.iter().map(|(event, n)| format!("{} {n}", event.name())).collect();
     writeln!(out, "events      {}", if events.is_empty() { "none".to_string() } else { events.join(", ") }).expect(infallible);
     let silent: Vec<&str> = r.sometimes.iter().filter(|event| !r.events.contains_key(event)).map(|event| event.name()).collect();

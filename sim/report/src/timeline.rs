@@ -8,7 +8,7 @@
 //! ```
 
 use squall_checker::Witness;
-use squall_history::{CompletedOp, EffectPhase, Entry, NodeId, OpEnd, Role, Saw, SimTime, View, What};
+use squall_history::{CompletedOp, EffectChange, Entry, NodeId, OpEnd, Role, Saw, SimTime, View, What};
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 const WIDTH: usize = 56;
@@ -156,31 +156,26 @@ pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(St
     let mut open: BTreeMap<&str, Open> = BTreeMap::new();
     let mut bands = Vec::new();
     for entry in history {
-        let What::Effect { fault, phase, text } = &entry.what else { continue };
-        match phase {
-            EffectPhase::Start => {
-                let band = open.entry(fault).or_insert(Open { from: entry.t, texts: vec![], left: 0 });
-                band.left += 1;
-                band.texts.push(text.clone());
+        let What::Effect(effect) = &entry.what else { continue };
+        let id = effect.fault.id.as_str();
+        if effect.begins_something() {
+            let band = open.entry(id).or_insert(Open { from: entry.t, texts: vec![], left: 0 });
+            band.left += 1;
+            band.texts.push(effect.to_string());
+        } else if effect.ends_something() {
+            let Some(band) = open.get_mut(id) else { continue };
+            band.left -= 1;
+            if band.left == 0
+                && let Some(band) = open.remove(id)
+            {
+                bands.push((id.to_string(), band.texts.join("; "), band.from, entry.t));
             }
-            EffectPhase::Stop => {
-                let Some(band) = open.get_mut(fault.as_str()) else { continue };
-                band.left -= 1;
-                if band.left == 0
-                    && let Some(band) = open.remove(fault.as_str())
-                {
-                    bands.push((fault.clone(), band.texts.join("; "), band.from, entry.t));
-                }
-            }
-            EffectPhase::Once => {
-                // The heal ends whatever is still in force.
-                if fault == "heal" {
-                    let left = std::mem::take(&mut open);
-                    bands.extend(left.into_iter().map(|(fault, band)| (fault.to_string(), band.texts.join("; "), band.from, entry.t)));
-                } else if !text.ends_with(crate::model::NOBODY) {
-                    bands.push((fault.clone(), text.clone(), entry.t, entry.t));
-                }
-            }
+        } else if effect.fault.is_heal() {
+            // The heal ends whatever is still in force.
+            let left = std::mem::take(&mut open);
+            bands.extend(left.into_iter().map(|(fault, band)| (fault.to_string(), band.texts.join("; "), band.from, entry.t)));
+        } else if effect.change != EffectChange::Nothing {
+            bands.push((id.to_string(), effect.to_string(), entry.t, entry.t));
         }
     }
     bands.extend(open.into_iter().map(|(fault, band)| (fault.to_string(), band.texts.join("; "), band.from, last)));
@@ -192,6 +187,7 @@ pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use squall_history::{ClientId, Effect, EffectResult, FaultRef, Party};
 
     #[test]
     fn the_nodes_before_a_violation_are_drawn_however_close_their_changes_are() {
@@ -216,12 +212,16 @@ mod tests {
 
     #[test]
     fn a_band_names_everybody_whom_its_fault_hits_and_ends_with_the_last() {
-        let effect = |t, phase, text: &str| Entry { t: SimTime(t), what: What::Effect { fault: "sleep".into(), phase, text: text.into() } };
+        let effect = |t, result, client| {
+            let fault = FaultRef { id: "sleep".into(), kind: "pause".into() };
+            let on = vec![Party::Client(ClientId(client))];
+            Entry { t: SimTime(t), what: What::Effect(Effect { fault, on, change: EffectChange::Pause, result }) }
+        };
         let history = [
-            effect(1, EffectPhase::Start, "pause c3"),
-            effect(1, EffectPhase::Start, "pause c5"),
-            effect(4, EffectPhase::Stop, "resume c3"),
-            effect(6, EffectPhase::Stop, "resume c5"),
+            effect(1, EffectResult::Started, 3),
+            effect(1, EffectResult::Started, 5),
+            effect(4, EffectResult::Stopped, 3),
+            effect(6, EffectResult::Stopped, 5),
         ];
         let bands = bands(&history, SimTime(0), SimTime(9));
         assert_eq!(bands, [("sleep".to_string(), "pause c3; pause c5".to_string(), SimTime(1), SimTime(6))]);

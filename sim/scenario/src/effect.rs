@@ -2,28 +2,8 @@
 
 use crate::values::{Probability, Span};
 use squall_history::{ClientId, NodeId};
+pub use squall_history::{Link, Party, PowerLoss};
 use std::{collections::BTreeMap, fmt, time::Duration};
-
-/// An end of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Party {
-    /// A member of the cluster.
-    Node(NodeId),
-    /// A client.
-    Client(ClientId),
-}
-
-impl fmt::Display for Party {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Party::Node(id) => id.fmt(f),
-            Party::Client(id) => id.fmt(f),
-        }
-    }
-}
-
-/// A directed link.
-pub type Link = (Party, Party);
 
 /// How a link becomes worse than it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,17 +102,6 @@ impl fmt::Display for ClockChange {
             ClockChange::Reset => f.write_str("clocks are set right"),
         }
     }
-}
-
-/// What becomes of what was written and not synced, when the power goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerLoss {
-    /// Each sector is kept, lost or torn, on its own draw.
-    Chance,
-    /// All of it is lost.
-    Everything,
-    /// Every sector is torn.
-    Torn,
 }
 
 /// What is asked of a disk.

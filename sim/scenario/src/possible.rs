@@ -72,7 +72,7 @@ impl Possible {
             Event::SnapshotBuilt | Event::LogPurged | Event::SnapshotInstalled | Event::LogTruncated => {
                 (self.gives.durable, "this system tells of no log and no snapshots")
             }
-            Event::MemberAdded | Event::MemberRemoved => {
+            Event::MemberAdded | Event::MemberRemoved | Event::MembershipTruncated => {
                 let changes = self.fault_of(&[Membership, Admin], &[]) || self.asks(|op| matches!(op, Op::Member(_)));
                 (
                     self.gives.admin && changes,

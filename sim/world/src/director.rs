@@ -14,9 +14,12 @@ use crate::{
     system::{Administrator, NodeContext, Probe, Reporter, System},
 };
 use squall_env::Bug;
-use squall_history::{ClientId, DiskHealth, EffectPhase, Event, History, NodeId, Saw, SimTime, What, digest_of};
+use squall_history::{
+    ClientId, DiskHealth, Effect as Done, EffectChange as Change, EffectResult, Event, FaultRef, History, NodeId, Saw, SimTime, What,
+    digest_of,
+};
 use squall_scenario::{
-    Admin, ClusterView, DiskChange, Effect, Heal, Link, Party, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger,
+    Admin, ClusterView, DiskChange, Effect, Heal, Party, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -169,7 +172,7 @@ fn newcomers(plan: &Scenario) -> u32 {
 enum Action {
     /// A fault begins; the party is whom the event was about that it waited for.
     Fire(PlannedFault, Option<Party>),
-    Then(String, Effect),
+    Then(FaultRef, Effect),
 }
 
 /// A fault that waits for an event.
@@ -304,7 +307,7 @@ impl Director {
                 self.machine.sleep_until(self.machine.now() + RESTARTS_AFTER).await;
                 let gave_up = |id: &NodeId| self.machine.node(*id) == host && !self.machine.is_running(host) && !self.has_left(*id);
                 if let Some(id) = self.started().into_iter().find(gave_up) {
-                    self.say("heal", EffectPhase::Once, format!("boot {id}: it gave up for an error that a fault had made"));
+                    self.tell(&FaultRef::heal(), vec![Party::Node(id)], Change::Boot, EffectResult::Applied);
                     self.boot(id);
                 }
             }
@@ -409,8 +412,8 @@ impl Director {
     fn follow_hits(&self, agenda: &mut Agenda) {
         let now = self.machine.now();
         for hit in self.machine.take_hits() {
-            let text = format!("{} comes to {}: {}", hit.node, hit.armed.point, hit.armed.strike);
-            self.say(&hit.fault, EffectPhase::Once, text);
+            let change = Change::Failpoint { point: hit.armed.point.clone(), how: hit.armed.strike.to_string(), hits: 1 };
+            self.tell(&hit.fault, vec![Party::Node(hit.node)], change, EffectResult::Applied);
             match hit.armed.strike {
                 Strike::Pause(lasts) => agenda.put(now + lasts, Action::Then(hit.fault, Effect::Resume { party: Party::Node(hit.node) })),
                 Strike::Delay(_) => {}
@@ -425,19 +428,20 @@ impl Director {
 
     fn fire(&self, agenda: &mut Agenda, fault: &PlannedFault, subject: Option<Party>) {
         let view = self.view(subject);
+        let named = FaultRef { id: fault.id.clone(), kind: fault.fault.kind().to_string() };
         let effects = fault.fault.effects(&view);
         if let (Some(name), Some(target)) = (&fault.bind, fault.fault.targets().first()) {
             let victims = target.resolve(&view);
             self.bound.lock().expect("no panic under this lock").insert(name.clone(), victims);
         }
         if effects.is_empty() {
-            self.say(&fault.id, EffectPhase::Once, format!("{}: nobody to do it to", fault.fault.kind()));
+            self.tell(&named, vec![], Change::Nothing, EffectResult::NoTarget);
         }
         let now = self.machine.now();
         for (after, effect) in effects {
             match after.is_zero() {
-                true => self.perform(&fault.id, effect),
-                false => agenda.put(now + after, Action::Then(fault.id.clone(), effect)),
+                true => self.perform(&named, effect),
+                false => agenda.put(now + after, Action::Then(named.clone(), effect)),
             }
         }
     }
@@ -470,8 +474,8 @@ impl Director {
         self.machine.members().is_some_and(|members| !members.contains(&node))
     }
 
-    fn say(&self, fault: &str, phase: EffectPhase, text: String) {
-        self.machine.record(What::Effect { fault: fault.to_string(), phase, text });
+    fn tell(&self, fault: &FaultRef, on: Vec<Party>, change: Change, result: EffectResult) {
+        self.machine.record(What::Effect(Done { fault: fault.clone(), on, change, result }));
     }
 
     fn host(&self, party: Party) -> HostId {
@@ -482,95 +486,96 @@ impl Director {
     }
 
     /// The one interpreter of effects.
-    fn perform(&self, fault: &str, effect: Effect) {
-        let (phase, text) = match effect {
+    fn perform(&self, fault: &FaultRef, effect: Effect) {
+        use EffectResult::{Applied, Armed, NoTarget, NotHit, Spared, Started, Stopped};
+        let on = |node| vec![Party::Node(node)];
+        let if_done = |done: bool, result| if done { result } else { NoTarget };
+        let (on, change, result) = match effect {
             Effect::Cut(links) => {
                 links.iter().for_each(|(from, to)| self.machine.cut(self.host(*from), self.host(*to)));
-                (EffectPhase::Start, format!("cut {}", links_text(&links)))
+                (vec![], Change::Cut { links }, Started)
             }
             Effect::Heal(links) => {
                 links.iter().for_each(|(from, to)| self.machine.heal(self.host(*from), self.host(*to)));
-                (EffectPhase::Stop, format!("heal {}", links_text(&links)))
+                (vec![], Change::Cut { links }, Stopped)
             }
             Effect::Shape { links, change } => {
                 links.iter().for_each(|(from, to)| self.machine.shape(self.host(*from), self.host(*to), change));
-                (EffectPhase::Start, format!("{change} on {}", links_text(&links)))
+                (vec![], Change::Shape { links, how: change.to_string() }, Started)
             }
             Effect::Unshape { links, change } => {
                 links.iter().for_each(|(from, to)| self.machine.unshape(self.host(*from), self.host(*to), change));
-                (EffectPhase::Stop, format!("no more: {change} on {}", links_text(&links)))
+                (vec![], Change::Shape { links, how: change.to_string() }, Stopped)
             }
             Effect::ResetConnections(links) => {
-                let reset: usize = links.iter().map(|(a, b)| self.machine.reset_connections(self.host(*a), self.host(*b))).sum();
-                (EffectPhase::Once, format!("reset {reset} connections of {}", links_text(&links)))
+                let count: usize = links.iter().map(|(a, b)| self.machine.reset_connections(self.host(*a), self.host(*b))).sum();
+                (vec![], Change::ResetConnections { links, count: count as u64 }, if_done(count > 0, Applied))
             }
             Effect::Refuse { node } => {
                 self.machine.refuse(self.machine.node(node), true);
-                (EffectPhase::Start, format!("{node} refuses new connections"))
+                (on(node), Change::Refuse, Started)
             }
             Effect::Accept { node } => {
                 self.machine.refuse(self.machine.node(node), false);
-                (EffectPhase::Stop, format!("{node} accepts connections again"))
+                (on(node), Change::Refuse, Stopped)
             }
             Effect::Admin { node, ask } => return self.administer(fault, node, ask),
             Effect::Clock { party, change } => {
                 self.change_clock(party, change);
-                (EffectPhase::Once, format!("{party}: {change}"))
+                (vec![party], Change::Clock { how: change.to_string() }, Applied)
             }
             Effect::Arm { node, armed } => {
-                let text = format!("{node}: when it comes to {}, {}", armed.point, armed.strike);
+                let change = Change::Failpoint { point: armed.point.clone(), how: armed.strike.to_string(), hits: 0 };
                 if matches!(armed.strike, Strike::Error(_)) {
                     self.failing(node, true);
                 }
                 self.machine.arm(self.machine.node(node), fault, armed);
-                (EffectPhase::Start, text)
+                (on(node), change, Armed)
             }
             Effect::Disarm { node, armed } => {
-                let struck = self.machine.disarm(self.machine.node(node), fault, &armed);
+                let hits = self.machine.disarm(self.machine.node(node), fault, &armed);
                 if matches!(armed.strike, Strike::Error(_)) {
                     self.failing(node, false);
                 }
-                (EffectPhase::Stop, format!("{node}: {} is a seam like any other again; it was hit {struck} times", armed.point))
+                let how = armed.strike.to_string();
+                (on(node), Change::Failpoint { point: armed.point, how, hits }, if hits > 0 { Stopped } else { NotHit })
             }
             Effect::Load { times } => {
                 self.machine.load(times);
-                (
-                    EffectPhase::Start,
-                    if times == 0 { "clients are idle".to_string() } else { format!("clients ask {times} times as often") },
-                )
+                (vec![], Change::Load { times }, Started)
             }
             Effect::LoadNormal { times } => {
                 self.machine.load_normal(times);
-                (EffectPhase::Stop, "clients ask as before".to_string())
+                (vec![], Change::Load { times }, Stopped)
             }
-            Effect::DiskWorse { node, change: DiskChange::Misdirect { .. } } | Effect::Damage { node, .. } | Effect::Wipe { node }
-                if !self.may_destroy(node) =>
-            {
-                (EffectPhase::Once, format!("{node} is spared: so many others are damaged that committed data could be lost"))
+            Effect::DiskWorse { node, change: change @ DiskChange::Misdirect { .. } } if !self.may_destroy(node) => {
+                (on(node), Change::Disk { how: change.to_string() }, Spared)
             }
+            Effect::Damage { node, .. } if !self.may_destroy(node) => (on(node), Change::Damage { how: "damage".to_string() }, Spared),
+            Effect::Wipe { node } if !self.may_destroy(node) => (on(node), Change::Wipe, Spared),
             Effect::DiskWorse { node, change } => {
-                let text = format!("{node}: {change}");
+                let how = change.to_string();
                 match change {
                     DiskChange::Errors { .. } => self.failing(node, true),
                     DiskChange::Misdirect { .. } => _ = self.destroyed.lock().expect("no panic under this lock").insert(node),
                     DiskChange::Slow(_) | DiskChange::Full { .. } => {}
                 }
                 self.machine.worsen_disk(self.machine.node(node), change);
-                (EffectPhase::Start, text)
+                (on(node), Change::Disk { how }, Started)
             }
             Effect::DiskBetter { node, change } => {
                 self.machine.mend_disk(self.machine.node(node), &change);
                 if matches!(change, DiskChange::Errors { .. }) {
                     self.failing(node, false);
                 }
-                (EffectPhase::Stop, format!("{node}: no more: {change}"))
+                (on(node), Change::Disk { how: change.to_string() }, Stopped)
             }
             Effect::Damage { node, damage } => match self.machine.damage_disk(self.machine.node(node), &damage) {
-                None => (EffectPhase::Once, format!("{node}: there is nothing to damage")),
+                None => (on(node), Change::Damage { how: "damage".to_string() }, NoTarget),
                 Some(how) => {
                     self.destroyed.lock().expect("no panic under this lock").insert(node);
                     self.tell_disk(node, DiskHealth::Damaged);
-                    (EffectPhase::Once, format!("{node}: {how}"))
+                    (on(node), Change::Damage { how }, Applied)
                 }
             },
             Effect::Wipe { node } => {
@@ -578,44 +583,34 @@ impl Director {
                 self.machine.wipe_disk(self.machine.node(node));
                 self.destroyed.lock().expect("no panic under this lock").insert(node);
                 self.tell_disk(node, DiskHealth::Damaged);
-                (EffectPhase::Start, format!("{node} loses power, and gets an empty disk"))
+                (on(node), Change::Wipe, Started)
             }
             Effect::Grow => return self.grow(fault),
-            Effect::Shrink { node } if !self.may_shrink(node) => {
-                (EffectPhase::Once, format!("{node} stays: so many others are damaged that the cluster could not go on without it"))
-            }
+            Effect::Shrink { node } if !self.may_shrink(node) => (on(node), Change::Leave, Spared),
             Effect::Shrink { node } => {
                 self.leaving.lock().expect("no panic under this lock").insert(node);
                 return self.ask_cluster(fault, node, Admin::RemoveMember { node });
             }
             Effect::Kill { node, power_loss } => {
-                let how = match power_loss {
-                    None => "kill",
-                    Some(PowerLoss::Chance) => "power loss of",
-                    Some(PowerLoss::Everything) => "power loss, and everything unsynced is lost, of",
-                    Some(PowerLoss::Torn) => "power loss, and everything unsynced is torn, of",
-                };
+                let change = power_loss.map_or(Change::Kill, |unsynced| Change::PowerLoss { unsynced });
                 let ran = self.machine.end(self.machine.node(node), power_loss);
-                (EffectPhase::Start, format!("{how} {node}{}", if ran { "" } else { " (it was down)" }))
+                (on(node), change, if_done(ran, Started))
             }
-            Effect::Boot { node } if self.has_left(node) => {
-                (EffectPhase::Stop, format!("{node} stays down: it belongs to the cluster no more"))
-            }
+            Effect::Boot { node } if self.has_left(node) => (on(node), Change::Boot, NoTarget),
             Effect::Boot { node } => {
-                let down = !self.machine.is_running(self.machine.node(node));
                 self.boot(node);
-                (EffectPhase::Stop, format!("boot {node}{}", if down { "" } else { " (it was up)" }))
+                (on(node), Change::Boot, Stopped)
             }
             Effect::Pause { party } => {
                 let done = self.machine.pause(self.host(party));
-                (EffectPhase::Start, format!("pause {party}{}", if done { "" } else { " (not running)" }))
+                (vec![party], Change::Pause, if_done(done, Started))
             }
             Effect::Resume { party } => {
-                let done = self.machine.resume(self.host(party));
-                (EffectPhase::Stop, format!("resume {party}{}", if done { "" } else { " (not paused)" }))
+                self.machine.resume(self.host(party));
+                (vec![party], Change::Pause, Stopped)
             }
         };
-        self.say(fault, phase, text);
+        self.tell(fault, on, change, result);
     }
 
     /// One more, or one less, makes accesses of this node's disk fail.
@@ -683,41 +678,47 @@ impl Director {
     }
 
     /// A new node starts, and the cluster is asked to take it in.
-    fn grow(&self, fault: &str) {
+    fn grow(&self, fault: &FaultRef) {
         let joined = self.joined.load(Ordering::Relaxed) as usize;
         let Some((&node, _)) = self.hosts.iter().nth(self.founders.len() + joined) else {
-            return self.say(fault, EffectPhase::Once, format!("grow: no more than {NEWCOMERS_MAX} nodes join in one run"));
+            return self.tell(fault, vec![], Change::Join, EffectResult::NoTarget);
         };
         self.joined.fetch_add(1, Ordering::Relaxed);
         self.boot(node);
-        self.say(fault, EffectPhase::Once, format!("{node} starts, to join"));
+        self.tell(fault, vec![Party::Node(node)], Change::Join, EffectResult::Applied);
         self.ask_cluster(fault, node, Admin::AddMember { node });
     }
 
     /// Asks something about a node of the leader, or of whoever else is up: every node passes it on.
-    fn ask_cluster(&self, fault: &str, about: NodeId, ask: Admin) {
+    fn ask_cluster(&self, fault: &FaultRef, about: NodeId, ask: Admin) {
         let up = |id: &NodeId| *id != about && self.machine.is_running(self.machine.node(*id));
         match self.machine.leader().filter(up).or_else(|| self.members().into_iter().find(up)) {
             Some(node) => self.administer(fault, node, ask),
-            None => self.say(fault, EffectPhase::Once, format!("{ask}: nobody is up to ask")),
+            None => {
+                let change = Change::Admin { ask: ask.to_string(), said: Some("nobody is up to ask".to_string()) };
+                self.tell(fault, vec![], change, EffectResult::NoTarget);
+            }
         }
     }
 
     /// Asks a node's administration interface; its answer is written down when it comes.
-    fn administer(&self, fault: &str, node: NodeId, ask: Admin) {
+    fn administer(&self, fault: &FaultRef, node: NodeId, ask: Admin) {
         let process = self.machine.process(self.machine.node(node));
         let asked = self.administrators[&node].lock().expect("no panic under this lock").as_ref().map(|administrator| administrator(ask));
-        let say = |text: String| self.say(fault, EffectPhase::Once, text);
+        let on = vec![Party::Node(node)];
+        let change = move |said: Option<&str>| Change::Admin { ask: ask.to_string(), said: said.map(str::to_string) };
         match (process, asked) {
-            (None, _) => say(format!("{node}: {ask} (it is down)")),
-            (Some(_), None) => say(format!("{node}: {ask} (it has no administration, or not yet)")),
+            (None, _) => self.tell(fault, on, change(Some("it is down")), EffectResult::NoTarget),
+            (Some(_), None) => self.tell(fault, on, change(Some("it has no administration, or not yet")), EffectResult::NoTarget),
             (Some(process), Some(asked)) => {
-                say(format!("{node}: {ask}"));
-                let (machine, fault) = (self.machine.clone(), fault.to_string());
+                self.tell(fault, on.clone(), change(None), EffectResult::Asked);
+                let (machine, fault) = (self.machine.clone(), fault.clone());
                 drop(process.spawn(async move {
-                    let answer = asked.await.map_or_else(|why| format!("refused: {why}"), |()| "done".to_string());
-                    let text = format!("{node}: {ask}: {answer}");
-                    machine.record(What::Effect { fault, phase: EffectPhase::Once, text });
+                    let (said, result) = match asked.await {
+                        Ok(()) => (None, EffectResult::Applied),
+                        Err(why) => (Some(why), EffectResult::Refused),
+                    };
+                    machine.record(What::Effect(Done { fault, on, change: change(said.as_deref()), result }));
                 }));
             }
         }
@@ -771,7 +772,7 @@ impl Director {
             running.push(id);
         }
         self.machine.forget_who_gave_up();
-        self.say("heal", EffectPhase::Once, "everything is healed".to_string());
+        self.tell(&FaultRef::heal(), vec![], Change::Healed, EffectResult::Applied);
         self.machine.record(What::Healed { within: self.plan.liveness.within.as_nanos() as u64, nodes: running });
         self.machine.now()
     }
@@ -802,11 +803,4 @@ impl Director {
             self.machine.sleep_until(self.machine.now() + Duration::from_millis(50)).await;
         }
     }
-}
-
-fn links_text(links: &[Link]) -> String {
-    let text = |(from, to): &Link| format!("{from}>{to}");
-    let shown: Vec<String> = links.iter().take(12).map(text).collect();
-    let more = links.len().saturating_sub(12);
-    if more > 0 { format!("{} and {more} more", shown.join(" ")) } else { shown.join(" ") }
 }

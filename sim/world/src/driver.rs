@@ -7,7 +7,9 @@ use crate::{
     system::{Client, ClientContext, CurrentOp, System},
 };
 use squall_env::{Env, LocalInstant};
-use squall_history::{Answer, ClientId, LeaseId, LeaseOp, LeaseOutput, LineOp, NodeId, Op, OpId, Outcome, Output, SimTime, What, work_key};
+use squall_history::{
+    Answer, ClientId, Failure, LeaseId, LeaseOp, LeaseOutput, LineOp, NodeId, Op, OpId, Outcome, Output, SimTime, What, work_key,
+};
 use squall_scenario::{Scenario, workloads::Pace};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -297,7 +299,7 @@ impl Session {
         let outcome = called.unwrap_or_else(|_| Outcome::Info("the client never said how it ended".to_string()));
         let (what, answer) = match outcome {
             Outcome::Ok(answer) => (What::Ok { op: id, output: answer.output.clone(), revision: answer.revision }, Some(answer)),
-            Outcome::Fail(why) => (What::Fail { op: id, why }, None),
+            Outcome::Fail(Failure { code, why }) => (What::Fail { op: id, code: code.to_string(), why }, None),
             Outcome::Info(why) => (What::Info { op: id, why }, None),
         };
         self.machine.record(what);

@@ -1,7 +1,9 @@
 //! Named happenings, derived from what is recorded.
 
 use crate::budget::Configurations;
-use squall_history::{ClientId, DiskHealth, Event, Heard, LeaseOutput, LineOutput, NodeId, Op, OpId, Output, Role, Saw, Subject, What};
+use squall_history::{
+    ClientId, DiskHealth, Event, Failure, Heard, LeaseOutput, LineOutput, NodeId, Op, OpId, Output, Role, Saw, Subject, What,
+};
 use squall_scenario::Party;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +22,8 @@ pub(crate) struct Deriver {
     lease_holder: Option<ClientId>,
     was_acknowledged: bool,
     over: bool,
+    /// Where in each node's log there are memberships.
+    in_logs: BTreeMap<NodeId, BTreeSet<u64>>,
 }
 
 /// A named happening, whom it is about, and whether the history is told.
@@ -72,6 +76,11 @@ impl Deriver {
             let told = !std::mem::replace(&mut self.was_acknowledged, true);
             all.push(Derived { event: Event::WriteAcknowledged, subject: Some(Party::Client(client)), told });
         }
+        if let What::Node { node, saw } = what
+            && self.loses_membership(*node, saw)
+        {
+            all.push(Derived::told(Event::MembershipTruncated, Some(Party::Node(*node))));
+        }
         if let Some((event, node)) = self.one(what, client, link_is_cut) {
             let subject = match event.subject() {
                 Some(Subject::Node) => node.map(Party::Node),
@@ -120,16 +129,34 @@ impl Deriver {
                 Heard::Canceled { compacted, .. } => (*compacted > 0).then_some((Event::WatchCompacted, None)),
                 Heard::Progress { .. } | Heard::Observing | Heard::Leader { .. } => None,
             },
-            What::Fail { op, why } => {
+            What::Fail { op, code, .. } => {
                 let wrote = self.open_writes.remove(op);
-                let space = (wrote && why.contains("space exceeded")).then_some((Event::SpaceExceeded, None));
-                space.or_else(|| why.contains("requested lease not found").then_some((Event::LeaseExpired, None)))
+                match code.as_str() {
+                    Failure::NO_SPACE if wrote => Some((Event::SpaceExceeded, None)),
+                    Failure::LEASE_NOT_FOUND => Some((Event::LeaseExpired, None)),
+                    _ => None,
+                }
             }
             What::Info { .. } => Some((Event::OutcomeUnknown, None)),
             What::Node { saw: Saw::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),
             What::Node { node, saw } => self.of_node(*node, saw).map(|event| (event, Some(*node))),
-            What::Available { .. } | What::Effect { .. } | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => None,
+            What::Available { .. } | What::Effect(_) | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => None,
         }
+    }
+
+    /// Whether this removes a membership from the node's log.
+    fn loses_membership(&mut self, node: NodeId, saw: &Saw) -> bool {
+        match saw {
+            Saw::Membership { index, .. } => _ = self.in_logs.entry(node).or_default().insert(*index),
+            // What is still there is told again.
+            Saw::Booted { .. } => _ = self.in_logs.remove(&node),
+            Saw::Truncate { after } => {
+                let from = after.map_or(0, |after| after + 1);
+                return self.in_logs.get_mut(&node).is_some_and(|indexes| !indexes.split_off(&from).is_empty());
+            }
+            _ => {}
+        }
+        false
     }
 
     /// The members that were told last.

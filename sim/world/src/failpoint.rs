@@ -6,14 +6,14 @@ use crate::{
     queue::Due,
 };
 use squall_env::Failpoint;
-use squall_history::{NodeId, Saw};
+use squall_history::{FaultRef, NodeId, Saw};
 use squall_scenario::{Armed, PowerLoss, Strike};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::Notify;
 
 /// An armed failpoint, and how often it was passed.
 pub(crate) struct Trap {
-    fault: String,
+    fault: FaultRef,
     armed: Armed,
     passes: u32,
     struck: u32,
@@ -24,21 +24,21 @@ pub(crate) struct Trap {
 /// A failpoint that was hit: where, by which fault, and what is to happen later.
 pub(crate) struct Hit {
     pub(crate) node: NodeId,
-    pub(crate) fault: String,
+    pub(crate) fault: FaultRef,
     pub(crate) armed: Armed,
 }
 
 impl Machine {
     /// Arms a failpoint on a host.
-    pub(crate) fn arm(&self, host: HostId, fault: &str, armed: Armed) {
-        let trap = Trap { fault: fault.to_string(), armed, passes: 0, struck: 0, over: Arc::default() };
+    pub(crate) fn arm(&self, host: HostId, fault: &FaultRef, armed: Armed) {
+        let trap = Trap { fault: fault.clone(), armed, passes: 0, struck: 0, over: Arc::default() };
         self.lock().1.hosts[host.0].traps.push(trap);
     }
 
     /// Disarms it; says on how many passes it struck.
-    pub(crate) fn disarm(&self, host: HostId, fault: &str, armed: &Armed) -> u32 {
+    pub(crate) fn disarm(&self, host: HostId, fault: &FaultRef, armed: &Armed) -> u32 {
         let traps = &mut self.lock().1.hosts[host.0].traps;
-        let at = traps.iter().position(|trap| trap.fault == fault && trap.armed == *armed);
+        let at = traps.iter().position(|trap| trap.fault == *fault && trap.armed == *armed);
         let trap = at.map(|at| traps.remove(at));
         trap.map_or(0, |trap| {
             trap.over.notify_waiters();

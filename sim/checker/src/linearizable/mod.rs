@@ -255,7 +255,12 @@ mod tests {
     #[test]
     fn failed_operations_and_unanswered_reads_are_left_out() {
         let ask = |op| What::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Put { key: "k".into(), value: format!("v{op}") } };
-        let lines = [ask(1), What::Fail { op: OpId(1), why: String::new() }, ask(2), What::Info { op: OpId(2), why: String::new() }];
+        let lines = [
+            ask(1),
+            What::Fail { op: OpId(1), code: String::new(), why: String::new() },
+            ask(2),
+            What::Info { op: OpId(2), why: String::new() },
+        ];
         let history: Vec<Entry> = lines.into_iter().map(|what| Entry { t: SimTime(0), what }).collect();
         let calls = calls(View::new(&history).ops(), |op| (asked(&op.ask), op.output().and_then(answered)));
         assert_eq!(calls.iter().map(|c| c.id.0).collect::<Vec<_>>(), [2]);

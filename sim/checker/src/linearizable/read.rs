@@ -234,7 +234,7 @@ impl Columns {
                 }
             }
             What::End => self.ended = true,
-            What::Heard { .. } | What::Effect { .. } | What::Event { .. } | What::Node { .. } => {}
+            What::Heard { .. } | What::Effect(_) | What::Event { .. } | What::Node { .. } => {}
             What::Available { .. } | What::Healed { .. } | What::FinalReads => {}
         }
         Ok(())

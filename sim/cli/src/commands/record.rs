@@ -132,8 +132,8 @@ impl Pen {
                 self.write(What::Ok { op: number, output: answer.output.clone(), revision: answer.revision });
                 Some(answer)
             }
-            Outcome::Fail(why) => {
-                self.write(What::Fail { op: number, why });
+            Outcome::Fail(squall_history::Failure { code, why }) => {
+                self.write(What::Fail { op: number, code: code.to_string(), why });
                 None
             }
             Outcome::Info(why) => {

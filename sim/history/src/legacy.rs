@@ -1,0 +1,39 @@
+//! What older histories said in sentences, as today's words.
+
+use crate::{Effect, EffectChange, EffectResult, Entry, Failure, What};
+
+/// The first version in which failures have codes and effects are data.
+pub(crate) const DATA_SINCE: u32 = 6;
+
+/// What failures said, and the code that they have today.
+const CODES: [(&str, &str); 3] = [
+    ("has been compacted", Failure::COMPACTED),
+    ("requested lease not found", Failure::LEASE_NOT_FOUND),
+    ("space exceeded", Failure::NO_SPACE),
+];
+
+/// What effects said, and what had come of them.
+const RESULTS: [(&str, EffectResult); 4] = [
+    (": nobody to do it to", EffectResult::NoTarget),
+    (": when it comes to ", EffectResult::Armed),
+    ("it was hit 0 times", EffectResult::NotHit),
+    (" is spared: ", EffectResult::Spared),
+];
+
+/// An entry of an older version, as one of today.
+pub(crate) fn upgraded(mut entry: Entry) -> Entry {
+    match &mut entry.what {
+        What::Fail { code, why, .. } => {
+            if let Some((_, known)) = CODES.iter().find(|(sentence, _)| why.contains(sentence)) {
+                *code = known.to_string();
+            }
+        }
+        What::Effect(Effect { change: EffectChange::Said { text }, result, .. }) => {
+            if let Some((_, known)) = RESULTS.iter().find(|(sentence, _)| text.contains(sentence)) {
+                *result = *known;
+            }
+        }
+        _ => {}
+    }
+    entry
+}
