@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use squall_checker::Verdict;
 use squall_history::{NodeId, write_jsonl};
 use squall_report::fingerprint;
-use squall_scenario::Scenario;
+use squall_scenario::Plan;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -62,7 +62,7 @@ fn link_latest(reports: &Path, dir: &Path) {
 }
 
 /// Where a run is kept within the directory of its command.
-pub(crate) fn place(dir: &Path, plan: &Scenario) -> PathBuf {
+pub(crate) fn place(dir: &Path, plan: &Plan) -> PathBuf {
     dir.join(&plan.name).join(plan.seed.as_deref().unwrap_or("plan"))
 }
 
@@ -92,7 +92,7 @@ fn verdict_json(judged: &Judged) -> Value {
     json!({ "format": FORMAT, "verdict": judged.report.verdict(), "fingerprint": fingerprint, "checkers": checkers })
 }
 
-fn run_json(plan: &Scenario, judged: &Judged) -> Value {
+fn run_json(plan: &Plan, judged: &Judged) -> Value {
     let command: Vec<String> = std::env::args().collect();
     json!({
         "format": FORMAT,
@@ -102,7 +102,7 @@ fn run_json(plan: &Scenario, judged: &Judged) -> Value {
         "lock_sha256": LOCK,
         "scenario": plan.name,
         "seed": plan.seed,
-        "world_seed": plan.world_seed,
+        "world_seed": plan.world_seed(),
         "digest": judged.run.digest,
         "entries": judged.run.history.len(),
         "stopped": judged.run.stopped,
@@ -112,7 +112,7 @@ fn run_json(plan: &Scenario, judged: &Judged) -> Value {
 }
 
 /// Writes everything about a run into `dir`, atomically: what was there is replaced.
-pub(crate) fn keep(plan: &Scenario, source: Option<&str>, judged: &Judged, dir: &Path) -> Result<(), Failure> {
+pub(crate) fn keep(plan: &Plan, source: Option<&str>, judged: &Judged, dir: &Path) -> Result<(), Failure> {
     let fresh = dir.with_extension("partial");
     let write = || -> io::Result<()> {
         if fresh.exists() {
@@ -132,7 +132,7 @@ pub(crate) fn keep(plan: &Scenario, source: Option<&str>, judged: &Judged, dir: 
         fs::write(fresh.join("run.json"), pretty(&run_json(plan, judged)))?;
         // Those that joined are nodes like any other.
         let of = |e: &squall_history::Entry| if let squall_history::What::Node { node, .. } = e.what { Some(node.0) } else { None };
-        let last = judged.run.history.iter().filter_map(of).max().unwrap_or(0).max(plan.cluster.size());
+        let last = judged.run.history.iter().filter_map(of).max().unwrap_or(0).max(plan.nodes());
         for id in (1..=last).map(NodeId) {
             fs::write(fresh.join(format!("nodes/{id}.log")), squall_report::node_log(&judged.run.history, id))?;
         }

@@ -5,7 +5,7 @@ use squall_checker::{Verdict, violations_so_far};
 use squall_env::Bug;
 use squall_history::{Entry, View, What};
 use squall_report::{Judging, RunReport};
-use squall_scenario::{Expect, Scenario, Vocabulary};
+use squall_scenario::{Expect, Plan, Scenario, Vocabulary};
 use squall_world::{GoOn, Run, System};
 use std::{
     fs,
@@ -70,7 +70,7 @@ pub(crate) struct Judged {
 pub(crate) type StopAt = Vec<String>;
 
 /// Those that a plan's verdict hangs on.
-pub(crate) fn decisive(plan: &Scenario) -> StopAt {
+pub(crate) fn decisive(plan: &Plan) -> StopAt {
     match &plan.expect {
         Expect::Violation { checker, .. } => vec![checker.clone()],
         Expect::Valid => plan.checkers.clone(),
@@ -111,18 +111,18 @@ impl Onlooker {
 }
 
 /// Runs a plan and judges it.
-pub(crate) fn run_once(plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
+pub(crate) fn run_once(plan: &Plan, systems: &Systems) -> Result<Judged, Failure> {
     run_until(plan, None, systems)
 }
 
 /// The same, but no longer than needed. What is stopped is the same run, up to there.
-pub(crate) fn run_until(plan: &Scenario, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
+pub(crate) fn run_until(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
     let judging = std::panic::AssertUnwindSafe(|| run_and_judge(plan, stop_at, systems));
     std::panic::catch_unwind(judging)
         .unwrap_or_else(|_| Err(Failure::Run(squall_world::RunError::Harness("a checker or a report panicked".to_string()))))
 }
 
-fn run_and_judge(plan: &Scenario, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
+fn run_and_judge(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
     let (onlooker, go_on) = stop_at.map(Onlooker::start).unzip();
     let run = squall_world::run_while(plan, systems.get(&plan.system)?, go_on)?;
     let looked_on = onlooker.map_or(Duration::ZERO, Onlooker::end);
@@ -131,7 +131,7 @@ fn run_and_judge(plan: &Scenario, stop_at: Option<StopAt>, systems: &Systems) ->
     let judged_by = Judging {
         scenario: &plan.name,
         seed: &seed,
-        nodes: plan.cluster.size(),
+        nodes: plan.nodes(),
         sometimes: &plan.sometimes,
         checkers: &plan.checkers,
         canary: plan.expect.checker(),

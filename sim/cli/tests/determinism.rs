@@ -2,7 +2,7 @@
 //! another thread beside others, and in another process.
 
 use squall_history::digest_of;
-use squall_scenario::{Scenario, parse, plan};
+use squall_scenario::{Plan, Scenario, parse, plan};
 use squall_world::run;
 use std::{path::Path, process::Command, sync::Arc};
 
@@ -12,7 +12,7 @@ fn scenario() -> Scenario {
     parse("swarm-kv.yaml", &source).unwrap()
 }
 
-fn digest(plan: &Scenario) -> String {
+fn digest(plan: &Plan) -> String {
     let run = run(plan, Arc::new(squall_adapters::Etcd)).unwrap();
     assert_eq!(run.digest, digest_of(&run.history));
     assert!(run.history.len() > 500, "a run of {} lines proves little", run.history.len());
@@ -28,7 +28,7 @@ fn the_same_plan_gives_the_same_digest_everywhere() {
         let first = digest(&plan);
         assert_eq!(digest(&plan), first, "seed {seed}: again");
         let printed = plan.to_yaml_text();
-        assert_eq!(digest(&parse("plan", &printed).unwrap()), first, "seed {seed}: from its printed form");
+        assert_eq!(digest(&Plan::try_from(parse("plan", &printed).unwrap()).unwrap()), first, "seed {seed}: from its printed form");
         let beside: Vec<String> = std::thread::scope(|scope| {
             let running: Vec<_> = (0..2).map(|_| scope.spawn(|| digest(&plan))).collect();
             running.into_iter().map(|r| r.join().unwrap()).collect()

@@ -14,18 +14,25 @@ pub fn stream(seed: u64, label: &str) -> SeededStream {
     sha.update(b"squall stream 1\0");
     sha.update(seed.to_le_bytes());
     sha.update(label.as_bytes());
-    SeededStream { rng: ChaCha8Rng::from_seed(sha.finalize().into()) }
+    SeededStream { rng: ChaCha8Rng::from_seed(sha.finalize().into()), drawn: 0 }
 }
 
 /// A stream of draws.
 #[derive(Clone, Debug)]
 pub struct SeededStream {
     rng: ChaCha8Rng,
+    drawn: u64,
 }
 
 impl SeededStream {
+    /// How many draws were made so far. What made none is not random.
+    pub fn drawn(&self) -> u64 {
+        self.drawn
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
+        self.drawn += 1;
         self.rng.next_u64()
     }
 
@@ -69,6 +76,7 @@ impl SeededStream {
 
     /// A generator of its own, seeded from here.
     pub fn fork(&mut self) -> ChaCha8Rng {
+        self.drawn += 1;
         let mut key = [0; 32];
         self.rng.fill_bytes(&mut key);
         ChaCha8Rng::from_seed(key)

@@ -4,7 +4,7 @@
 //!   YAML ─► spanned tree ─► Scenario (typed; or every mistake, underlined)
 //!                               │ plan(seed): every author-visible choice is drawn here
 //!                               ▼
-//!                            Plan = a Scenario with nothing left to chance; prints as YAML of the same grammar
+//!                            Plan (typed; nothing left to a seed); prints as YAML of the same grammar
 //!                               │ at its time, each fault compiles to effects on whoever leads then
 //!                               ▼
 //!                            Effects: few and physical, executed by the world
@@ -32,10 +32,10 @@ pub use model::{
     Available, Bites, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vary, Vocabulary,
     When, Zones,
 };
-pub use plan::plan;
+pub use plan::{LeftToChance, Plan, plan};
 pub use possible::Gives;
 pub use schema::schema;
-pub use target::{TARGET_WORDS, Target};
+pub use target::{Chosen, TARGET_WORDS, Target};
 pub use values::{Probability, Span, format_duration, parse_duration};
 pub use yaml::{Diagnostic, Diagnostics};
 

@@ -2,11 +2,11 @@
 
 use crate::{
     FORMAT,
-    effect::{Party, Size},
+    effect::Party,
     faults::{self, Family, Fault},
     plan::FAULTS_MAX,
     possible::{Gives, in_vain},
-    target::Target,
+    target::{Chosen, Target},
     values::{self, Probability, Span},
     workloads::{self, Workload},
     yaml::{Decoder, Diagnostic, Diagnostics, Fields, Node, parse_tree},
@@ -14,7 +14,7 @@ use crate::{
 use squall_history::{Event, Subject, Until};
 use std::time::Duration;
 
-/// What a person writes; with nothing left to chance, a plan.
+/// What a person writes. Under a seed it becomes a [`crate::Plan`].
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// Its name.
@@ -102,13 +102,6 @@ impl Default for Cluster {
             zones: None,
             sync: Span::millis(2, 2),
         }
-    }
-}
-
-impl Cluster {
-    /// The number of nodes of a plan.
-    pub fn size(&self) -> u32 {
-        self.nodes[0]
     }
 }
 
@@ -314,13 +307,6 @@ pub struct Bites {
     pub within_seeds: u64,
 }
 
-impl Scenario {
-    /// How large the run of a plan is.
-    pub(crate) fn size(&self) -> Size {
-        Size { nodes: self.cluster.size(), clients: self.clients() }
-    }
-}
-
 pub(crate) fn parse(name: &str, source: &str, vocabulary: Option<&Vocabulary>) -> Result<Scenario, Diagnostics> {
     let mut decoder = Decoder::default();
     let decoded = match parse_tree(source) {
@@ -417,7 +403,7 @@ fn decode(d: &mut Decoder, tree: &Node, vocabulary: Option<&Vocabulary>) -> Opti
         let bound: Vec<&str> = all.iter().flatten().filter_map(|fault| fault.bind.as_deref()).collect();
         for (item, fault) in items.iter().zip(&all) {
             for target in fault.iter().flat_map(|fault| fault.fault.targets()) {
-                if let Target::Bound(name) = target
+                if let Target::Chosen(Chosen::Bound(name)) = target
                     && !bound.contains(&name.as_str())
                 {
                     d.mistakes.push(
@@ -839,7 +825,7 @@ fn decode_fault(
         let text = format!("this fault needs {} nodes, but the cluster may have only {smallest}", fault.least_nodes());
         return d.wrong(Diagnostic::new(place, text));
     }
-    if fault.targets().contains(&&Target::Subject) {
+    if fault.targets().contains(&&Target::SUBJECT) {
         match when {
             When::On(Trigger { event, .. }) => match (event.subject(), fault.takes_clients()) {
                 (Some(Subject::Node), _) | (Some(Subject::Client), true) => {}

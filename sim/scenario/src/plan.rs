@@ -11,33 +11,146 @@ use crate::{
     workloads,
 };
 use squall_history::{SeededStream, stream};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// No plan has more faults. A scenario that could ask for more is refused; a swarm ends there.
 pub(crate) const FAULTS_MAX: usize = 10_000;
 
-/// The plan of a scenario under a seed.
-pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
-    let mut plan = scenario.clone();
-    plan.bites = None;
-    // A plan keeps its provenance; a scenario gets it here.
-    if !scenario.is_plan() {
-        plan.seed = Some(seed.to_string());
+/// A scenario in which nothing is left to a seed: what can be run. It is read as the scenario that it is, and prints as one.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    written: Scenario,
+    nodes: u32,
+    world_seed: u64,
+    faults: Vec<PlannedFault>,
+}
+
+impl std::ops::Deref for Plan {
+    type Target = Scenario;
+
+    fn deref(&self) -> &Scenario {
+        &self.written
     }
-    plan.world_seed.get_or_insert_with(|| stream(seed, "world").bits() >> 1);
-    if let [_, _, ..] = plan.cluster.nodes[..] {
-        plan.cluster.nodes = vec![*stream(seed, "cluster nodes").pick(&scenario.cluster.nodes)];
+}
+
+impl Plan {
+    /// How many nodes there are at first.
+    pub fn nodes(&self) -> u32 {
+        self.nodes
     }
-    if let Some(swarm) = &scenario.swarm {
-        for vary in &swarm.vary {
-            vary.draw(&mut plan, &mut stream(seed, &format!("swarm varies {}", vary.name())));
+
+    /// The key of the world's draws.
+    pub fn world_seed(&self) -> u64 {
+        self.world_seed
+    }
+
+    /// Its faults.
+    pub fn planned_faults(&self) -> &[PlannedFault] {
+        &self.faults
+    }
+
+    /// The same plan in another world.
+    pub fn with_world_seed(&self, world_seed: u64) -> Plan {
+        Plan { written: Scenario { world_seed: Some(world_seed), ..self.written.clone() }, world_seed, ..self.clone() }
+    }
+
+    /// As it is written, to be changed.
+    pub fn into_scenario(self) -> Scenario {
+        self.written
+    }
+}
+
+/// Why a scenario is no plan: what of it is left to a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftToChance(Vec<String>);
+
+/// So much of it is named.
+const NAMED_MAX: usize = 4;
+
+impl std::fmt::Display for LeftToChance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let more = self.0.len().saturating_sub(NAMED_MAX);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        write!(f, "left to a seed: {}{more}", self.0[..self.0.len().min(NAMED_MAX)].join(", "))
+    }
+}
+
+impl std::error::Error for LeftToChance {}
+
+impl TryFrom<Scenario> for Plan {
+    type Error = LeftToChance;
+
+    fn try_from(written: Scenario) -> Result<Plan, LeftToChance> {
+        let mut left = Vec::new();
+        let nodes = if let [one] = written.cluster.nodes[..] { Some(one) } else { None };
+        if nodes.is_none() {
+            left.push("`cluster.nodes`".to_string());
+        }
+        if written.world_seed.is_none() {
+            left.push("`world_seed`".to_string());
+        }
+        if written.swarm.is_some() {
+            left.push("`swarm`".to_string());
+        }
+        let size = Size { nodes: nodes.unwrap_or(1), clients: written.clients() };
+        let mut faults = Vec::new();
+        for (i, fault) in written.faults.iter().enumerate() {
+            let is_fixed = draws_nothing(&fault.fault.to_yaml(), |draws| fault.fault.fix(draws, size).to_yaml());
+            match (&fault.id, fault.start()) {
+                (Some(id), Some(start)) if is_fixed => {
+                    faults.push(PlannedFault { id: id.clone(), bind: fault.bind.clone(), start, fault: fault.fault.clone() });
+                }
+                (None, _) => left.push(format!("the id of `faults[{i}]`")),
+                (Some(id), None) => left.push(format!("when the fault `{id}` happens")),
+                (Some(id), Some(_)) => left.push(format!("what the fault `{id}` does")),
+            }
+        }
+        for workload in &written.workloads {
+            if !draws_nothing(&workload.to_yaml(), |draws| workload.fix(draws).to_yaml()) {
+                left.push(format!("what the workload `{}` asks", workload.kind()));
+            }
+        }
+        match (nodes, written.world_seed) {
+            (Some(nodes), Some(world_seed)) if left.is_empty() => Ok(Plan { written, nodes, world_seed, faults }),
+            _ => Err(LeftToChance(left)),
         }
     }
+}
+
+/// Whether there is nothing to draw: no draw is made, and it is as it would be afterwards.
+fn draws_nothing(as_written: &serde_yaml::Value, fix: impl Fn(&mut SeededStream) -> serde_yaml::Value) -> bool {
+    let mut draws = stream(0, "is anything drawn");
+    fix(&mut draws) == *as_written && draws.drawn() == 0
+}
+
+/// The plan of a scenario under a seed. A plan is its own plan, under any seed.
+pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
+    if let Ok(plan) = Plan::try_from(Scenario { bites: None, ..scenario.clone() }) {
+        return plan;
+    }
+    let mut plan = scenario.clone();
+    plan.bites = None;
+    plan.seed = Some(seed.to_string());
+    let world_seed = plan.world_seed.unwrap_or_else(|| stream(seed, "world").bits() >> 1);
+    plan.world_seed = Some(world_seed);
+    let mut nodes = match scenario.cluster.nodes[..] {
+        [one] => one,
+        _ => *stream(seed, "cluster nodes").pick(&scenario.cluster.nodes),
+    };
+    if let Some(swarm) = &scenario.swarm {
+        for vary in &swarm.vary {
+            vary.draw(&mut plan, &mut nodes, &mut stream(seed, &format!("swarm varies {}", vary.name())));
+        }
+    }
+    plan.cluster.nodes = vec![nodes];
     plan.workloads =
         plan.workloads.iter().enumerate().map(|(i, w)| w.fix(&mut stream(seed, &format!("workload {} {}", w.kind(), i + 1)))).collect();
-    let size = plan.size();
+    let size = Size { nodes, clients: plan.clients() };
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-    plan.faults = Vec::new();
+    let mut drawn = Vec::new();
     for fault in &scenario.faults {
         let text = fault.id.clone().unwrap_or_else(|| {
             let arguments = serde_yaml::to_string(&fault.fault.to_yaml()).expect("plain values have a YAML form");
@@ -46,36 +159,54 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Scenario {
         let twin = seen.entry(text.clone()).or_default();
         *twin += 1;
         let label = if *twin == 1 { text } else { format!("{text} twin {twin}") };
-        schedule(&mut plan.faults, fault, &label, seed, size, scenario.duration);
+        schedule(&mut drawn, fault, &label, seed, size, scenario.duration);
     }
     if let Some(swarm) = plan.swarm.take() {
-        draw_swarm(&mut plan.faults, &swarm, seed, size, scenario.duration);
+        draw_swarm(&mut drawn, &swarm, seed, size, scenario.duration);
     }
-    plan.faults.sort_by_key(at);
-    name_them(&mut plan.faults);
-    spare_a_quorum(&mut plan);
-    plan
+    // What waits for an event comes first.
+    drawn.sort_by_key(|fault| if let Start::At(at) = fault.start { at } else { Duration::ZERO });
+    let mut faults = named(drawn);
+    spare_a_quorum(&mut plan, nodes, &mut faults);
+    plan.faults = faults.iter().map(ScheduledFault::from).collect();
+    Plan { written: plan, nodes, world_seed, faults }
+}
+
+impl From<&PlannedFault> for ScheduledFault {
+    fn from(planned: &PlannedFault) -> ScheduledFault {
+        let when = match planned.start {
+            Start::At(at) => When::At(at),
+            Start::On(trigger) => When::On(trigger),
+        };
+        ScheduledFault { id: Some(planned.id.clone()), bind: planned.bind.clone(), when, fault: planned.fault.clone() }
+    }
+}
+
+/// A fault that was drawn, and has perhaps no name yet.
+struct Drawn {
+    id: Option<String>,
+    bind: Option<String>,
+    start: Start,
+    fault: Box<dyn Fault>,
 }
 
 /// Leaves out the faults that would destroy what is durable on more than a minority. Whom a fault hits that only
 /// the run knows (`leader`), the run judges by the same rule.
-fn spare_a_quorum(plan: &mut Scenario) {
+fn spare_a_quorum(plan: &mut Scenario, nodes: u32, faults: &mut Vec<PlannedFault>) {
     if plan.allow_data_loss {
         return;
     }
-    let minority = (plan.cluster.size() as usize).saturating_sub(1) / 2;
-    let (mut hit, mut dropped) = (std::collections::BTreeSet::new(), Vec::new());
-    plan.faults.retain(|fault| {
+    let minority = (nodes as usize).saturating_sub(1) / 2;
+    let (mut hit, mut dropped) = (BTreeSet::new(), Vec::new());
+    faults.retain(|fault| {
         if !fault.fault.destroys() {
             return true;
         }
-        let with_these: std::collections::BTreeSet<_> = fault.fault.named().into_iter().chain(hit.iter().copied()).collect();
+        let with_these: BTreeSet<_> = fault.fault.named().into_iter().chain(hit.iter().copied()).collect();
         let spares = with_these.len() <= minority;
         match spares {
             true => hit = with_these,
-            false => {
-                dropped.push(format!("{}: a minority's disks are damaged at the most", fault.id.as_deref().unwrap_or(fault.fault.kind())))
-            }
+            false => dropped.push(format!("{}: a minority's disks are damaged at the most", fault.id)),
         }
         spares
     });
@@ -83,13 +214,10 @@ fn spare_a_quorum(plan: &mut Scenario) {
 }
 
 impl Vary {
-    fn draw(self, plan: &mut Scenario, draws: &mut SeededStream) {
+    fn draw(self, plan: &mut Scenario, nodes: &mut u32, draws: &mut SeededStream) {
         let cluster = &mut plan.cluster;
         match self {
-            Vary::Size => {
-                let smallest = cluster.size().min(7);
-                cluster.nodes = vec![draws.in_range(u64::from(smallest)..=7) as u32];
-            }
+            Vary::Size => *nodes = draws.in_range(u64::from((*nodes).min(7))..=7) as u32,
             Vary::Timeouts => {
                 let (heartbeat, low) = *draws.pick(&[(50, 150), (100, 300), (100, 300), (250, 1_000)]);
                 cluster.heartbeat = Duration::from_millis(heartbeat);
@@ -119,15 +247,6 @@ impl Vary {
     }
 }
 
-/// What waits for an event comes first.
-fn at(fault: &ScheduledFault) -> Duration {
-    match fault.when {
-        When::At(at) => at,
-        When::Between(span) | When::Every { gap: span, .. } => span.min,
-        When::On(_) => Duration::ZERO,
-    }
-}
-
 impl When {
     fn to_text(self) -> String {
         match self {
@@ -148,21 +267,21 @@ fn before_end(span: Span, drawn: Duration, end: Duration) -> Duration {
 }
 
 /// One scheduled fault becomes its occurrences. Each draws from a stream of its own.
-fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str, seed: u64, size: Size, duration: Duration) {
+fn schedule(into: &mut Vec<Drawn>, fault: &ScheduledFault, label: &str, seed: u64, size: Size, duration: Duration) {
     let mut draws = stream(seed, &format!("fault {label}"));
-    let mut once = |draws: &mut SeededStream, when| {
-        into.push(ScheduledFault { id: fault.id.clone(), bind: fault.bind.clone(), when, fault: fault.fault.fix(draws, size) });
+    let mut once = |draws: &mut SeededStream, start| {
+        into.push(Drawn { id: fault.id.clone(), bind: fault.bind.clone(), start, fault: fault.fault.fix(draws, size) });
     };
     match fault.when {
-        When::At(at) => once(&mut draws, When::At(at)),
+        When::At(at) => once(&mut draws, Start::At(at)),
         When::Between(span) => {
             let at = before_end(span, span.draw(&mut draws), duration);
-            once(&mut draws, When::At(at));
+            once(&mut draws, Start::At(at));
         }
         When::On(trigger) => {
             let after = trigger.after.draw(&mut draws);
             let after = Span::fixed(before_end(trigger.after, after, duration));
-            once(&mut draws, When::On(Trigger { after, ..trigger }));
+            once(&mut draws, Start::On(Trigger { after, ..trigger }));
         }
         When::Every { gap, repeat, within } => {
             let (from, until) = within.map_or((Duration::ZERO, duration), |w| (w.min, w.max.min(duration)));
@@ -183,7 +302,7 @@ fn schedule(into: &mut Vec<ScheduledFault>, fault: &ScheduledFault, label: &str,
 
 /// Occurrence after occurrence, until the end.
 fn again_and_again(
-    into: &mut Vec<ScheduledFault>,
+    into: &mut Vec<Drawn>,
     (id, bind): (Option<&str>, Option<&str>),
     mut times: SeededStream,
     gap: Span,
@@ -199,14 +318,14 @@ fn again_and_again(
         let fault = make(ordinal);
         // A start that would overlap its own fault waits for its end.
         let next = at + gap.draw(&mut times).max(fault.lasts() + Duration::from_millis(1));
-        into.push(ScheduledFault { id: id.map(|id| format!("{id}-{ordinal}")), bind: bind.map(str::to_string), when: When::At(at), fault });
+        into.push(Drawn { id: id.map(|id| format!("{id}-{ordinal}")), bind: bind.map(str::to_string), start: Start::At(at), fault });
         at = next;
     }
 }
 
 /// Swarm testing (Groce et al. 2012): each seed leaves most kinds out, so that those it keeps are not
 /// masked by the others, and gives each that it keeps a rate of its own, from frantic to rare.
-fn draw_swarm(into: &mut Vec<ScheduledFault>, swarm: &Swarm, seed: u64, size: Size, duration: Duration) {
+fn draw_swarm(into: &mut Vec<Drawn>, swarm: &Swarm, seed: u64, size: Size, duration: Duration) {
     let mut draws = stream(seed, "swarm");
     let mut kinds = swarm.candidates();
     draws.shuffle(&mut kinds);
@@ -227,27 +346,36 @@ fn draw_swarm(into: &mut Vec<ScheduledFault>, swarm: &Swarm, seed: u64, size: Si
 }
 
 /// Gives each fault without an id one: its kind and an ordinal.
-fn name_them(faults: &mut [ScheduledFault]) {
-    let taken: std::collections::BTreeSet<String> = faults.iter().filter_map(|f| f.id.clone()).collect();
+fn named(drawn: Vec<Drawn>) -> Vec<PlannedFault> {
+    let taken: BTreeSet<String> = drawn.iter().filter_map(|f| f.id.clone()).collect();
     let mut counts: BTreeMap<&'static str, u32> = BTreeMap::new();
     // Two ids that were made from others' may be the same: `a-1` of `a`, and one that was written so.
-    let mut used = std::collections::BTreeSet::new();
-    for id in faults.iter_mut().filter_map(|f| f.id.as_mut()) {
-        while !used.insert(id.clone()) {
-            id.push_str("-again");
-        }
-    }
-    for fault in faults.iter_mut().filter(|f| f.id.is_none()) {
-        let count = counts.entry(fault.fault.kind()).or_default();
+    let mut used = BTreeSet::new();
+    let own: Vec<Option<String>> = drawn
+        .iter()
+        .map(|fault| {
+            let mut id = fault.id.clone()?;
+            while !used.insert(id.clone()) {
+                id.push_str("-again");
+            }
+            Some(id)
+        })
+        .collect();
+    let mut fresh = |kind: &'static str| {
+        let count = counts.entry(kind).or_default();
         loop {
             *count += 1;
-            let id = format!("{}-{count}", fault.fault.kind());
+            let id = format!("{kind}-{count}");
             if !taken.contains(&id) {
-                fault.id = Some(id);
-                break;
+                return id;
             }
         }
-    }
+    };
+    let name = |(Drawn { bind, start, fault, .. }, id): (Drawn, Option<String>)| {
+        let id = id.unwrap_or_else(|| fresh(fault.kind()));
+        PlannedFault { id, bind, start, fault }
+    };
+    drawn.into_iter().zip(own).map(name).collect()
 }
 
 impl ScheduledFault {
@@ -262,33 +390,6 @@ impl ScheduledFault {
 }
 
 impl Scenario {
-    /// Whether nothing is left to chance.
-    pub fn is_plan(&self) -> bool {
-        self.world_seed.is_some()
-            && self.cluster.nodes.len() == 1
-            && self.swarm.is_none()
-            && self.faults.iter().all(|f| f.id.is_some() && f.start().is_some())
-            && self.faults.iter().all(|f| self.draws_nothing(&f.fault.to_yaml(), |d| f.fault.fix(d, self.size()).to_yaml()))
-            && self.workloads.iter().all(|w| self.draws_nothing(&w.to_yaml(), |d| w.fix(d).to_yaml()))
-    }
-
-    /// Whether drawing what is random changes nothing, whatever is drawn.
-    fn draws_nothing(&self, as_written: &serde_yaml::Value, draw: impl Fn(&mut SeededStream) -> serde_yaml::Value) -> bool {
-        (0..4).all(|seed| draw(&mut stream(seed, "is anything drawn")) == *as_written)
-    }
-
-    /// The faults of a plan, in order of time.
-    ///
-    /// # Panics
-    /// When this is no plan.
-    pub fn planned_faults(&self) -> Vec<PlannedFault> {
-        let planned = self.faults.iter().map(|f| match (&f.id, f.start()) {
-            (Some(id), Some(start)) => PlannedFault { id: id.clone(), bind: f.bind.clone(), start, fault: f.fault.clone() },
-            _ => panic!("this scenario is not planned yet"),
-        });
-        planned.collect()
-    }
-
     /// How many clients all workloads have together.
     pub fn clients(&self) -> u32 {
         self.workloads.iter().map(|w| w.clients()).sum()
@@ -316,6 +417,10 @@ faults:
     pause: { target: leader, for: 1s }
 ";
 
+    fn read(text: &str) -> Result<Plan, LeftToChance> {
+        Plan::try_from(parse("plan", text).unwrap_or_else(|e| panic!("{}", e.all[0].message)))
+    }
+
     fn printed(scenario: &Scenario) -> String {
         scenario.to_yaml_text()
     }
@@ -323,12 +428,13 @@ faults:
     #[test]
     fn a_plan_is_a_scenario_that_planning_does_not_change() {
         let scenario = parse("mix", SCENARIO).unwrap();
-        assert!(!scenario.is_plan());
+        assert!(Plan::try_from(scenario.clone()).is_err());
         for seed in 0..20 {
             let planned = plan(&scenario, seed);
-            assert!(planned.is_plan());
             let text = printed(&planned);
-            let back = parse("plan", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            let back = read(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            let faults = |plan: &Plan| format!("{:?}", plan.planned_faults());
+            assert_eq!((back.nodes(), back.world_seed(), faults(&back)), (planned.nodes(), planned.world_seed(), faults(&planned)));
             assert_eq!(printed(&back), text);
             assert_eq!(printed(&plan(&back, 999)), text, "planning a plan is the identity");
         }
@@ -341,8 +447,8 @@ faults:
         let mut less = parse("mix", SCENARIO).unwrap();
         less.faults.remove(0);
         let less = plan(&less, 5);
-        let others = |p: &Scenario| -> Vec<String> {
-            let kept = p.planned_faults().into_iter().filter(|f| f.fault.kind() != "partition");
+        let others = |p: &Plan| -> Vec<String> {
+            let kept = p.planned_faults().iter().filter(|f| f.fault.kind() != "partition");
             kept.map(|f| format!("{} {:?} {:?}", f.id, f.start, f.fault)).collect()
         };
         assert_eq!(others(&whole), others(&less));
@@ -352,21 +458,29 @@ faults:
     #[test]
     fn what_leaves_something_to_chance_is_no_plan() {
         let text = printed(&plan(&parse("mix", SCENARIO).unwrap(), 5));
-        assert!(parse("plan", &text).unwrap().is_plan());
+        assert!(read(&text).is_ok());
         let seed = &text[text.find(", seed: ").unwrap()..];
         let seed = &seed[..seed.find(" }").unwrap()];
         let isolated = &text[text.find("isolate: n").unwrap()..][.."isolate: n1".len()];
-        for (from, to) in [(isolated, "isolate: one"), (", for: ", ", for: 0s.."), (seed, ""), ("world_seed: ", "#")] {
+        for (from, to, expect) in [
+            (isolated, "isolate: one", "left to a seed: what the fault `partition-1` does"),
+            (", for: ", ", for: 0s..", "left to a seed: what the fault `partition-1` does"),
+            (seed, "", "left to a seed: what the workload `register` asks"),
+            ("world_seed: ", "#", "left to a seed: `world_seed`"),
+            ("id: partition-1\n    at: ", "id: partition-1\n    between: 0s..", "left to a seed: when the fault `partition-1` happens"),
+            ("id: partition-1\n    at", "at", "left to a seed: the id of `faults[0]`"),
+        ] {
             let edited = text.replacen(from, to, 1);
             assert_ne!(edited, text, "{from} is not there:\n{text}");
-            assert!(!parse("edited", &edited).unwrap_or_else(|e| panic!("{e}")).is_plan(), "{to}");
+            assert_eq!(read(&edited).unwrap_err().to_string(), expect);
         }
     }
 
     #[test]
     fn a_fault_never_overlaps_itself() {
         let scenario = parse("x", &SCENARIO.replace("every: 2s..4s", "every: 100ms")).unwrap();
-        let faults = plan(&scenario, 3).planned_faults();
+        let planned = plan(&scenario, 3);
+        let faults = planned.planned_faults();
         let partitions: Vec<_> = faults.iter().filter(|f| f.fault.kind() == "partition").collect();
         assert!(partitions.len() > 5);
         let at = |f: &PlannedFault| if let Start::At(at) = f.start { at } else { panic!("{f:?}") };
@@ -381,7 +495,7 @@ faults:
         let planned = plan(&parse("x", &text).unwrap_or_else(|e| panic!("{e}")), 1);
         assert!(planned.faults.len() > 9_000);
         let text = planned.to_yaml_text();
-        assert!(parse("plan", &text).unwrap_or_else(|e| panic!("{}", e.all[0].message)).is_plan());
+        assert!(read(&text).is_ok());
         let too_many = SCENARIO.replace("every: 2s..4s", "every: 1ms");
         let refused = parse("x", &too_many).unwrap_err().to_string();
         assert!(refused.contains("up to 20000 of this fault; a plan has at most 10000"), "{refused}");
@@ -391,13 +505,13 @@ faults:
     fn a_swarm_uses_every_kind_over_many_seeds_and_few_in_each() {
         let text = SCENARIO[..SCENARIO.find("faults:").unwrap()].to_string() + "swarm: { pick: 1..3 }\n";
         let scenario = parse("swarm", &text).unwrap();
-        let mut all = std::collections::BTreeSet::new();
+        let mut all = BTreeSet::new();
         for seed in 0..200 {
             let planned = plan(&scenario, seed);
             let text = printed(&planned);
-            let back = parse("plan", &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-            assert!(back.is_plan() && printed(&back) == text, "{text}");
-            let kinds: std::collections::BTreeSet<&str> = planned.faults.iter().map(|f| f.fault.kind()).collect();
+            let back = read(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            assert!(printed(&back) == text, "{text}");
+            let kinds: BTreeSet<&str> = planned.faults.iter().map(|f| f.fault.kind()).collect();
             assert!(kinds.len() <= 3, "{kinds:?}");
             all.extend(kinds);
         }
@@ -413,7 +527,7 @@ faults:
             let text = format!("{head}faults:\n  - {due}\n    kill: {{ target: one }}\n").replace("duration: 20s", "duration: 10s");
             for seed in 0..5 {
                 let printed = printed(&plan(&parse("x", &text).unwrap_or_else(|e| panic!("{e}")), seed));
-                assert!(printed.contains(expect) && parse("plan", &printed).is_ok_and(|p| p.is_plan()), "{printed}");
+                assert!(printed.contains(expect) && read(&printed).is_ok(), "{printed}");
             }
         }
     }
@@ -428,6 +542,6 @@ faults:
         let printed = printed(&planned);
         assert!(printed.contains("when: { event: leader-changed, count: 2, after: 1"), "{printed}");
         assert!(printed.contains("repeat: 3"), "{printed}");
-        assert!(parse("plan", &printed).unwrap().is_plan());
+        assert!(read(&printed).is_ok());
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     faults::{Family, REGISTRY},
     model::{Scenario, When},
-    target::Target,
+    target::{Chosen, Target},
     yaml::{Decoder, Diagnostic, Node},
 };
 use squall_history::{Event, LineOp, Op};
@@ -104,10 +104,10 @@ impl Possible {
     /// Why nobody is ever meant by this target.
     fn nobody(&self, target: &Target) -> Option<&'static str> {
         match target {
-            Target::Leader | Target::Followers | Target::OneFollower | Target::Follower(_) if !self.gives.leaders => {
+            Target::OneFollower | Target::Chosen(Chosen::Leader | Chosen::Followers | Chosen::Follower(_)) if !self.gives.leaders => {
                 Some("this system tells of no leaders")
             }
-            Target::LeaseHolder => self.never(Event::LockAcquired),
+            Target::Chosen(Chosen::LeaseHolder) => self.never(Event::LockAcquired),
             _ => None,
         }
     }
@@ -166,14 +166,14 @@ mod tests {
     fn what_can_never_happen_and_what_may() {
         let reads = "register: { clients: 1, mix: { get: 1 } }";
         let bare = never(reads, "", Gives::EVERYTHING);
-        let expect = "node-restarted member-added member-removed write-during-partition write-acknowledged space-exceeded failpoint-hit disk-damaged \
+        let expect = "node-restarted membership-truncated member-added member-removed write-during-partition write-acknowledged space-exceeded failpoint-hit disk-damaged \
                       node-refused watch-event watch-resumed watch-compacted lease-expired lock-acquired work-refused";
         assert_eq!(bare.join(" "), expect);
         let all = "kv: { clients: 1 }, watch: { clients: 1 }, lease: { clients: 1 }, lock: { clients: 2 }, membership: { clients: 1 }";
         let faults = "{ at: 1s, partition: { isolate: one, for: 1s } }, { at: 1s, disk: { full: { target: one, for: 1s } } }, \
                       { at: 2s, failpoint: { target: one, point: before-apply, action: kill, for: 1s } }";
         assert_eq!(never(all, faults, Gives::EVERYTHING), Vec::<&str>::new());
-        let expect = "leader-changed election-started snapshot-built snapshot-installed log-truncated log-purged member-added member-removed \
+        let expect = "leader-changed election-started snapshot-built snapshot-installed log-truncated membership-truncated log-purged member-added member-removed \
                       space-exceeded failpoint-hit disk-damaged";
         assert_eq!(never(all, faults, Gives::NOTHING).join(" "), expect);
         // One thing each.
@@ -195,7 +195,7 @@ mod tests {
     fn nobody_and_nothing_under_a_system_that_has_less() {
         let scenario = parse("x.yaml", "format: 1\nname: x\nduration: 5s\nworkloads: [{ register: { clients: 1 } }]\n").unwrap();
         let (all, none) = (Possible::of(&scenario, Gives::EVERYTHING), Possible::of(&scenario, Gives::NOTHING));
-        for (target, here, there) in [(Target::Leader, true, false), (Target::One, true, true), (Target::LeaseHolder, false, false)] {
+        for (target, here, there) in [(Target::LEADER, true, false), (Target::One, true, true), (Target::LEASE_HOLDER, false, false)] {
             assert_eq!((all.nobody(&target).is_none(), none.nobody(&target).is_none()), (here, there), "{target:?}");
         }
         for (kind, there) in [("compact", false), ("grow", false), ("failpoint", false), ("disk-slow", false), ("partition", true)] {

@@ -112,6 +112,11 @@ fn script_line() -> Value {
     let compare = closed(map([("key", key.clone()), ("holds", scalar.clone())]), &["key"]);
     let txn = closed(map([("compare", list(&compare)), ("then", list(&act)), ("else", list(&act))]), &[]);
     let past = closed(map([("prefix", scalar.clone()), ("revision", json!({ "type": "integer", "minimum": 1 }))]), &["prefix", "revision"]);
+    let revision = json!({ "type": "integer", "minimum": 1 });
+    let range = closed(map([("from", key.clone()), ("to", key.clone())]), &["from", "to"]);
+    let read = closed(map([("prefix", scalar.clone()), ("revision", revision.clone())]), &["prefix"]);
+    let serializable = json!({ "type": "boolean" });
+    let reads = closed(map([("of", list(&read)), ("put", put.clone()), ("serializable", serializable)]), &["of"]);
     let cas = closed(map([("key", key.clone()), ("expect", scalar.clone()), ("value", scalar.clone())]), &["key", "value"]);
     let mut line = closed(
         map([
@@ -123,11 +128,14 @@ fn script_line() -> Value {
             ("delete", key),
             ("range", scalar),
             ("past", past),
+            ("delete-range", range),
+            ("reads", reads),
+            ("compact", revision),
             ("txn", txn),
         ]),
         &["at"],
     );
-    line["allOf"] = one_of(&["get", "put", "cas", "delete", "range", "past", "txn"]);
+    line["allOf"] = one_of(&["get", "put", "cas", "delete", "range", "past", "delete-range", "reads", "compact", "txn"]);
     line
 }
 

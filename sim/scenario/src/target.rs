@@ -6,7 +6,7 @@ use crate::{
 };
 use squall_history::{ClientId, NodeId, SeededStream};
 
-/// A choice of nodes or clients.
+/// Whom a scenario means: somebody at random, or whom a plan means, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One node, at random.
@@ -21,14 +21,24 @@ pub enum Target {
     MinorityThird,
     /// This many nodes, at random.
     Some(u32),
-    /// Whoever leads when the fault fires.
-    Leader,
-    /// Everybody but the leader, when the fault fires.
-    Followers,
     /// One of the followers, at random.
     OneFollower,
-    /// The so-manyth follower in order of name, counted from 1 and around: what a plan makes of
-    /// `one-follower`.
+    /// Every client.
+    Clients,
+    /// This many clients, at random.
+    SomeClients(u32),
+    /// Nothing of it is left to a seed.
+    Chosen(Chosen),
+}
+
+/// Whom a plan means: somebody by name, or by what he is when the fault fires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// Whoever leads then.
+    Leader,
+    /// Everybody but whoever leads then.
+    Followers,
+    /// The so-manyth of those, in order of name, counted around.
     Follower(u32),
     /// Whom the event of `when` is about.
     Subject,
@@ -36,12 +46,24 @@ pub enum Target {
     LeaseHolder,
     /// Whom the fault with this `as` was done to last.
     Bound(String),
-    /// Every client.
-    Clients,
-    /// This many clients, at random.
-    SomeClients(u32),
     /// These.
     Named(Vec<Party>),
+}
+
+impl Target {
+    /// Whoever leads when the fault fires.
+    pub const LEADER: Target = Target::Chosen(Chosen::Leader);
+    /// Everybody but whoever leads then.
+    pub const FOLLOWERS: Target = Target::Chosen(Chosen::Followers);
+    /// Whom the event of `when` is about.
+    pub const SUBJECT: Target = Target::Chosen(Chosen::Subject);
+    /// The client that holds a lock, or leads an election.
+    pub const LEASE_HOLDER: Target = Target::Chosen(Chosen::LeaseHolder);
+
+    /// These.
+    pub fn named_ones(parties: Vec<Party>) -> Target {
+        Target::Chosen(Chosen::Named(parties))
+    }
 }
 
 /// The words, for lists and suggestions.
@@ -72,11 +94,11 @@ const WORDS: &[(&str, Target)] = &[
     ("minority", Target::Minority),
     ("majority", Target::Majority),
     ("minority-third", Target::MinorityThird),
-    ("leader", Target::Leader),
-    ("followers", Target::Followers),
+    ("leader", Target::LEADER),
+    ("followers", Target::FOLLOWERS),
     ("one-follower", Target::OneFollower),
-    ("subject", Target::Subject),
-    ("lease-holder", Target::LeaseHolder),
+    ("subject", Target::SUBJECT),
+    ("lease-holder", Target::LEASE_HOLDER),
     ("clients", Target::Clients),
 ];
 
@@ -105,26 +127,26 @@ impl Target {
     pub(crate) fn decode(decoder: &mut Decoder, node: &Node, whom: Whom) -> Option<Target> {
         let target = match &node.kind {
             Kind::Scalar(text) => match party(text) {
-                Some(party) => Target::Named(vec![party]),
+                Some(party) => Target::named_ones(vec![party]),
                 None => {
                     let words: Vec<(&str, usize)> = WORDS.iter().enumerate().map(|(i, (word, _))| (*word, i)).collect();
                     WORDS[decoder.word(node, "a target", &words)?].1.clone()
                 }
             },
-            Kind::List(_) => Target::Named(parties(decoder, node)?),
+            Kind::List(_) => Target::named_ones(parties(decoder, node)?),
             Kind::Map(_) => {
                 let mut fields = decoder.fields(node, "a target")?;
                 let (key, value) = fields.one_of(decoder, &["fixed", "follower", "clients", "as"])?;
                 if key == "as" {
                     let name = decoder.text(value, "the name that another fault gives with `as`").map(str::to_string);
                     fields.done(decoder);
-                    return name.map(Target::Bound);
+                    return name.map(|name| Target::Chosen(Chosen::Bound(name)));
                 }
                 let count = crate::values::number(decoder, value, 1, 64);
                 fields.done(decoder);
                 match (key, count? as u32) {
                     ("fixed", n) => Target::Some(n),
-                    ("follower", n) => Target::Follower(n),
+                    ("follower", n) => Target::Chosen(Chosen::Follower(n)),
                     (_, n) => Target::SomeClients(n),
                 }
             }
@@ -138,27 +160,18 @@ impl Target {
     /// Whether it can mean no node.
     pub(crate) fn is_only_clients(&self) -> bool {
         match self {
-            Target::Named(parties) => parties.iter().all(|p| matches!(p, Party::Client(_))),
+            Target::Chosen(Chosen::Named(parties)) => parties.iter().all(|p| matches!(p, Party::Client(_))),
             other => other.is_about_clients(),
         }
     }
 
     fn is_about_clients(&self) -> bool {
         match self {
-            Target::Clients | Target::SomeClients(_) | Target::LeaseHolder => true,
-            Target::Named(parties) => parties.iter().any(|p| matches!(p, Party::Client(_))),
-            Target::One
-            | Target::All
-            | Target::Minority
-            | Target::Majority
-            | Target::MinorityThird
-            | Target::Some(_)
-            | Target::Leader
-            | Target::Followers
-            | Target::OneFollower
-            | Target::Follower(_)
-            | Target::Bound(_)
-            | Target::Subject => false,
+            Target::Clients | Target::SomeClients(_) | Target::Chosen(Chosen::LeaseHolder) => true,
+            Target::Chosen(Chosen::Named(parties)) => parties.iter().any(|p| matches!(p, Party::Client(_))),
+            Target::One | Target::All | Target::Minority | Target::Majority | Target::MinorityThird | Target::Some(_) => false,
+            Target::OneFollower => false,
+            Target::Chosen(Chosen::Leader | Chosen::Followers | Chosen::Follower(_) | Chosen::Bound(_) | Chosen::Subject) => false,
         }
     }
 
@@ -171,14 +184,14 @@ impl Target {
         };
         match self {
             Target::Some(n) => counted("fixed", *n),
-            Target::Follower(n) => counted("follower", *n),
+            Target::Chosen(Chosen::Follower(n)) => counted("follower", *n),
             Target::SomeClients(n) => counted("clients", *n),
-            Target::Bound(name) => {
+            Target::Chosen(Chosen::Bound(name)) => {
                 let mut map = serde_yaml::Mapping::new();
                 map.insert(word("as"), name.as_str().into());
                 map.into()
             }
-            Target::Named(parties) => match &parties[..] {
+            Target::Chosen(Chosen::Named(parties)) => match &parties[..] {
                 [one] => word(&one.to_string()),
                 several => several.iter().map(|p| word(&p.to_string())).collect(),
             },
@@ -187,17 +200,18 @@ impl Target {
     }
 
     /// Draws what is random; what depends on the run (the leader) stays.
-    pub(crate) fn fix(&self, draws: &mut SeededStream, size: Size) -> Target {
+    pub(crate) fn choose(&self, draws: &mut SeededStream, size: Size) -> Chosen {
         let nodes = size.nodes;
         let majority = nodes / 2 + 1;
         let count = match self {
+            Target::Chosen(chosen) => return chosen.clone(),
             Target::One => 1,
             Target::Minority => nodes - majority,
             Target::Majority => majority,
             Target::MinorityThird => (nodes / 3).max(1),
             Target::Some(n) => (*n).min(nodes),
             Target::All => nodes,
-            Target::OneFollower => return Target::Follower(draws.in_range(1..=u64::from((nodes - 1).max(1))) as u32),
+            Target::OneFollower => return Chosen::Follower(draws.in_range(1..=u64::from((nodes - 1).max(1))) as u32),
             Target::Clients | Target::SomeClients(_) => {
                 let mut clients: Vec<Party> = (1..=size.clients).map(|id| Party::Client(ClientId(id))).collect();
                 if let Target::SomeClients(n) = self {
@@ -205,50 +219,24 @@ impl Target {
                     clients.truncate(*n as usize);
                     clients.sort_unstable();
                 }
-                return Target::Named(clients);
+                return Chosen::Named(clients);
             }
-            Target::Leader
-            | Target::Followers
-            | Target::Follower(_)
-            | Target::Subject
-            | Target::LeaseHolder
-            | Target::Bound(_)
-            | Target::Named(_) => return self.clone(),
         };
         let mut ids: Vec<Party> = (1..=nodes).map(|id| Party::Node(NodeId(id))).collect();
         draws.shuffle(&mut ids);
         ids.truncate(count as usize);
         ids.sort_unstable();
-        Target::Named(ids)
+        Chosen::Named(ids)
     }
 
-    /// Who that is, now. Empty when nobody is.
+    /// The same, as a target.
+    pub(crate) fn fix(&self, draws: &mut SeededStream, size: Size) -> Target {
+        Target::Chosen(self.choose(draws, size))
+    }
+
+    /// Who that is, now. Empty when nobody is, or while it is left to a seed.
     pub fn resolve(&self, view: &ClusterView) -> Vec<Party> {
-        let followers = || match view.leader {
-            Some(leader) => view.nodes.iter().copied().filter(|n| *n != leader).map(Party::Node).collect(),
-            None => vec![],
-        };
-        match self {
-            Target::Named(parties) => parties.clone(),
-            Target::Leader => view.leader.map(Party::Node).into_iter().collect(),
-            Target::Subject => view.subject.into_iter().collect(),
-            Target::LeaseHolder => view.lease_holder.map(Party::Client).into_iter().collect(),
-            Target::Bound(name) => view.bound.get(name).cloned().unwrap_or_default(),
-            Target::Followers => followers(),
-            Target::Follower(n) => {
-                let all: Vec<Party> = followers();
-                if all.is_empty() { vec![] } else { vec![all[(*n as usize - 1) % all.len()]] }
-            }
-            Target::All => view.nodes.iter().copied().map(Party::Node).collect(),
-            Target::One
-            | Target::Minority
-            | Target::Majority
-            | Target::MinorityThird
-            | Target::Some(_)
-            | Target::OneFollower
-            | Target::Clients
-            | Target::SomeClients(_) => unreachable!("{self:?} was drawn when the plan was made"),
-        }
+        if let Target::Chosen(chosen) = self { chosen.resolve(view) } else { vec![] }
     }
 
     /// The nodes among those.
@@ -260,25 +248,38 @@ impl Target {
     pub(crate) fn least_nodes(&self) -> u32 {
         match self {
             Target::Minority => 3,
-            Target::Followers | Target::OneFollower | Target::Follower(_) => 2,
+            Target::OneFollower | Target::Chosen(Chosen::Followers | Chosen::Follower(_)) => 2,
             Target::Some(n) => *n,
-            Target::One
-            | Target::All
-            | Target::Majority
-            | Target::MinorityThird
-            | Target::Leader
-            | Target::Subject
-            | Target::LeaseHolder
-            | Target::Bound(_)
-            | Target::Clients
-            | Target::SomeClients(_)
-            | Target::Named(_) => 1,
+            Target::One | Target::All | Target::Majority | Target::MinorityThird | Target::Clients | Target::SomeClients(_) => 1,
+            Target::Chosen(Chosen::Leader | Chosen::Subject | Chosen::LeaseHolder | Chosen::Bound(_) | Chosen::Named(_)) => 1,
         }
     }
 
     /// Who is named, for checking against the cluster.
     pub(crate) fn named(&self) -> &[Party] {
-        if let Target::Named(parties) = self { parties } else { &[] }
+        if let Target::Chosen(Chosen::Named(parties)) = self { parties } else { &[] }
+    }
+}
+
+impl Chosen {
+    /// Who that is, now. Empty when nobody is.
+    pub fn resolve(&self, view: &ClusterView) -> Vec<Party> {
+        let followers = || -> Vec<Party> {
+            let others = |leader: NodeId| view.nodes.iter().copied().filter(move |n| *n != leader).map(Party::Node);
+            view.leader.into_iter().flat_map(others).collect()
+        };
+        match self {
+            Chosen::Named(parties) => parties.clone(),
+            Chosen::Leader => view.leader.map(Party::Node).into_iter().collect(),
+            Chosen::Subject => view.subject.into_iter().collect(),
+            Chosen::LeaseHolder => view.lease_holder.map(Party::Client).into_iter().collect(),
+            Chosen::Bound(name) => view.bound.get(name).cloned().unwrap_or_default(),
+            Chosen::Followers => followers(),
+            Chosen::Follower(n) => {
+                let all = followers();
+                if all.is_empty() { vec![] } else { vec![all[(*n as usize - 1) % all.len()]] }
+            }
+        }
     }
 }
 

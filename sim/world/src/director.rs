@@ -19,7 +19,7 @@ use squall_history::{
     digest_of,
 };
 use squall_scenario::{
-    Admin, ClusterView, DiskChange, Effect, Heal, Party, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger,
+    Admin, ClusterView, DiskChange, Effect, Heal, Party, Plan, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,18 +100,17 @@ pub fn check(plan: &Scenario, system: &dyn System) -> Result<(), RunError> {
 
 /// Runs a plan on a fresh machine.
 ///
-/// # Panics
-/// When the scenario is not a plan.
-pub fn run(plan: &Scenario, system: Arc<dyn System>) -> Result<Run, RunError> {
+/// # Errors
+/// When the plan asks for what the system does not have, or the harness itself failed.
+pub fn run(plan: &Plan, system: Arc<dyn System>) -> Result<Run, RunError> {
     run_while(plan, system, None)
 }
 
 /// The same, and somebody may look on, and stop it. Whether somebody does changes nothing in the run up to there.
 ///
-/// # Panics
-/// When the scenario is not a plan.
-pub fn run_while(plan: &Scenario, system: Arc<dyn System>, go_on: Option<GoOn>) -> Result<Run, RunError> {
-    assert!(plan.is_plan(), "only a plan can be run");
+/// # Errors
+/// As [`run`].
+pub fn run_while(plan: &Plan, system: Arc<dyn System>, go_on: Option<GoOn>) -> Result<Run, RunError> {
     check(plan, &*system)?;
     let mut bugs = 0;
     for name in &plan.bugs {
@@ -119,8 +118,8 @@ pub fn run_while(plan: &Scenario, system: Arc<dyn System>, go_on: Option<GoOn>) 
     }
     let c = &plan.cluster;
     let config = MachineConfig {
-        world_seed: plan.world_seed.expect("a plan has its world seed"),
-        nodes: c.size() + newcomers(plan),
+        world_seed: plan.world_seed(),
+        nodes: plan.nodes() + newcomers(plan),
         clients: plan.clients(),
         link: LinkProfile {
             latency_min: c.latency.min,
@@ -162,7 +161,7 @@ const NEWCOMERS_MAX: u32 = 12;
 const RESTARTS_AFTER: Duration = Duration::from_millis(100);
 
 /// How many hosts are kept for nodes that join.
-fn newcomers(plan: &Scenario) -> u32 {
+fn newcomers(plan: &Plan) -> u32 {
     let times = |fault: &PlannedFault| if let Start::On(trigger) = fault.start { trigger.repeat } else { 1 };
     let asked = plan.planned_faults().iter().fold(0u32, |sum, f| sum.saturating_add(f.fault.newcomers().saturating_mul(times(f))));
     asked.min(NEWCOMERS_MAX)
@@ -209,7 +208,7 @@ impl Agenda {
 
 struct Director {
     machine: Arc<Machine>,
-    plan: Scenario,
+    plan: Plan,
     system: Arc<dyn System>,
     /// Those that found the cluster.
     founders: BTreeMap<NodeId, SocketAddr>,
@@ -232,8 +231,8 @@ struct Director {
 }
 
 impl Director {
-    fn new(machine: Arc<Machine>, plan: Scenario, system: Arc<dyn System>) -> Director {
-        let size = plan.cluster.size();
+    fn new(machine: Arc<Machine>, plan: Plan, system: Arc<dyn System>) -> Director {
+        let size = plan.nodes();
         let ids = (1..=size + newcomers(&plan)).map(NodeId);
         let hosts: BTreeMap<NodeId, SocketAddr> = ids.clone().map(|id| (id, machine.addr(machine.node(id), PORT))).collect();
         let founders = hosts.iter().filter(|(id, _)| id.0 <= size).map(|(id, addr)| (*id, *addr)).collect();
@@ -365,7 +364,7 @@ impl Director {
 
     async fn faults(&self) {
         let (mut agenda, mut waiting) = (Agenda::default(), Vec::new());
-        for fault in self.plan.planned_faults() {
+        for fault in self.plan.planned_faults().iter().cloned() {
             match fault.start {
                 Start::At(at) => agenda.put(SimTime(0) + at, Action::Fire(fault, None)),
                 Start::On(trigger) => waiting.push(Waiting { fault, trigger, seen: 0, left: trigger.repeat, free_at: SimTime(0) }),

@@ -31,16 +31,17 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
             .find(|p| p.exists())
             .ok_or_else(|| Failure::Usage(format!("{} holds neither plan.min.yaml nor plan.yaml", args.plan.display())))?,
     };
-    let mut plan = load_plan(&path, systems)?;
+    let plan = load_plan(&path, systems)?;
     let name = args.name.clone().unwrap_or_else(|| format!("{}-{}", plan.name, plan.seed.as_deref().unwrap_or("plan")));
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Err(Failure::Usage(format!("`{name}` is not a name of letters, digits and dashes")));
     }
     let (old, seed) = (plan.name.clone(), plan.seed.clone().unwrap_or_default());
-    plan.name.clone_from(&name);
     let Some((wanted, _)) = wanted(&plan, &run_once(&plan, systems)?) else {
         return Err(Failure::Usage(format!("{} does not fail: there is nothing to keep", path.display())));
     };
+    let mut plan = plan.into_scenario();
+    plan.name.clone_from(&name);
     // With a planted bug it must go on failing; without one it must not fail again.
     plan.expect = match plan.bugs.is_empty() {
         true => Expect::Valid,

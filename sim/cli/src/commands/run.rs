@@ -8,7 +8,7 @@ use crate::{
 };
 use squall_history::{Entry, Event, to_line, write_jsonl};
 use squall_report::{Ending, Meaning, RunReport};
-use squall_scenario::{Expect, Scenario, plan};
+use squall_scenario::{Expect, Plan, Scenario, plan};
 use squall_world::Run;
 use std::{
     collections::BTreeMap,
@@ -64,7 +64,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn once(&self, plan: &Scenario, systems: &Systems) -> Result<Judged, Failure> {
+    fn once(&self, plan: &Plan, systems: &Systems) -> Result<Judged, Failure> {
         run_until(plan, self.fail_fast.then(|| decisive(plan)), systems)
     }
 }
@@ -86,7 +86,7 @@ pub(crate) fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let Loaded { scenario, source } = load(&args.scenario, &args.bug, systems)?;
-    if scenario.is_plan() && (args.seed.is_some() || args.seeds.is_some()) {
+    if Plan::try_from(scenario.clone()).is_ok() && (args.seed.is_some() || args.seeds.is_some()) {
         let text = format!("{} is a plan: nothing in it is left to a seed. Run it without one", args.scenario.display());
         return Err(Failure::Usage(text));
     }
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 /// Runs one plan, shows and keeps what is to be shown and kept. `replay`: how to run it again, when
 /// its plan is in a file already; `first`: what is to be said before its report. Answers the run, too.
 pub(crate) fn finish_one(
-    plan: &Scenario,
+    plan: &Plan,
     source: Option<&str>,
     systems: &Systems,
     output: &Output,
@@ -140,7 +140,7 @@ pub(crate) fn finish_one(
 }
 
 /// The same plan once more must be the same run.
-fn recheck(plan: &Scenario, first: &Judged, output: &Output, systems: &Systems) -> Result<(), Failure> {
+fn recheck(plan: &Plan, first: &Judged, output: &Output, systems: &Systems) -> Result<(), Failure> {
     let again = output.once(plan, systems)?;
     if again.run.digest == first.run.digest {
         return Ok(());
@@ -165,7 +165,7 @@ pub(crate) fn parting(a: &[Entry], b: &[Entry]) -> Option<String> {
 }
 
 /// Keeps a run; says how to run it again, or why it could not be kept.
-fn kept(plan: &Scenario, source: Option<&str>, judged: &Judged, reports: &Path) -> String {
+fn kept(plan: &Plan, source: Option<&str>, judged: &Judged, reports: &Path) -> String {
     let kept = new_directory(reports).map(|dir| place(&dir, plan)).and_then(|dir| keep(plan, source, judged, &dir).map(|()| dir));
     match kept {
         Ok(dir) => replay_command(&dir),
@@ -276,7 +276,7 @@ fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &A
 }
 
 /// Runs one of many seeds. True when the others need not be run.
-fn one_of_many(plan: &Scenario, source: &str, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
+fn one_of_many(plan: &Plan, source: &str, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
     let output = &args.output;
     let judged = output.once(plan, systems).and_then(|judged| {
         if output.recheck {

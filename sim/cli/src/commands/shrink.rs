@@ -13,7 +13,7 @@ use squall_checker::Verdict;
 use squall_history::stream;
 use squall_report::fingerprint;
 use squall_scenario::{
-    Expect, Scenario,
+    Expect, Plan,
     shrink::{Oracle, Weight, shrink},
 };
 use std::{
@@ -65,9 +65,8 @@ impl Wanted {
 }
 
 /// A panic or a crash of a candidate is not the failure that is looked for.
-fn fails(plan: &Scenario, world_seed: u64, wanted: &Wanted, systems: &Systems) -> (bool, f64) {
-    let plan = Scenario { world_seed: Some(world_seed), ..plan.clone() };
-    run_once(&plan, systems).map_or((false, 0.0), |judged| (wanted.is_in(&judged), judged.report.cpu_s))
+fn fails(plan: &Plan, world_seed: u64, wanted: &Wanted, systems: &Systems) -> (bool, f64) {
+    run_once(&plan.with_world_seed(world_seed), systems).map_or((false, 0.0), |judged| (wanted.is_in(&judged), judged.report.cpu_s))
 }
 
 struct Runner<'s> {
@@ -97,7 +96,7 @@ struct Tally {
 impl Runner<'_> {
     /// Runs a candidate under one world seed after the other, until it is clear whether it fails under
     /// `need` of `of`; or under all of them, if `count` is asked for.
-    fn judge(&self, candidate: &Scenario, need: usize, of: usize, count: bool) -> Tally {
+    fn judge(&self, candidate: &Plan, need: usize, of: usize, count: bool) -> Tally {
         let mut judged = Tally::default();
         for (i, world) in self.worlds.iter().take(of).enumerate() {
             if judged.failed + (of - i) < need || (judged.failed >= need && !count) {
@@ -109,8 +108,8 @@ impl Runner<'_> {
         judged
     }
 
-    fn judge_all(&mut self, candidates: &[Scenario], need: usize, of: usize, count: bool) -> Vec<usize> {
-        let texts: Vec<String> = candidates.iter().map(Scenario::to_yaml_text).collect();
+    fn judge_all(&mut self, candidates: &[Plan], need: usize, of: usize, count: bool) -> Vec<usize> {
+        let texts: Vec<String> = candidates.iter().map(|candidate| candidate.to_yaml_text()).collect();
         let me = &*self;
         let judged = in_parallel(&candidates.iter().zip(&texts).collect::<Vec<_>>(), self.jobs, |(candidate, text)| {
             let key = ((*text).clone(), need + 100 * usize::from(count));
@@ -129,7 +128,7 @@ impl Runner<'_> {
 }
 
 impl Oracle for Runner<'_> {
-    fn first(&mut self, candidates: &[Scenario]) -> Option<usize> {
+    fn first(&mut self, candidates: &[Plan]) -> Option<usize> {
         let of = if self.need == 1 { 1 } else { self.worlds.len() };
         for (piece, chunk) in candidates.chunks(self.jobs).enumerate() {
             if self.is_spent() {
@@ -151,7 +150,7 @@ impl Oracle for Runner<'_> {
         self.spent >= self.budget || self.interrupted.load(Ordering::Relaxed)
     }
 
-    fn scores(&mut self, candidates: &[Scenario], beat: usize) -> Vec<usize> {
+    fn scores(&mut self, candidates: &[Plan], beat: usize) -> Vec<usize> {
         let mut scores = Vec::new();
         for chunk in candidates.chunks(self.jobs) {
             match self.is_spent() {
@@ -176,18 +175,14 @@ pub(crate) fn plan_path(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("plan.yaml") } else { path.to_path_buf() }
 }
 
-pub(crate) fn load_plan(path: &Path, systems: &Systems) -> Result<Scenario, Failure> {
-    let plan = load(path, &[], systems)?.scenario;
-    if plan.is_plan() {
-        return Ok(plan);
-    }
-    let text =
-        format!("{} is a scenario, not a plan: something is left to chance. `squall run` it, or `squall plan` it first", path.display());
-    Err(Failure::Usage(text))
+pub(crate) fn load_plan(path: &Path, systems: &Systems) -> Result<Plan, Failure> {
+    let scenario = load(path, &[], systems)?.scenario;
+    let no_plan = |why| format!("{} is a scenario, not a plan ({why}): `squall run` it, or `squall plan` it first", path.display());
+    Plan::try_from(scenario).map_err(|why| Failure::Usage(no_plan(why)))
 }
 
 /// What the run fails by: what its scenario expects if that is among it, else the most telling.
-pub(crate) fn wanted(plan: &Scenario, judged: &Judged) -> Option<(Wanted, squall_history::SimTime)> {
+pub(crate) fn wanted(plan: &Plan, judged: &Judged) -> Option<(Wanted, squall_history::SimTime)> {
     let broken = || judged.report.verdicts.iter().filter_map(|(name, v)| if let Verdict::Invalid(w) = v { Some((*name, w)) } else { None });
     let expected = if let Expect::Violation { checker, .. } = &plan.expect { Some(checker.as_str()) } else { None };
     let telling = fingerprint(&judged.report.verdicts);
@@ -213,7 +208,7 @@ pub(crate) fn shrink_until(args: &Args, systems: &Systems, interrupted: &AtomicB
     let Some((wanted, at)) = wanted(&plan, &judged) else {
         return Err(Failure::Usage(format!("{} does not fail: there is nothing to shrink", path.display())));
     };
-    let own = plan.world_seed.expect("a plan has its world seed");
+    let own = plan.world_seed();
     let fresh = |i: u64| stream(i, "a fresh world seed").bits() >> 1;
     let mut runner = Runner {
         systems,
@@ -232,7 +227,7 @@ pub(crate) fn shrink_until(args: &Args, systems: &Systems, interrupted: &AtomicB
     // Its own world seed must be one under which it fails.
     let worlds = runner.worlds.clone();
     let seeds = worlds.into_iter().find(|world| fails(&small, *world, &wanted, systems).0);
-    small.world_seed = Some(seeds.unwrap_or(own));
+    small = small.with_world_seed(seeds.unwrap_or(own));
     // Whoever interrupts it waits for no more runs.
     let was_interrupted = interrupted.load(Ordering::Relaxed);
     let luck: Option<Vec<bool>> = (!was_interrupted).then(|| {
@@ -286,7 +281,7 @@ fn say(w: &Weight) -> String {
 }
 
 /// What a reader wants to know before the YAML.
-fn comments(plan: &Scenario, wanted: &Wanted, judged: &Judged, lucky: &str) -> String {
+fn comments(plan: &Plan, wanted: &Wanted, judged: &Judged, lucky: &str) -> String {
     let summary = judged.report.verdicts.iter().find_map(|(name, v)| match v {
         Verdict::Invalid(w) if *name == wanted.checker => Some(w.summary.clone()),
         _ => None,

@@ -34,9 +34,9 @@ pub(super) const COMPACT: FaultKind = FaultKind {
         let mut fields = d.fields(n, "a compaction")?;
         let keep = fields.take("keep").map_or(Some(100), |n| values::number(d, n, 0, 1_000_000_000));
         fields.done(d);
-        Some(Box::new(Ask { target: Target::Leader, what: What::Compact { keep: keep? } }))
+        Some(Box::new(Ask { target: Target::LEADER, what: What::Compact { keep: keep? } }))
     },
-    draw: |draws| Box::new(Ask { target: Target::Leader, what: What::Compact { keep: *draws.pick(&[0, 10, 100, 500]) } }),
+    draw: |draws| Box::new(Ask { target: Target::LEADER, what: What::Compact { keep: *draws.pick(&[0, 10, 100, 500]) } }),
 };
 
 pub(super) const SNAPSHOT: FaultKind = FaultKind {
@@ -52,7 +52,7 @@ pub(super) const SNAPSHOT: FaultKind = FaultKind {
         Some(Box::new(Ask { target: target?, what: What::Snapshot }))
     },
     draw: |draws| {
-        Box::new(Ask { target: draws.pick(&[Target::One, Target::Leader, Target::Majority, Target::All]).clone(), what: What::Snapshot })
+        Box::new(Ask { target: draws.pick(&[Target::One, Target::LEADER, Target::Majority, Target::All]).clone(), what: What::Snapshot })
     },
 };
 
@@ -68,7 +68,7 @@ pub(super) const DEFRAGMENT: FaultKind = FaultKind {
         fields.done(d);
         Some(Box::new(Ask { target: target?, what: What::Defragment }))
     },
-    draw: |draws| Box::new(Ask { target: draws.pick(&[Target::One, Target::Leader, Target::All]).clone(), what: What::Defragment }),
+    draw: |draws| Box::new(Ask { target: draws.pick(&[Target::One, Target::LEADER, Target::All]).clone(), what: What::Defragment }),
 };
 
 #[derive(Clone, Copy, Debug)]

@@ -145,7 +145,7 @@ fn decode(d: &mut Decoder, node: &Node, kind: Kind) -> Option<Box<dyn Fault>> {
 }
 
 fn draw(draws: &mut SeededStream, kind: Kind) -> Box<dyn Fault> {
-    let target = draws.pick(&[Target::One, Target::Leader, Target::Leader, Target::Minority, Target::All]).clone();
+    let target = draws.pick(&[Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All]).clone();
     let seconds = |n: i64| Shift { min: -n * 1_000_000_000, max: n * 1_000_000_000 };
     let by = match kind {
         Kind::Skew | Kind::Jump | Kind::Strobe => seconds(*draws.pick(&[1, 10, 3600])),

@@ -57,7 +57,7 @@ fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
 
 fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
     Box::new(CrashLoop {
-        target: draws.pick(&[Target::One, Target::Leader, Target::Minority]).clone(),
+        target: draws.pick(&[Target::One, Target::LEADER, Target::Minority]).clone(),
         up: *draws.pick(&[Span::millis(10, 200), Span::millis(100, 1_200)]),
         down: Span::millis(0, 400),
         power_loss: draws.ratio(1, 2),

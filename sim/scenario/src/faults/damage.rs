@@ -125,11 +125,11 @@ fn decode(d: &mut Decoder, node: &Node, kind: &str) -> Option<Box<dyn Fault>> {
 fn draw(draws: &mut SeededStream, kind: &str) -> Box<dyn Fault> {
     let (target, what) = if kind == LOSE_UNSYNCED.name || kind == TORN_WRITE.name {
         let loss = if kind == TORN_WRITE.name { PowerLoss::Torn } else { PowerLoss::Everything };
-        (draws.pick(&[Target::One, Target::Leader, Target::Minority, Target::Majority, Target::All]).clone(), What::Power(loss))
+        (draws.pick(&[Target::One, Target::LEADER, Target::Minority, Target::Majority, Target::All]).clone(), What::Power(loss))
     } else if kind == WIPE.name {
-        (draws.pick(&[Target::One, Target::Leader]).clone(), What::Wipe)
+        (draws.pick(&[Target::One, Target::LEADER]).clone(), What::Wipe)
     } else {
-        let target = draws.pick(&[Target::One, Target::Leader, Target::OneFollower]).clone();
+        let target = draws.pick(&[Target::One, Target::LEADER, Target::OneFollower]).clone();
         let files = draws.pick(&[None, Some("wal"), Some("snap")]).map(str::to_string);
         let damage = if kind == BITFLIP.name {
             Damage::Flip { files, bits: *draws.pick(&[1, 1, 8, 100]) }

@@ -140,20 +140,20 @@ fn draw(draws: &mut SeededStream, kind: Kind) -> Box<dyn Fault> {
     let (targets, change) = match kind {
         Kind::Slow => {
             let latency = *draws.pick(&[Span::millis(5, 30), Span::millis(20, 200), Span::millis(200, 1_500)]);
-            (&[Target::One, Target::Leader, Target::Leader, Target::Minority, Target::All][..], DiskChange::Slow(latency))
+            (&[Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All][..], DiskChange::Slow(latency))
         }
         Kind::Full => {
             let leaves = *draws.pick(&[0, 0, 4 << 10, 100 << 10]);
-            (&[Target::One, Target::Leader, Target::Leader, Target::Minority, Target::All][..], DiskChange::Full { leaves })
+            (&[Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All][..], DiskChange::Full { leaves })
         }
         Kind::IoError => {
             let on = draws
                 .pick(&[vec![DiskAccess::Sync], vec![DiskAccess::Sync], vec![DiskAccess::Write], vec![DiskAccess::Write, DiskAccess::Sync]])
                 .clone();
             let errno = *draws.pick(&[Errno::Eio, Errno::Eio, Errno::Erofs]);
-            (&[Target::One, Target::Leader, Target::Minority][..], DiskChange::Errors { on, errno, rate: rates(draws, &[2, 20, 100]) })
+            (&[Target::One, Target::LEADER, Target::Minority][..], DiskChange::Errors { on, errno, rate: rates(draws, &[2, 20, 100]) })
         }
-        Kind::Misdirect => (&[Target::One, Target::Leader][..], DiskChange::Misdirect { rate: rates(draws, &[2, 10, 50]) }),
+        Kind::Misdirect => (&[Target::One, Target::LEADER][..], DiskChange::Misdirect { rate: rates(draws, &[2, 10, 50]) }),
     };
     let target = draws.pick(targets).clone();
     let restart_after = matches!(kind, Kind::IoError | Kind::Misdirect).then(|| Span::millis(0, 2_000));

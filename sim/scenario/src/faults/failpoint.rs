@@ -124,7 +124,7 @@ fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
         });
     }
     let is_slow = matches!(action, Action::Pause | Action::Delay);
-    let target = draws.pick(&[Target::One, Target::Leader, Target::Leader, Target::Minority, Target::All]).clone();
+    let target = draws.pick(&[Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All]).clone();
     Box::new(Seam {
         point,
         target,

@@ -46,7 +46,7 @@ fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
 
 fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
     let target =
-        draws.pick(&[Target::One, Target::One, Target::Leader, Target::Leader, Target::Minority, Target::Majority, Target::All]).clone();
+        draws.pick(&[Target::One, Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::Majority, Target::All]).clone();
     // A short absence or a long one; rarely for good.
     let restart_after = match draws.below(8) {
         0..4 => Some(Span::millis(0, 400)),

@@ -3,7 +3,7 @@
 use super::{Arg, Family, Fault, FaultKind, mapping};
 use crate::{
     effect::{ClusterView, Effect, PowerLoss, Size},
-    target::{Target, Whom},
+    target::{Chosen, Target, Whom},
     values,
     yaml::{Decoder, Node},
 };
@@ -32,7 +32,7 @@ pub(super) const SHRINK: FaultKind = FaultKind {
     args: &[Arg { name: "target", form: "a target", about: "whom" }],
     example: "shrink: { target: one }",
     decode: |d, n| decode(d, n, "a shrinking", How::Shrink),
-    draw: |draws| Box::new(Change { target: Some(draws.pick(&[Target::One, Target::Leader]).clone()), how: How::Shrink }),
+    draw: |draws| Box::new(Change { target: Some(draws.pick(&[Target::One, Target::LEADER]).clone()), how: How::Shrink }),
 };
 
 pub(super) const REPLACE: FaultKind = FaultKind {
@@ -43,7 +43,7 @@ pub(super) const REPLACE: FaultKind = FaultKind {
     example: "replace: { target: one-follower }",
     decode: |d, n| decode(d, n, "a replacement", How::Replace),
     draw: |draws| {
-        let target = draws.pick(&[Target::One, Target::OneFollower, Target::Leader]).clone();
+        let target = draws.pick(&[Target::One, Target::OneFollower, Target::LEADER]).clone();
         Box::new(Change { target: Some(target), how: How::Replace })
     },
 };
@@ -107,8 +107,8 @@ impl Fault for Change {
         match (self.how, &self.target) {
             (How::Shrink, _) => 0,
             (How::Grow { nodes }, _) => nodes,
-            (How::Replace, Some(Target::Named(parties))) => parties.len() as u32,
-            (How::Replace, Some(Target::Followers)) => 8,
+            (How::Replace, Some(Target::Chosen(Chosen::Named(parties)))) => parties.len() as u32,
+            (How::Replace, Some(Target::FOLLOWERS)) => 8,
             (How::Replace, _) => 1,
         }
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     effect::{ClusterView, Effect, Link, Party, Size},
-    target::{self, Target, Whom},
+    target::{self, Chosen, Target, Whom},
     values::{self, Span},
     yaml::{Decoder, Diagnostic, Node},
 };
@@ -141,7 +141,7 @@ fn decode_cut(decoder: &mut Decoder, node: &Node) -> Option<Shape> {
                 if a.is_only_clients() && b.is_only_clients() {
                     return decoder.wrong(Diagnostic::new(item.place, "there are no links between clients to cut"));
                 }
-                if matches!(&a, Target::Named(parties) if parties.len() == 1) && a == b {
+                if matches!(&a, Target::Chosen(Chosen::Named(parties)) if parties.len() == 1) && a == b {
                     return decoder.wrong(Diagnostic::new(item.place, "a node has no link to itself to cut"));
                 }
                 pairs.push([a, b]);
@@ -157,13 +157,13 @@ fn decode_cut(decoder: &mut Decoder, node: &Node) -> Option<Shape> {
 
 fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
     let shape = match draws.below(10) {
-        0..4 => Shape::Isolate(draws.pick(&[Target::Leader, Target::Leader, Target::One, Target::Minority, Target::OneFollower]).clone()),
+        0..4 => Shape::Isolate(draws.pick(&[Target::LEADER, Target::LEADER, Target::One, Target::Minority, Target::OneFollower]).clone()),
         4 => Shape::Random(Side::Half),
         5 => Shape::Random(Side::Majority),
         6 => Shape::Random(Side::Third),
         7 => Shape::MajoritiesRing,
         8 => Shape::Bridge,
-        _ => Shape::Cut(vec![[Target::Leader, Target::OneFollower]]),
+        _ => Shape::Cut(vec![[Target::LEADER, Target::OneFollower]]),
     };
     let two_sides = !matches!(shape, Shape::MajoritiesRing | Shape::Bridge);
     let direction = *draws.pick(&[Direction::Both, Direction::Both, Direction::Both, Direction::To, Direction::From]);
@@ -241,7 +241,7 @@ fn ring(ids: &[NodeId]) -> Vec<[Target; 2]> {
         for j in i + 1..n {
             let apart = (j - i).min(n - (j - i));
             if apart > near {
-                pairs.push([ids[i], ids[j]].map(|id| Target::Named(vec![Party::Node(id)])));
+                pairs.push([ids[i], ids[j]].map(|id| Target::named_ones(vec![Party::Node(id)])));
             }
         }
     }

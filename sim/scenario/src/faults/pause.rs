@@ -38,7 +38,7 @@ fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
 }
 
 fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
-    let targets = [Target::One, Target::Leader, Target::Leader, Target::Minority, Target::Majority, Target::SomeClients(1), Target::All];
+    let targets = [Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::Majority, Target::SomeClients(1), Target::All];
     Box::new(Pause { target: draws.pick(&targets).clone(), lasts: Span::millis(50, 4_000) })
 }
 

@@ -88,7 +88,7 @@ impl Reach {
     }
 
     pub(super) fn draw(draws: &mut SeededStream) -> Reach {
-        let targets = [Target::All, Target::One, Target::Leader, Target::Leader, Target::Minority, Target::SomeClients(1)];
+        let targets = [Target::All, Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::SomeClients(1)];
         let target = draws.pick(&targets).clone();
         let direction = *draws.pick(&[Direction::Both, Direction::Both, Direction::To, Direction::From]);
         let links = *draws.pick(&[Links::Peers, Links::Peers, Links::All, Links::Clients]);
@@ -101,7 +101,7 @@ impl Reach {
 
     /// The same as [`Reach::draw`], between peers alone.
     pub(super) fn draw_of_peers(draws: &mut SeededStream) -> Reach {
-        let target = draws.pick(&[Target::All, Target::One, Target::Leader, Target::Minority]).clone();
+        let target = draws.pick(&[Target::All, Target::One, Target::LEADER, Target::Minority]).clone();
         Reach { target, links: Links::Peers, ..Reach::draw(draws) }
     }
 

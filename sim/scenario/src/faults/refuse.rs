@@ -38,7 +38,7 @@ fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
 }
 
 fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
-    let target = draws.pick(&[Target::One, Target::Leader, Target::Minority, Target::All]).clone();
+    let target = draws.pick(&[Target::One, Target::LEADER, Target::Minority, Target::All]).clone();
     Box::new(Refuse { target, lasts: Span::millis(300, 4_000) })
 }
 

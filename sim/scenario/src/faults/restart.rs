@@ -32,7 +32,7 @@ fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
 }
 
 fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
-    Box::new(Restart { target: draws.pick(&[Target::One, Target::Leader, Target::Minority, Target::All]).clone() })
+    Box::new(Restart { target: draws.pick(&[Target::One, Target::LEADER, Target::Minority, Target::All]).clone() })
 }
 
 impl Fault for Restart {

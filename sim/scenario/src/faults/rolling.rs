@@ -51,7 +51,7 @@ struct Rolling {
 
 fn named(order: &Order) -> Target {
     match order {
-        Order::These(ids) => Target::Named(ids.iter().map(|id| Party::Node(*id)).collect()),
+        Order::These(ids) => Target::named_ones(ids.iter().map(|id| Party::Node(*id)).collect()),
         Order::Ascending | Order::Random | Order::LeaderLast => Target::All,
     }
 }

@@ -19,7 +19,8 @@ mod steadier;
 use crate::{
     model::{Scenario, When},
     parse,
-    target::Target,
+    plan::Plan,
+    target::{Chosen, Target},
     values::format_duration,
     workloads::{Line, Script, Workload},
     yaml::emit,
@@ -32,7 +33,7 @@ use std::{collections::BTreeMap, time::Duration};
 pub trait Oracle {
     /// The first of these, in order of preference, that still fails in the same way; `None` when none
     /// does, or when nothing more may be tried.
-    fn first(&mut self, candidates: &[Scenario]) -> Option<usize>;
+    fn first(&mut self, candidates: &[Plan]) -> Option<usize>;
 
     /// How many candidates it likes to be given at once.
     fn width(&self) -> usize;
@@ -42,7 +43,7 @@ pub trait Oracle {
 
     /// Under how many of [`Oracle::trials`] world seeds each of these fails. One that cannot fail under
     /// more than `beat` of them may be given up early.
-    fn scores(&mut self, candidates: &[Scenario], beat: usize) -> Vec<usize>;
+    fn scores(&mut self, candidates: &[Plan], beat: usize) -> Vec<usize>;
 
     /// The highest score.
     fn trials(&self) -> usize;
@@ -68,17 +69,18 @@ pub struct Weight {
 
 impl Weight {
     /// The weight of a plan.
-    pub fn of(plan: &Scenario) -> Weight {
+    pub fn of(plan: &Plan) -> Weight {
         let ops = script_of(plan).map(|script| script.ops.len());
-        Weight { faults: plan.faults.len(), ops, clients: plan.clients(), nodes: plan.cluster.size(), duration: plan.duration }
+        Weight { faults: plan.faults.len(), ops, clients: plan.clients(), nodes: plan.nodes(), duration: plan.duration }
     }
 }
 
 /// The smallest plan that the oracle takes, from a plan that it would take. `history` is the plan's run,
 /// `violated` when it became certain that it fails.
-pub fn shrink(plan: &Scenario, history: &[Entry], violated: SimTime, oracle: &mut dyn Oracle) -> Scenario {
+pub fn shrink(plan: &Plan, history: &[Entry], violated: SimTime, oracle: &mut dyn Oracle) -> Plan {
     // What only a sweep looks at says nothing of one plan.
-    let best = Scenario { sometimes: vec![], about: String::new(), ..plan.clone() };
+    let told = Scenario { sometimes: vec![], about: String::new(), ..plan.clone().into_scenario() };
+    let best = Plan::try_from(told).unwrap_or_else(|_| plan.clone());
     let mut shrinker = Shrinker { best, oracle };
     shrinker.write_down(history);
     shrinker.cut_off(violated);
@@ -112,7 +114,7 @@ pub fn shrink(plan: &Scenario, history: &[Entry], violated: SimTime, oracle: &mu
 const OPS_MANY: usize = 40;
 
 struct Shrinker<'o> {
-    best: Scenario,
+    best: Plan,
     oracle: &'o mut dyn Oracle,
 }
 
@@ -142,8 +144,8 @@ impl Shrinker<'_> {
         self.offer_first(vec![candidate])
     }
 
-    fn offer_first(&mut self, mut candidates: Vec<Scenario>) -> bool {
-        candidates.retain(|c| c.is_plan());
+    fn offer_first(&mut self, candidates: Vec<Scenario>) -> bool {
+        let mut candidates: Vec<Plan> = candidates.into_iter().filter_map(|c| Plan::try_from(c).ok()).collect();
         match self.oracle.first(&candidates) {
             Some(at) => {
                 self.best = candidates.swap_remove(at);
@@ -164,7 +166,8 @@ impl Shrinker<'_> {
             if score + 1 >= trials || self.oracle.is_spent() {
                 break;
             }
-            let candidates: Vec<Scenario> = steadier::steadier(&self.best).into_iter().filter(Scenario::is_plan).collect();
+            let steadier = steadier::steadier(&self.best).into_iter();
+            let candidates: Vec<Plan> = steadier.filter_map(|c| Plan::try_from(c).ok()).collect();
             let scores = self.oracle.scores(&candidates, score);
             // The first of the best: they come in order of how little they change.
             let Some((better, at)) = scores.iter().zip(0..).map(|(s, i)| (*s, i)).max_by_key(|(s, i)| (*s, std::cmp::Reverse(*i))) else {
@@ -267,13 +270,14 @@ impl Shrinker<'_> {
                     fewer.drain(start..(start + piece).min(left.len()));
                     fewer
                 };
-                let candidates: Vec<Scenario> = starts.iter().map(|s| build(&self.best, without(*s))).collect();
+                let build = |start: &usize| Some((*start, Plan::try_from(build(&self.best, without(*start))).ok()?));
+                let (from, mut candidates): (Vec<usize>, Vec<Plan>) = starts.iter().filter_map(build).unzip();
                 match self.oracle.first(&candidates) {
                     Some(i) => {
-                        self.best = candidates.into_iter().nth(i).expect("the oracle answers with one of them");
-                        left = without(starts[i]);
+                        self.best = candidates.swap_remove(i);
+                        left = without(from[i]);
                         any = true;
-                        at = starts[i];
+                        at = from[i];
                     }
                     None => at += piece * starts.len(),
                 }
@@ -297,7 +301,8 @@ impl Shrinker<'_> {
             // Whom a fault is about that is about the same ones as another goes with that one.
             loop {
                 let bound: Vec<String> = faults.iter().filter_map(|f| f.bind.clone()).collect();
-                let is_sound = |target: &&Target| if let Target::Bound(name) = target { bound.contains(name) } else { true };
+                let is_sound =
+                    |target: &&Target| if let Target::Chosen(Chosen::Bound(name)) = target { bound.contains(name) } else { true };
                 let before = faults.len();
                 faults.retain(|f| f.fault.targets().iter().all(is_sound));
                 if faults.len() == before {
@@ -342,7 +347,7 @@ impl Shrinker<'_> {
     /// A smaller cluster; faults forget the nodes that are gone.
     fn fewer_nodes(&mut self) {
         for few in [1, 2, 3, 5] {
-            if few >= self.best.cluster.size() {
+            if few >= self.best.nodes() {
                 return;
             }
             let mut value = self.best.to_value();
@@ -389,7 +394,7 @@ impl Shrinker<'_> {
         for cluster in candidates {
             let merged = crate::Cluster { nodes: self.best.cluster.nodes.clone(), ..cluster };
             if merged != self.best.cluster {
-                let candidate = Scenario { cluster: merged, ..self.best.clone() };
+                let candidate = Scenario { cluster: merged, ..self.best.clone().into_scenario() };
                 if self.offer(candidate) && self.best.cluster == (crate::Cluster { nodes: now.nodes.clone(), ..default.clone() }) {
                     break;
                 }

@@ -18,7 +18,7 @@ const LARGE_ARG: Arg = Arg { name: "large", form: "10% or 1/10", about: "how man
 
 pub(super) const KIND: WorkloadKind = WorkloadKind {
     name: "kv",
-    about: "Gets, puts, deletes, transactions, ranges read and deleted, reads of the past, compactions; every value is unique.",
+    about: "Gets, puts, deletes, transactions, ranges, reads of the past, compactions; every value is unique.",
     args: &[
         CLIENTS_ARG,
         KEYS_ARG,
@@ -46,7 +46,7 @@ pub(super) const TXN: WorkloadKind = WorkloadKind {
         RATE_ARG,
         Arg {
             name: "mix",
-            form: "{ get: 10, put: 10, txn: 80, range: 20, past: 10, delete-range: 5, reads: 20 }",
+            form: "{ get: 10, put: 10, delete: 0, txn: 80, range: 20, past: 10, delete-range: 5, reads: 20, compact: 0 }",
             about: "how often each operation, by weight (default as here)",
         },
         LARGE_ARG,

@@ -4,7 +4,7 @@ use super::state::Asked;
 use crate::{Systems, failure::Failure, once::load};
 use sha2::{Digest, Sha256};
 use squall_report::Selected;
-use squall_scenario::{Expect, Scenario, plan};
+use squall_scenario::{Expect, Plan, Scenario, plan};
 use std::{
     fs,
     ops::Range,
@@ -79,6 +79,11 @@ pub(super) fn first_seed(text: &str) -> u64 {
     u64::from_be_bytes(hash[..8].try_into().expect("eight bytes")) >> 24
 }
 
+/// Whether nothing of it is left to a seed.
+fn is_plan(scenario: &Scenario) -> bool {
+    Plan::try_from(scenario.clone()).is_ok()
+}
+
 impl Selection {
     pub(super) fn new(asked: &Asked, systems: &Systems) -> Result<Selection, Failure> {
         let mut scenarios: Vec<(PathBuf, Scenario)> = Vec::new();
@@ -88,8 +93,8 @@ impl Selection {
             squall_world::check(&plan(&scenario, asked.seeds.0), &*systems.get(&scenario.system)?)?;
             // Several plans of one scenario may stand side by side, if the same is expected of them.
             let alike = |other: &Scenario| {
-                other.is_plan()
-                    && scenario.is_plan()
+                is_plan(other)
+                    && is_plan(&scenario)
                     && other.seed != scenario.seed
                     && other.expect == Expect::Valid
                     && scenario.expect == Expect::Valid
@@ -121,7 +126,7 @@ impl Selection {
             plan_seed: scenario.seed.clone().unwrap_or_default(),
             canary: scenario.expect.checker().map(str::to_string),
         };
-        let (plans, scenarios): (Vec<_>, Vec<_>) = self.scenarios.iter().partition(|(_, s)| s.is_plan());
+        let (plans, scenarios): (Vec<_>, Vec<_>) = self.scenarios.iter().partition(|(_, s)| is_plan(s));
         items.extend(plans.into_iter().map(|plan| item(plan, None)));
         for seed in seeds.clone() {
             items.extend(scenarios.iter().filter(|(_, s)| s.expect == Expect::Valid).map(|one| item(one, Some(seed))));
