@@ -59,6 +59,7 @@ events! {
     SnapshotBuilt = "snapshot-built", Some(Subject::Node), "a node wrote a snapshot";
     SnapshotInstalled = "snapshot-installed", Some(Subject::Node), "a snapshot from a peer replaced a node's state";
     LogTruncated = "log-truncated", Some(Subject::Node), "a log suffix that conflicted with the leader's was removed";
+    MembershipProposed = "membership-proposed", Some(Subject::Node), "a leader put a membership into its log, and nobody else has it yet";
     MembershipTruncated = "membership-truncated", Some(Subject::Node), "a membership was among what was removed from a log";
     LogPurged = "log-purged", Some(Subject::Node), "a log's head was dropped, a snapshot covers it";
     MemberAdded = "member-added", Some(Subject::Node), "the members of the cluster grew by this node: it learns first, and votes later";

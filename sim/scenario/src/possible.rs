@@ -72,7 +72,7 @@ impl Possible {
             Event::SnapshotBuilt | Event::LogPurged | Event::SnapshotInstalled | Event::LogTruncated => {
                 (self.gives.durable, "this system tells of no log and no snapshots")
             }
-            Event::MemberAdded | Event::MemberRemoved | Event::MembershipTruncated => {
+            Event::MemberAdded | Event::MemberRemoved | Event::MembershipProposed | Event::MembershipTruncated => {
                 let changes = self.fault_of(&[Membership, Admin], &[]) || self.asks(|op| matches!(op, Op::Member(_)));
                 (
                     self.gives.admin && changes,
@@ -166,14 +166,14 @@ mod tests {
     fn what_can_never_happen_and_what_may() {
         let reads = "register: { clients: 1, mix: { get: 1 } }";
         let bare = never(reads, "", Gives::EVERYTHING);
-        let expect = "node-restarted membership-truncated member-added member-removed write-during-partition write-acknowledged space-exceeded failpoint-hit disk-damaged \
+        let expect = "node-restarted membership-proposed membership-truncated member-added member-removed write-during-partition write-acknowledged space-exceeded failpoint-hit disk-damaged \
                       node-refused watch-event watch-resumed watch-compacted lease-expired lock-acquired work-refused";
         assert_eq!(bare.join(" "), expect);
         let all = "kv: { clients: 1 }, watch: { clients: 1 }, lease: { clients: 1 }, lock: { clients: 2 }, membership: { clients: 1 }";
         let faults = "{ at: 1s, partition: { isolate: one, for: 1s } }, { at: 1s, disk: { full: { target: one, for: 1s } } }, \
                       { at: 2s, failpoint: { target: one, point: before-apply, action: kill, for: 1s } }";
         assert_eq!(never(all, faults, Gives::EVERYTHING), Vec::<&str>::new());
-        let expect = "leader-changed election-started snapshot-built snapshot-installed log-truncated membership-truncated log-purged member-added member-removed \
+        let expect = "leader-changed election-started snapshot-built snapshot-installed log-truncated membership-proposed membership-truncated log-purged member-added member-removed \
                       space-exceeded failpoint-hit disk-damaged";
         assert_eq!(never(all, faults, Gives::NOTHING).join(" "), expect);
         // One thing each.

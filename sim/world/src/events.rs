@@ -207,6 +207,7 @@ impl Deriver {
             // Before the first leader everybody stands for election: nobody who waits for an election means that.
             Saw::Role { role: Role::Candidate, .. } => (self.leaders > 0).then_some(Event::ElectionStarted),
             Saw::Role { role: Role::Follower | Role::Learner, .. } => None,
+            Saw::Membership { .. } => (self.leader == Some(node)).then_some(Event::MembershipProposed),
             Saw::Truncate { .. } => Some(Event::LogTruncated),
             Saw::Purge { .. } => Some(Event::LogPurged),
             Saw::SnapshotBuilt { .. } => Some(Event::SnapshotBuilt),
@@ -223,7 +224,6 @@ impl Deriver {
             | Saw::Members { .. }
             | Saw::Synced { .. }
             | Saw::Compacted { .. }
-            | Saw::Membership { .. }
             | Saw::ClockBound { .. }
             | Saw::Disk { .. }
             | Saw::Final { .. } => None,
