@@ -135,7 +135,7 @@ impl Lifo {
     pub fn list(&self) -> Value {
         let mut all: Vec<Value> = self.values.iter().cloned().collect();
         all.reverse();
-        Value::List(all)
+        Value::list(all)
     }
 }
 

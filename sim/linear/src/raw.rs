@@ -16,16 +16,21 @@ pub enum Value {
     Int(i64),
     /// Text.
     Text(Arc<str>),
-    /// Several.
-    List(Vec<Value>),
+    /// Several. Copies share them.
+    List(Arc<[Value]>),
     /// Values by key, in order of the keys, each key once.
-    Map(Vec<(Value, Value)>),
+    Map(Arc<[(Value, Value)]>),
 }
 
 impl Value {
     /// Text.
     pub fn text(text: &str) -> Value {
         Value::Text(text.into())
+    }
+
+    /// Several.
+    pub fn list(all: impl Into<Arc<[Value]>>) -> Value {
+        Value::List(all.into())
     }
 
     /// Values by key: of a key that is there twice the last one counts.
@@ -202,6 +207,12 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
+    /// With room for every call that a text may begin: growing a long list costs more than to count.
+    pub(crate) fn for_text(text: &str) -> Builder {
+        let begun = memchr::memmem::find_iter(text.as_bytes(), b"invoke").count();
+        Builder { calls: Vec::with_capacity(begun.min(text.len() / 16)), ..Builder::default() }
+    }
+
     /// Something is passed over; `at`: where, by whatever the reader counts.
     pub(crate) fn odd(&mut self, odd: Odd, at: usize) {
         self.odd.entry(odd).or_insert((0, at)).0 += 1;

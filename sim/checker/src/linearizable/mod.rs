@@ -104,7 +104,7 @@ pub fn raw(ops: &[CompletedOp]) -> RawHistory {
         let (kind, key, input) = match &op.ask {
             Op::Get { key } => ("read", Some(key), Value::Nil),
             Op::Put { key, value } => ("write", Some(key), Value::text(value)),
-            Op::Cas { key, expect, value } => ("cas", Some(key), Value::List(vec![held(expect), Value::text(value)])),
+            Op::Cas { key, expect, value } => ("cas", Some(key), Value::list(vec![held(expect), Value::text(value)])),
             Op::Delete { key } => ("delete", Some(key), Value::Nil),
             other => (other.kind(), None, Value::text(&other.to_string())),
         };

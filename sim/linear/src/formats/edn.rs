@@ -17,7 +17,7 @@ use std::{fmt::Write, sync::Arc};
 const DEPTH_MAX: usize = 64;
 
 pub(super) fn read(text: &str, options: ReadOptions) -> Result<RawHistory, ReadError> {
-    let mut builder = Builder::default();
+    let mut builder = Builder::for_text(text);
     let mut reader = Reader { text, at: 0, depth: 0, options };
     let line = |at: usize| 1 + memchr::memchr_iter(b'\n', &text.as_bytes()[..at.min(text.len())]).count();
     loop {
@@ -252,11 +252,11 @@ impl<'t> Reader<'t> {
             b'"' => Value::Text(self.string()?),
             b'[' => {
                 self.at += 1;
-                Value::List(self.items(b']')?)
+                Value::list(self.items(b']')?)
             }
             b'(' => {
                 self.at += 1;
-                Value::List(self.items(b')')?)
+                Value::list(self.items(b')')?)
             }
             b'{' => {
                 self.at += 1;
@@ -274,7 +274,7 @@ impl<'t> Reader<'t> {
                     let mut all = self.items(b'}')?;
                     all.sort_unstable();
                     all.dedup();
-                    Value::List(all)
+                    Value::list(all)
                 }
                 Some(b'#') => Value::text(self.token()),
                 _ => {
@@ -305,8 +305,6 @@ impl<'t> Reader<'t> {
                 all.push(reader.value()?);
             }
             reader.at += 1;
-            // Most of what a long history holds is such lists.
-            all.shrink_to_fit();
             Ok(all)
         })
     }
@@ -491,9 +489,9 @@ mod tests {
             ("nil", Value::Nil), ("true", Value::Bool(true)), ("-7", Value::Int(-7)), ("+7", Value::Int(7)), ("0xa0", Value::Int(160)),
             ("5N", Value::Int(5)), ("2.50", Value::text("2.50")), ("1/2", Value::text("1/2")), (":a/b", Value::text("a/b")), ("sym", Value::text("sym")),
             ("\"a\\n\\\"b\\u0041\"", Value::text("a\n\"bA")), ("\\x", Value::text("x")), ("\\space", Value::text("space")),
-            ("[1 [2] ()]", Value::List(vec![Value::Int(1), Value::List(vec![Value::Int(2)]), Value::List(vec![])])),
-            ("#{3 1 1}", Value::List(vec![Value::Int(1), Value::Int(3)])),
-            ("{1 2, 0 5}", Value::Map(vec![(Value::Int(0), Value::Int(5)), (Value::Int(1), Value::Int(2))])),
+            ("[1 [2] ()]", Value::list(vec![Value::Int(1), Value::list(vec![Value::Int(2)]), Value::list(vec![])])),
+            ("#{3 1 1}", Value::list(vec![Value::Int(1), Value::Int(3)])),
+            ("{1 2, 0 5}", Value::map([(Value::Int(0), Value::Int(5)), (Value::Int(1), Value::Int(2))])),
             ("#inst \"2020\"", Value::text("2020")), ("#_ {gone 1} 4 ; behind", Value::Int(4)), ("-", Value::text("-")),
         ];
         for (text, expect) in rows {

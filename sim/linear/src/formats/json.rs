@@ -6,7 +6,7 @@ use crate::raw::{Builder, Event, Odd, RawEnd, RawHistory, Type, Value};
 use serde_json::Value as Json;
 
 pub(super) fn read(text: &str, options: ReadOptions) -> Result<RawHistory, ReadError> {
-    let mut builder = Builder::default();
+    let mut builder = Builder::for_text(text);
     let bad = |line: usize| move |what: String| ReadError::Line { line, what };
     if text.trim_start().starts_with('[') {
         let all: Vec<Json> = serde_json::from_str(text).map_err(|e| bad(e.line())(e.to_string()))?;

@@ -34,7 +34,7 @@ fn word(text: &str) -> Option<(&str, &str)> {
 }
 
 pub(super) fn read(text: &str, options: ReadOptions, logged: bool) -> Result<RawHistory, ReadError> {
-    let mut builder = Builder::default();
+    let mut builder = Builder::for_text(text);
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let bad = |what: String| ReadError::Line { line: i + 1, what };
         let Some((rest, old)) = event(line, logged) else { continue };
@@ -108,7 +108,7 @@ mod tests {
         let calls = logged(LOG).unwrap().calls;
         assert_eq!((calls[0].end.clone(), calls[0].returned), (RawEnd::Unknown, NEVER));
         assert_eq!(calls[1].end, RawEnd::Ok(Some(Value::Int(1))));
-        assert_eq!(calls[2].input, Value::List(vec![Value::Int(0), Value::Int(3)]));
+        assert_eq!(calls[2].input, Value::list(vec![Value::Int(0), Value::Int(3)]));
         assert_eq!(calls[2].end, RawEnd::Failed(Some(Value::Bool(false))));
     }
 

@@ -140,8 +140,8 @@ pub use edn::write as write_edn;
 fn apart(value: Value) -> Result<(Option<Value>, Value), String> {
     match value {
         Value::List(pair) if pair.len() == 2 => {
-            let mut pair = pair.into_iter();
-            Ok((pair.next(), pair.next().unwrap_or(Value::Nil)))
+            let mut pair = pair.iter();
+            Ok((pair.next().cloned(), pair.next().cloned().unwrap_or(Value::Nil)))
         }
         Value::Nil => Ok((None, Value::Nil)),
         other => Err(format!("`{other}` is no `[key value]`, as --independent says that it is")),

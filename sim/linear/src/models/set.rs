@@ -122,9 +122,9 @@ impl Model for Set {
 }
 
 /// Members in order, each once.
-fn sorted(members: &[Value]) -> Arc<[Value]> {
+fn sorted(members: &Arc<[Value]>) -> Arc<[Value]> {
     if members.is_sorted_by(|a, b| a < b) {
-        return members.into();
+        return members.clone();
     }
     let mut all = members.to_vec();
     all.sort_unstable();

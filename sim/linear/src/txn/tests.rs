@@ -9,7 +9,7 @@ use squall_history::{SeededStream, stream};
 fn history(script: &str, lists: bool) -> RawHistory {
     let seen = |word: &str| match (word, lists) {
         ("_", _) => Value::Nil,
-        (".", _) => Value::List(vec![]),
+        (".", _) => Value::list(vec![]),
         (all, true) => Value::List(all.split('.').map(|n| Value::Int(n.parse().unwrap())).collect()),
         (one, false) => Value::Int(one.parse().unwrap()),
     };
@@ -27,7 +27,7 @@ fn history(script: &str, lists: bool) -> RawHistory {
                     let Value::List(words) = step else { panic!() };
                     match &words[0] {
                         Value::Text(kind) if &**kind == "r" => {
-                            Value::List(vec![words[0].clone(), words[1].clone(), seen(answers.next().unwrap())])
+                            Value::list(vec![words[0].clone(), words[1].clone(), seen(answers.next().unwrap())])
                         }
                         _ => step.clone(),
                     }
@@ -42,7 +42,7 @@ fn history(script: &str, lists: bool) -> RawHistory {
                     let words: Vec<&str> = step.split(' ').collect();
                     let mut all = vec![Value::text(words[0]), Value::text(words[1])];
                     all.push(words.get(2).map_or(Value::Nil, |n| Value::Int(n.parse().unwrap())));
-                    Value::List(all)
+                    Value::list(all)
                 };
                 let input = Value::List(rest.split(", ").map(step).collect());
                 let id = CallId(calls.len() as u64 + 1);
@@ -184,7 +184,7 @@ fn replays(txns: &Txns, order: &[usize], lists: bool) -> bool {
             Step::Read { key, seen: Some(seen) } => {
                 let held = state.get(key).cloned().unwrap_or_default();
                 match lists {
-                    true => *seen == Value::List(held.clone()) || (held.is_empty() && *seen == Value::Nil),
+                    true => *seen == Value::list(held.clone()) || (held.is_empty() && *seen == Value::Nil),
                     false => *seen == held.last().cloned().unwrap_or(Value::Nil),
                 }
             }
