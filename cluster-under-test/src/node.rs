@@ -23,10 +23,10 @@ use crate::{
         v3electionpb::election_server::ElectionServer,
         v3lockpb::lock_server::LockServer,
     },
-    raft::{LogStore, Peers, Raft, RaftService, StateMachine},
+    raft::{Heard, LogStore, Peers, Raft, RaftService, StateMachine},
     service::{
         AdminService, ElectionService, Greeter, HealthService, KvService, LeaseService, Lessor, Lines, LockService, MaintenanceService,
-        Members, NoAuth, PROGRESS_EVERY, Parts, PeerService, Replica, WatchService, compact_log, move_leader,
+        Members, NoAuth, PROGRESS_EVERY, Parts, PeerService, Replica, WatchService, compact_log, move_leader, refuse_without_leader,
     },
     wal::{Wal, WalError},
 };
@@ -38,7 +38,10 @@ use openraft_rt::WatchReceiver as _;
 use squall_env::{Env, Listener, Net, timeout};
 use squall_rpc::{Channel, ServerOptions, Stopping, serve};
 use std::{collections::BTreeMap, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
-use tonic::{server::NamedService, service::Routes};
+use tonic::{
+    server::NamedService,
+    service::{Routes, interceptor::InterceptedService},
+};
 
 /// How a node is set up. Every member of a cluster starts with the same `members`.
 #[derive(Clone, Debug)]
@@ -277,6 +280,7 @@ impl<E: Env> Node<E> {
                 Err(e) => return Err(StartError::Raft(e.to_string())),
             }
         }
+        let heard = Heard::default();
         let replica = Replica::<E>::new(Parts {
             id: config.id,
             cluster_id: config.cluster_id,
@@ -286,6 +290,7 @@ impl<E: Env> Node<E> {
             net,
             patience: config.request_timeout,
             leaderless: config.election_timeout_min,
+            heard: heard.clone(),
         });
         let handover = 2 * config.election_timeout_max;
         let lessor = Lessor::new(replica.clone(), config.election_timeout_min);
@@ -295,8 +300,10 @@ impl<E: Env> Node<E> {
         let private = |routes: Routes| {
             let ours = of_cluster(config.cluster_id);
             let peer = PeerService { replica: replica.clone(), lessor: lessor.clone(), members: members.clone() };
-            let raft =
-                RaftServer::with_interceptor(RaftService::<E>::new(raft.clone(), space.clone(), replica.machine.clone()), ours.clone());
+            let raft = RaftServer::with_interceptor(
+                RaftService::<E>::new(raft.clone(), space.clone(), replica.machine.clone(), heard.clone()),
+                ours.clone(),
+            );
             routes.add_service(raft).add_service(PeerServer::with_interceptor(peer, ours))
         };
         let (inside, outside) = match &for_clients {
@@ -387,13 +394,15 @@ fn public_routes<E: Env>(
 ) -> Routes {
     let lines = Lines { lessor: lessor.clone() };
     let watch = WatchService { replica: replica.clone(), open: Arc::default(), progress_every };
-    Routes::new(KvServer::new(KvService { replica: replica.clone() }).max_decoding_message_size(MESSAGE_BYTES_MAX))
-        .add_service(WatchServer::new(watch))
-        .add_service(LeaseServer::new(LeaseService { lessor: lessor.clone() }))
-        .add_service(ClusterServer::new(Members { replica: replica.clone() }))
-        .add_service(MaintenanceServer::new(MaintenanceService { replica: replica.clone(), handover }))
-        .add_service(ElectionServer::new(ElectionService { lines: lines.clone() }))
-        .add_service(LockServer::new(LockService { lines }))
+    let led = || refuse_without_leader(replica);
+    let kv = KvServer::new(KvService { replica: replica.clone() }).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    Routes::new(InterceptedService::new(kv, led()))
+        .add_service(WatchServer::with_interceptor(watch, led()))
+        .add_service(LeaseServer::with_interceptor(LeaseService { lessor: lessor.clone() }, led()))
+        .add_service(ClusterServer::with_interceptor(Members { replica: replica.clone() }, led()))
+        .add_service(MaintenanceServer::with_interceptor(MaintenanceService { replica: replica.clone(), handover }, led()))
+        .add_service(ElectionServer::with_interceptor(ElectionService { lines: lines.clone() }, led()))
+        .add_service(LockServer::with_interceptor(LockService { lines }, led()))
         .add_service(AuthServer::new(NoAuth))
         .add_service(HealthServer::new(HealthService { replica: replica.clone() }))
         .add_service(MyServiceServer::new(Greeter::<E>::new()))

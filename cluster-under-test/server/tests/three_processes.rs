@@ -2,10 +2,17 @@
 
 mod support;
 
-use squall_cluster::pb::etcdserverpb::{PutRequest, RangeRequest, kv_client::KvClient};
+use futures_util::{StreamExt, stream};
+use squall_cluster::pb::etcdserverpb::{
+    PutRequest, RangeRequest, StatusRequest, WatchCreateRequest, WatchRequest, kv_client::KvClient, maintenance_client::MaintenanceClient,
+    watch_client::WatchClient, watch_request::RequestUnion,
+};
+use squall_env::real::{RealNet, TokioEnv};
+use squall_rpc::{Channel, ChannelOptions};
 use std::time::Duration;
 use support::{Cluster, persist};
-use tonic::Request;
+use tokio::time::timeout;
+use tonic::{Code, Request};
 
 fn request<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
@@ -54,4 +61,45 @@ async fn what_was_acknowledged_survives_kill_9_of_one_and_of_all() {
     }
     assert_eq!(get(&cluster, "never").await, None);
     assert!(std::fs::read_dir(cluster.data_dir(1).join("snap")).unwrap().count() > 0, "snapshots were taken on the way");
+}
+
+/// etcd's Go library sends this where somebody asks for `WithRequireLeader`.
+fn requiring_a_leader<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("hasleader", "true".parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn who_requires_a_leader_is_refused_and_let_go_without_one() {
+    let mut cluster = Cluster::start(3);
+    put(&cluster, "k", "v").await;
+    let options = ChannelOptions { ping_after: Duration::from_secs(30), default_deadline: None, ..Default::default() };
+    let channel = Channel::<TokioEnv>::new(RealNet, cluster.clients[0], options);
+    let local = || RangeRequest { key: "k".into(), serializable: true, ..Default::default() };
+    let (mut kv, mut watch) = (KvClient::new(channel.clone()), WatchClient::new(channel.clone()));
+    assert_eq!(kv.range(requiring_a_leader(local())).await.unwrap().into_inner().kvs.len(), 1);
+    let create = |prefix: &'static str| {
+        let create = WatchCreateRequest { key: prefix.into(), ..Default::default() };
+        let ask = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+        stream::iter([ask]).chain(stream::pending())
+    };
+    let mut led = watch.watch(requiring_a_leader(create("k"))).await.unwrap().into_inner();
+    let mut unled = watch.watch(Request::new(create("k"))).await.unwrap().into_inner();
+    assert!(led.message().await.unwrap().unwrap().created && unled.message().await.unwrap().unwrap().created);
+
+    cluster.kill(1);
+    cluster.kill(2);
+    let told = timeout(Duration::from_secs(20), led.message()).await.expect("it is let go").unwrap_err();
+    assert_eq!((told.code(), told.message()), (Code::Unavailable, "etcdserver: no leader"));
+    let refused = kv.range(requiring_a_leader(local())).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "etcdserver: no leader"));
+    let refused = watch.watch(requiring_a_leader(create("k"))).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "etcdserver: no leader"));
+    // Nor does it name one, whoever led: not itself, and not one that is silent.
+    let status = MaintenanceClient::new(channel).status(Request::new(StatusRequest {})).await.unwrap().into_inner();
+    assert_eq!((status.leader, &status.errors[..]), (0, &["etcdserver: no leader".to_string()][..]));
+    // Nobody else minds.
+    assert_eq!(kv.range(Request::new(local())).await.unwrap().into_inner().kvs.len(), 1);
+    assert!(timeout(Duration::from_millis(300), unled.message()).await.is_err(), "this stream stands");
 }

@@ -12,7 +12,7 @@ mod watch;
 
 pub(crate) use log_store::{LogReader, LogSpace, LogStore};
 pub(crate) use network::Peers;
-pub(crate) use server::RaftService;
+pub(crate) use server::{Heard, RaftService};
 pub(crate) use state_machine::{CommandReply, StateMachine};
 pub(crate) use types::{Command, Raft, Types};
 pub(crate) use watch::OrderedReceiver;

@@ -17,30 +17,47 @@ use openraft::{
     raft::{AppendEntriesRequest, AppendEntriesResponse, StreamAppendError},
     storage::RaftStateMachine,
 };
-use squall_env::{Bug, Env};
+use squall_env::{Bug, Env, LocalInstant};
 use std::{
     future::ready,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tonic::{Request, Response, Status, Streaming};
 
 /// A peer's snapshot may not be longer than this.
 const SNAPSHOT_MAX: usize = 1 << 30;
 
+/// When this node last took something from whom it takes for its leader. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Option<LocalInstant>>>);
+
+impl Heard {
+    fn now<E: Env>(&self) {
+        *self.0.lock().expect("no panic under this lock") = Some(E::now());
+    }
+
+    /// Whether it was within this time.
+    pub(crate) fn within<E: Env>(&self, time: Duration) -> bool {
+        self.0.lock().expect("no panic under this lock").is_some_and(|at| E::now().since(at) < time)
+    }
+}
+
 /// The Raft service of one node.
 pub(crate) struct RaftService<E: Env> {
     raft: Raft<E>,
     space: Arc<LogSpace<E>>,
     machine: StateMachine<E>,
+    heard: Heard,
 }
 
 impl<E: Env> RaftService<E> {
-    pub(crate) fn new(raft: Raft<E>, space: Arc<LogSpace<E>>, machine: StateMachine<E>) -> Self {
-        RaftService { raft, space, machine }
+    pub(crate) fn new(raft: Raft<E>, space: Arc<LogSpace<E>>, machine: StateMachine<E>, heard: Heard) -> Self {
+        RaftService { raft, space, machine, heard }
     }
 }
 
@@ -71,7 +88,13 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
             turned_away.store(!admits, Ordering::Relaxed);
             ready(admits)
         });
-        let results = self.raft.stream_append(admitted);
+        let heard = self.heard.clone();
+        let results = self.raft.stream_append(admitted).inspect(move |result| {
+            // A conflict is an answer to the leader, too.
+            if !matches!(result, Ok(Err(StreamAppendError::HigherVote(_))) | Err(_)) {
+                heard.now::<E>();
+            }
+        });
         let replies = results.map(|result| result.map(|r| append_reply_to::<E>(&r)).map_err(internal));
         let end = stream::once(async move { was_turned_away.load(Ordering::Relaxed).then(|| Err(no_space())) });
         Ok(Response::new(Box::pin(replies.chain(end.filter_map(ready)))))
@@ -92,6 +115,9 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
             }
             AppendEntriesResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote)),
         };
+        if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
+            self.heard.now::<E>();
+        }
         Ok(Response::new(append_reply_to::<E>(&result)))
     }
 
@@ -131,7 +157,10 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
             self.machine.clone().install_snapshot(&meta, data.clone()).await.map_err(internal)?;
         }
         let snapshot = openraft::Snapshot { meta, snapshot: data };
-        let reply = self.raft.install_full_snapshot(vote, snapshot).await.map_err(internal)?;
+        let reply = self.raft.install_full_snapshot(vote.clone(), snapshot).await.map_err(internal)?;
+        if reply.vote == vote {
+            self.heard.now::<E>();
+        }
         Ok(Response::new(pb::SnapshotReply { vote: Some(vote_to::<E>(&reply.vote)) }))
     }
 

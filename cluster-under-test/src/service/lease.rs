@@ -16,7 +16,10 @@
 //! As in etcd, no time to live is shorter than one and a half election timeouts. Other members ask the
 //! leader for what only it knows.
 
-use super::replica::{Refused, Replica, leader_changed, unexpected};
+use super::{
+    replica::{Refused, Replica, leader_changed, unexpected},
+    require_leader,
+};
 use crate::{
     member,
     mvcc::AppliedResponse,
@@ -275,6 +278,7 @@ impl<E: Env> lease_server::Lease for LeaseService<E> {
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let lessor = self.lessor.clone();
+        let requires_leader = require_leader::asks(request.metadata());
         let answers = request.into_inner().then(move |asked| {
             let lessor = lessor.clone();
             async move {
@@ -283,7 +287,10 @@ impl<E: Env> lease_server::Lease for LeaseService<E> {
                 Ok(LeaseKeepAliveResponse { header: lessor.replica.header_now(), id, ttl })
             }
         });
-        Ok(Response::new(Box::pin(answers)))
+        Ok(Response::new(match requires_leader {
+            true => require_leader::while_led(Box::pin(answers), self.lessor.replica.clone()),
+            false => Box::pin(answers),
+        }))
     }
 
     async fn lease_time_to_live(&self, request: Request<LeaseTimeToLiveRequest>) -> Result<Response<LeaseTimeToLiveResponse>, Status> {

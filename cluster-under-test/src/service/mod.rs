@@ -10,6 +10,7 @@ mod lock;
 mod maintenance;
 mod peer;
 mod replica;
+mod require_leader;
 mod small;
 mod watch;
 
@@ -23,5 +24,6 @@ pub(crate) use lock::LockService;
 pub(crate) use maintenance::{MaintenanceService, compact_log, move_leader};
 pub(crate) use peer::PeerService;
 pub(crate) use replica::{Parts, Replica};
+pub(crate) use require_leader::refuse_without_leader;
 pub(crate) use small::{Greeter, HealthService, NoAuth};
 pub(crate) use watch::{PROGRESS_EVERY, WatchService};

@@ -12,7 +12,7 @@ use crate::{
         internal,
         peer::{self, peer_client::PeerClient},
     },
-    raft::{Command, LogSpace, Raft, StateMachine, Types},
+    raft::{Command, Heard, LogSpace, Raft, StateMachine, Types},
 };
 use bytes::Bytes;
 use openraft::{
@@ -52,6 +52,8 @@ pub(crate) struct Parts<E: Env> {
     pub(crate) patience: Duration,
     /// How long a leader is looked for.
     pub(crate) leaderless: Duration,
+    /// When the leader was heard of.
+    pub(crate) heard: Heard,
 }
 
 /// One node's copy of the replicated state, and its way to change it. Clones share it.
@@ -174,14 +176,16 @@ impl<E: Env> Replica<E> {
         self.raft.server_metrics().borrow_watched().current_leader
     }
 
-    /// The same, as it is told to whoever asks: a leader that no quorum has answered for two election timeouts names nobody.
+    /// The same, as it is told to whoever asks: a leader that no quorum has answered for two election timeouts names nobody, and so does
+    /// whoever has not heard of its leader for so long.
     pub(crate) fn served_leader(&self) -> Option<u64> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let mut voters = metrics.membership_config.voter_ids();
         let is_alone = voters.next() == Some(self.id) && voters.next().is_none();
         let is_heard = || metrics.last_quorum_acked.is_some_and(|at| at.elapsed() < 2 * self.leaderless);
-        metrics.current_leader.filter(|id| *id != self.id || is_alone || is_heard())
+        let hears = || self.heard.within::<E>(2 * self.leaderless);
+        metrics.current_leader.filter(|id| if *id == self.id { is_alone || is_heard() } else { hears() })
     }
 
     fn channel(&self, addr: SocketAddr) -> Channel<E> {

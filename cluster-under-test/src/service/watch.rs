@@ -12,7 +12,10 @@
 //! reads history catches up on its own first. Answers are whole revisions, unless a client asks for
 //! fragments. A header's revision says how far the stream has come: everything up to there was told.
 
-use super::replica::{REQUEST_BYTES_MAX, Replica};
+use super::{
+    replica::{REQUEST_BYTES_MAX, Replica},
+    require_leader,
+};
 use crate::{
     mvcc::KeyChange,
     pb::{
@@ -73,6 +76,7 @@ impl<E: Env> watch_server::Watch for WatchService<E> {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
 
     async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
+        let requires_leader = require_leader::asks(request.metadata());
         let progress = self.replica.machine.progress();
         let told = self.replica.machine.applying().store.revision();
         let watching = Watching::<E> {
@@ -92,7 +96,10 @@ impl<E: Env> watch_server::Watch for WatchService<E> {
             answers: VecDeque::new(),
         };
         let answers = stream::unfold(watching, |mut watching| async move { watching.next().await.map(|answer| (answer, watching)) });
-        Ok(Response::new(Box::pin(answers)))
+        Ok(Response::new(match requires_leader {
+            true => require_leader::while_led(Box::pin(answers), self.replica.clone()),
+            false => Box::pin(answers),
+        }))
     }
 }
 
