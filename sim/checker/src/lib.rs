@@ -22,7 +22,7 @@ mod verdict;
 mod watch;
 mod writes;
 
-pub use verdict::{Verdict, Witness, merge};
+pub use verdict::{Judgement, Verdict, Witness, merge};
 
 use squall_history::View;
 

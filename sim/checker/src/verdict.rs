@@ -33,27 +33,52 @@ impl Verdict {
         Verdict::Invalid(Box::new(Witness { kind, summary, details: vec![], at, ops: vec![] }))
     }
 
-    /// The word.
-    pub fn word(&self) -> &'static str {
+    /// Without the reasons.
+    pub fn judgement(&self) -> Judgement {
         match self {
-            Verdict::Valid => "valid",
-            Verdict::Unknown(_) => "unknown",
-            Verdict::Invalid(_) => "invalid",
+            Verdict::Valid => Judgement::Valid,
+            Verdict::Unknown(_) => Judgement::Unknown,
+            Verdict::Invalid(_) => Judgement::Invalid,
         }
     }
 
-    fn rank(&self) -> u8 {
+    /// The word.
+    pub fn word(&self) -> &'static str {
+        self.judgement().word()
+    }
+}
+
+/// A verdict without its reasons, the worse the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Judgement {
+    /// Every promise was kept.
+    Valid,
+    /// Some could not be decided.
+    Unknown,
+    /// One was broken.
+    Invalid,
+}
+
+impl Judgement {
+    /// As reports have it.
+    pub fn word(self) -> &'static str {
         match self {
-            Verdict::Valid => 0,
-            Verdict::Unknown(_) => 1,
-            Verdict::Invalid(_) => 2,
+            Judgement::Valid => "valid",
+            Judgement::Unknown => "unknown",
+            Judgement::Invalid => "invalid",
         }
     }
 }
 
-/// The worst of several: `valid < unknown < invalid`.
-pub fn merge<'v>(verdicts: impl IntoIterator<Item = &'v Verdict>) -> &'static str {
-    verdicts.into_iter().max_by_key(|v| v.rank()).map_or("unknown", Verdict::word)
+impl std::fmt::Display for Judgement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The worst of several; of none: unknown.
+pub fn merge<'v>(verdicts: impl IntoIterator<Item = &'v Verdict>) -> Judgement {
+    verdicts.into_iter().map(Verdict::judgement).max().unwrap_or(Judgement::Unknown)
 }
 
 #[cfg(test)]
@@ -64,9 +89,9 @@ mod tests {
     fn the_worst_verdict_wins_and_nothing_is_not_green() {
         let (valid, unknown) = (Verdict::Valid, Verdict::Unknown("?".into()));
         let invalid = Verdict::invalid("x", SimTime(0), "y".into());
-        assert_eq!(merge([&valid, &unknown]), "unknown");
-        assert_eq!(merge([&valid, &invalid, &unknown]), "invalid");
-        assert_eq!(merge([&valid, &valid]), "valid");
-        assert_eq!(merge([]), "unknown");
+        assert_eq!(merge([&valid, &unknown]), Judgement::Unknown);
+        assert_eq!(merge([&valid, &invalid, &unknown]), Judgement::Invalid);
+        assert_eq!(merge([&valid, &valid]), Judgement::Valid);
+        assert_eq!(merge([]), Judgement::Unknown);
     }
 }

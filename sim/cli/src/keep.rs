@@ -5,7 +5,7 @@ use crate::{failure::Failure, once::Judged};
 use serde_json::{Map, Value, json};
 use squall_checker::Verdict;
 use squall_history::{NodeId, write_jsonl};
-use squall_report::fingerprint;
+use squall_report::{fingerprint, verdict_json};
 use squall_scenario::Plan;
 use std::{
     fs, io,
@@ -71,25 +71,11 @@ pub(crate) fn replay_command(dir: &Path) -> String {
     format!("cargo run --release -- replay {}", dir.display())
 }
 
-fn verdict_json(judged: &Judged) -> Value {
-    let mut checkers = Map::new();
-    for (name, verdict) in &judged.report.verdicts {
-        let mut entry = json!({ "verdict": verdict.word() });
-        match verdict {
-            Verdict::Valid => {}
-            Verdict::Unknown(why) => entry["why"] = why.as_str().into(),
-            Verdict::Invalid(w) => {
-                entry["kind"] = w.kind.into();
-                entry["summary"] = w.summary.as_str().into();
-                entry["details"] = w.details.clone().into();
-                entry["at_ns"] = w.at.0.into();
-                entry["ops"] = w.ops.iter().map(|op| op.0).collect::<Vec<_>>().into();
-            }
-        }
-        checkers.insert((*name).to_string(), entry);
-    }
+fn verdicts_json(judged: &Judged) -> Value {
+    let told = |(name, verdict): &(&str, Verdict)| ((*name).to_string(), verdict_json(verdict));
+    let checkers: Map<String, Value> = judged.report.verdicts.iter().map(told).collect();
     let fingerprint = fingerprint(&judged.report.verdicts);
-    json!({ "format": FORMAT, "verdict": judged.report.verdict(), "fingerprint": fingerprint, "checkers": checkers })
+    json!({ "format": FORMAT, "verdict": judged.report.verdict().word(), "fingerprint": fingerprint, "checkers": checkers })
 }
 
 fn run_json(plan: &Plan, judged: &Judged) -> Value {
@@ -128,7 +114,7 @@ pub(crate) fn keep(plan: &Plan, source: Option<&str>, judged: &Judged, dir: &Pat
         io::Write::flush(&mut file)?;
         fs::write(fresh.join("report.txt"), squall_report::text(&judged.report))?;
         fs::write(fresh.join("timeline.txt"), squall_report::overview(&judged.run.history))?;
-        fs::write(fresh.join("verdict.json"), pretty(&verdict_json(judged)))?;
+        fs::write(fresh.join("verdict.json"), pretty(&verdicts_json(judged)))?;
         fs::write(fresh.join("run.json"), pretty(&run_json(plan, judged)))?;
         // Those that joined are nodes like any other.
         let of = |e: &squall_history::Entry| if let squall_history::What::Node { node, .. } = e.what { Some(node.0) } else { None };

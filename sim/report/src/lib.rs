@@ -13,6 +13,7 @@ mod text;
 mod timeline;
 
 pub use github::{annotations, summary};
+pub use json::verdict_json;
 pub use junit::junit;
 pub use model::{Judging, Latency, OpCounts, RunReport};
 pub use overview::overview;

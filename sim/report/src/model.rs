@@ -2,7 +2,7 @@
 
 use crate::recovery::Recovery;
 use serde::{Deserialize, Serialize};
-use squall_checker::{Verdict, check_all, merge};
+use squall_checker::{Judgement, Verdict, check_all, merge};
 use squall_history::{Entry, Event, FaultRef, NodeId, OpEnd, Role, Saw, SimTime, View, What};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -148,7 +148,7 @@ impl RunReport {
     }
 
     /// The worst verdict.
-    pub fn verdict(&self) -> &'static str {
+    pub fn verdict(&self) -> Judgement {
         merge(self.verdicts.iter().map(|(_, v)| v))
     }
 

@@ -3,7 +3,7 @@
 use crate::recovery::Recovery;
 use crate::{Latency, OpCounts, RunReport};
 use serde::{Deserialize, Serialize};
-use squall_checker::Verdict;
+use squall_checker::{Judgement, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the record's format. In 1, `met` was false of every run of a canary that was not caught.
@@ -33,9 +33,9 @@ impl Ending {
     /// How a judged run ended.
     pub fn of(r: &RunReport) -> Ending {
         match r.verdict() {
-            "valid" => Ending::Valid,
-            "invalid" => Ending::Invalid,
-            _ => Ending::Unknown,
+            Judgement::Valid => Ending::Valid,
+            Judgement::Invalid => Ending::Invalid,
+            Judgement::Unknown => Ending::Unknown,
         }
     }
 

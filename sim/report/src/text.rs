@@ -10,7 +10,7 @@ pub(crate) const FORMAT: Format = Format { name: "text", about: "for people, on 
 fn write(r: &RunReport) -> String {
     let mut out = String::new();
     let infallible = "a String takes whatever is written";
-    let word = r.verdict().to_uppercase();
+    let word = r.verdict().word().to_uppercase();
     writeln!(out, "{word}  {} (seed {}, {} nodes, {:.1} simulated seconds)", r.scenario, r.seed, r.nodes, r.sim_s).expect(infallible);
     writeln!(out).expect(infallible);
 

@@ -5,6 +5,7 @@ use crate::{
     failure::Failure,
     once::{rss_mb, run_once},
 };
+use squall_checker::Judgement;
 use squall_scenario::plan;
 
 #[derive(clap::Args)]
@@ -62,7 +63,7 @@ fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
         if args.json {
             println!("{}", squall_report::json(&report));
         }
-        if report.verdict() != "valid" {
+        if report.verdict() != Judgement::Valid {
             print!("{}", squall_report::text(&report));
             return Ok(Exit::Violation);
         }

@@ -6,6 +6,7 @@ use crate::{
     keep::{keep, new_directory, place, replay_command},
     once::{Judged, Loaded, decisive, load, run_until},
 };
+use squall_checker::Judgement;
 use squall_history::{Entry, Event, to_line, write_jsonl};
 use squall_report::{Ending, Meaning, RunReport};
 use squall_scenario::{Expect, Plan, Scenario, plan};
@@ -123,7 +124,7 @@ pub(crate) fn finish_one(
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
     judged.report.replay = replay;
-    let keeping = output.keep || (judged.report.verdict() != "valid" && judged.report.replay.is_none());
+    let keeping = output.keep || (judged.report.verdict() != Judgement::Valid && judged.report.replay.is_none());
     match output.json {
         true => println!("{}", squall_report::json(&judged.report)),
         false => print!("{}", squall_report::text(&judged.report)),

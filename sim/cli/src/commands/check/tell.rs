@@ -3,8 +3,9 @@
 use super::{Args, limits::cpu};
 use crate::{Exit, once::peak_rss_mb};
 use serde_json::{Value as Json, json};
-use squall_checker::{Verdict, merge};
+use squall_checker::{Judgement, Verdict, merge};
 use squall_linear::{Anomaly, Counterexample, Found, Judged, RawCall, RawEnd, RawHistory, Remark, Value, lanes};
+use squall_report::verdict_json;
 use std::{
     io::Write,
     sync::atomic::{AtomicBool, Ordering},
@@ -188,25 +189,17 @@ fn print_counterexample(why: &Counterexample, history: Option<&RawHistory>) {
 /// Says what the checkers found; and, where it was stopped before all of them had, why.
 pub(super) fn tell_all(args: &Args, verdicts: &[(&'static str, Verdict)], stopped: Option<&str>) -> Exit {
     let rest = stopped.map(|why| Verdict::Unknown(why.to_string()));
-    let word = merge(verdicts.iter().map(|(_, verdict)| verdict).chain(&rest));
-    let told = |verdict: &Verdict| match verdict {
-        Verdict::Valid => json!({ "verdict": "valid" }),
-        Verdict::Unknown(why) => json!({ "verdict": "unknown", "why": why }),
-        Verdict::Invalid(witness) => json!({
-            "verdict": "invalid", "kind": witness.kind, "at": witness.at.as_secs_f64(), "summary": witness.summary,
-            "details": witness.details, "ops": witness.ops.iter().map(|op| op.0).collect::<Vec<_>>(),
-        }),
-    };
+    let judgement = merge(verdicts.iter().map(|(_, verdict)| verdict).chain(&rest));
     if args.json {
-        let checkers: serde_json::Map<String, Json> = verdicts.iter().map(|(name, v)| (name.to_string(), told(v))).collect();
-        let mut object = json!({ "squall_check": 1, "file": args.file.display().to_string(), "format": "squall", "verdict": word, "checkers": checkers });
+        let checkers: serde_json::Map<String, Json> = verdicts.iter().map(|(name, v)| (name.to_string(), verdict_json(v))).collect();
+        let mut object = json!({ "squall_check": 1, "file": args.file.display().to_string(), "format": "squall", "verdict": judgement.word(), "checkers": checkers });
         object["cpu_ms"] = ((cpu().as_secs_f64() * 1e6).round() / 1e3).into();
         if let Some(why) = stopped {
             object["why"] = Json::String(why.to_string());
         }
         println!("{object}");
     } else {
-        println!("{}  {}", word.to_uppercase(), args.file.display());
+        println!("{}  {}", judgement.word().to_uppercase(), args.file.display());
         for (name, verdict) in verdicts {
             println!(" {name:<16} {}", verdict.word());
             match verdict {
@@ -222,9 +215,9 @@ pub(super) fn tell_all(args: &Args, verdicts: &[(&'static str, Verdict)], stoppe
             println!("\n{why}");
         }
     }
-    match word {
-        "valid" => Exit::Ok,
-        "invalid" => Exit::Violation,
-        _ => Exit::Inconclusive,
+    match judgement {
+        Judgement::Valid => Exit::Ok,
+        Judgement::Invalid => Exit::Violation,
+        Judgement::Unknown => Exit::Inconclusive,
     }
 }
