@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   delete from kv/2 up to kv/4: {kv/3 = a}     is     txn [get kv/2, delete kv/2, get kv/3, delete kv/3]: [-, 0, a, 1]
-//!   read at once kv/* and kv/* at revision 7    is     txn [get kv/1, get kv/2, ...], and a read of revision 7
+//!   read at once kv/* and kv/* at revision 7    is     range kv/*, and a read of revision 7
+//!   read at once kv/*, then put kv/1 = a: at 9  is     put kv/1 = a, and a read of revision 8
 //!   read serializably kv/*, at revision 9       is     a read of revision 9
 //! ```
 //!
 //! The keys are those that the history names: no other key can be there.
 
-use crate::{Act, CompletedOp, KeyValue, Op, OpEnd, Output, Read};
+use crate::{Act, CompletedOp, KeyValue, Op, OpEnd, Output, Put, Read};
 use std::collections::BTreeSet;
 
 /// Every key that an operation on keys and values names.
@@ -41,28 +42,28 @@ pub(crate) fn key_by_key(op: &mut CompletedOp, keys: &BTreeSet<String>) {
             let both = |key: &&str| [Act::Get { key: key.to_string() }, Act::Delete { key: key.to_string() }];
             (all.iter().flat_map(both).collect::<Vec<_>>(), results)
         }
+        (Op::Reads { reads, put, serializable: false }, answer) if op.revision.is_none() && answer.is_some() => {
+            expanded(reads, put.as_ref(), answer, keys)
+        }
         (Op::Reads { reads, put, serializable: false }, answer) => {
-            let (mut then, mut results) = (vec![], vec![]);
-            for (i, read) in reads.iter().enumerate().filter(|(_, read)| read.at.is_none()) {
-                let shown = match answer {
-                    Some(Output::ReadAll { ranges }) => ranges.get(i).map_or(&[][..], Vec::as_slice),
-                    _ => &[],
-                };
-                let named = keys.iter().map(String::as_str).filter(|key| key.starts_with(read.prefix.as_str()));
-                let all: BTreeSet<&str> = named.chain(shown.iter().map(|kv| kv.key.as_str())).collect();
-                results.extend(all.iter().map(|key| Output::Got { value: value_of(shown, key) }));
-                then.extend(all.iter().map(|key| Act::Get { key: key.to_string() }));
+            let is_whole = answer.is_none_or(|answer| fits(reads, answer));
+            let first = reads.iter().position(|read| read.at.is_none());
+            let (ask, told) = match (put, first) {
+                (Some(put), _) => (Op::Put { key: put.key.clone(), value: put.value.clone() }, Output::Done),
+                (None, Some(first)) => {
+                    let kvs = if let Some(Output::ReadAll { ranges }) = answer { ranges.get(first).cloned() } else { None };
+                    (Op::Range { prefix: reads[first].prefix.clone(), at: None }, Output::Ranged { kvs: kvs.unwrap_or_default() })
+                }
+                (None, None) => {
+                    (Op::Txn { compare: vec![], then: vec![], otherwise: vec![] }, Output::Txn { succeeded: true, results: vec![] })
+                }
+            };
+            op.ask = ask;
+            if let OpEnd::Ok(_, output) = &mut op.end {
+                // No answer that there can be is one that does not fit the question.
+                *output = if is_whole { told } else { Output::Compacted };
             }
-            then.extend(put.iter().map(|put| Act::Put { key: put.key.clone(), value: put.value.clone() }));
-            results.extend(put.iter().map(|_| Output::Done));
-            // Fewer answers than questions, or keys that were not asked for.
-            let foreign = |(read, kvs): (&Read, &Vec<KeyValue>)| kvs.iter().any(|kv| !kv.key.starts_with(read.prefix.as_str()));
-            if let Some(Output::ReadAll { ranges }) = answer
-                && (ranges.len() != reads.len() || reads.iter().zip(ranges).any(foreign))
-            {
-                results.clear();
-            }
-            (then, results)
+            return;
         }
         _ => return,
     };
@@ -72,28 +73,55 @@ pub(crate) fn key_by_key(op: &mut CompletedOp, keys: &BTreeSet<String>) {
     }
 }
 
+/// Reads in a transaction whose answer tells no revision, as gets of every key.
+fn expanded(reads: &[Read], put: Option<&Put>, answer: Option<&Output>, keys: &BTreeSet<String>) -> (Vec<Act>, Vec<Output>) {
+    let (mut then, mut results) = (vec![], vec![]);
+    for (i, read) in reads.iter().enumerate().filter(|(_, read)| read.at.is_none()) {
+        let shown = match answer {
+            Some(Output::ReadAll { ranges }) => ranges.get(i).map_or(&[][..], Vec::as_slice),
+            _ => &[],
+        };
+        let named = keys.iter().map(String::as_str).filter(|key| key.starts_with(read.prefix.as_str()));
+        let all: BTreeSet<&str> = named.chain(shown.iter().map(|kv| kv.key.as_str())).collect();
+        results.extend(all.iter().map(|key| Output::Got { value: value_of(shown, key) }));
+        then.extend(all.iter().map(|key| Act::Get { key: key.to_string() }));
+    }
+    then.extend(put.iter().map(|put| Act::Put { key: put.key.clone(), value: put.value.clone() }));
+    results.extend(put.iter().map(|_| Output::Done));
+    if answer.is_some_and(|answer| !fits(reads, answer)) {
+        results.clear();
+    }
+    (then, results)
+}
+
+/// Whether there is an answer to each question, and of no other keys.
+fn fits(reads: &[Read], answer: &Output) -> bool {
+    let own = |(read, kvs): (&Read, &Vec<KeyValue>)| kvs.iter().all(|kv| kv.key.starts_with(read.prefix.as_str()));
+    matches!(answer, Output::ReadAll { ranges } if ranges.len() == reads.len() && reads.iter().zip(ranges).all(own))
+}
+
 fn value_of(shown: &[KeyValue], key: &str) -> Option<String> {
     shown.iter().find(|kv| kv.key == key).map(|kv| kv.value.clone())
 }
 
-/// The reads in it that are of one revision whenever they happened: those of the past, and those that are serializable, which are
-/// of the revision that they tell, and may have been answered at any time before.
+/// The reads in it that are of one revision whenever they happened: those of the past; those that are serializable, which are
+/// of the revision that they tell, and may have been answered at any time before; and beside the first one that is of now the others.
+/// What is read before something is written is of the revision before.
 pub(crate) fn as_of(op: &CompletedOp) -> Vec<CompletedOp> {
-    let (Op::Reads { reads, serializable, .. }, Some(Output::ReadAll { ranges }), Some(revision)) = (&op.ask, op.output(), op.revision)
+    let (Op::Reads { reads, put, serializable }, Some(Output::ReadAll { ranges }), Some(revision)) = (&op.ask, op.output(), op.revision)
     else {
         return vec![];
     };
     let OpEnd::Ok(told, _) = op.end else { return vec![] };
-    let one = |(Read { prefix, at }, kvs): (&Read, &Vec<KeyValue>)| {
-        let at = at.or(serializable.then_some(revision))?;
-        Some(CompletedOp {
-            ask: Op::Range { prefix: prefix.clone(), at: Some(at) },
-            invoked_at: if *serializable { 0 } else { op.invoked_at },
-            end: OpEnd::Ok(told, Output::Ranged { kvs: kvs.clone() }),
-            ..op.clone()
-        })
+    let first = reads.iter().position(|read| read.at.is_none()).filter(|_| !serializable && put.is_none());
+    let now = revision - u64::from(put.is_some() && revision > 1);
+    let one = |(_, (Read { prefix, at }, kvs)): (usize, (&Read, &Vec<KeyValue>))| CompletedOp {
+        ask: Op::Range { prefix: prefix.clone(), at: Some(at.unwrap_or(now)) },
+        invoked_at: if *serializable { 0 } else { op.invoked_at },
+        end: OpEnd::Ok(told, Output::Ranged { kvs: kvs.clone() }),
+        ..op.clone()
     };
-    reads.iter().zip(ranges).filter_map(one).collect()
+    reads.iter().zip(ranges).enumerate().filter(|(i, _)| Some(*i) != first).map(one).collect()
 }
 
 #[cfg(test)]
@@ -139,7 +167,7 @@ mod tests {
                 "txn if  then [get k2, delete k2, get k5, delete k5] else []: then []",
             ),
             (range(), Some(Output::Removed { kvs: vec![], count: 1 }), "txn if  then [get k2, delete k2] else []: then []"),
-            (reads(false), Some(both()), "txn if  then [get k2, get k5] else []: then [a, (absent)]; range k2* at revision 4: {} (from 2)"),
+            (reads(false), Some(both()), "range k*: {k2 = a}; range k2* at revision 4: {} (from 2)"),
             (
                 reads(true),
                 Some(both()),
@@ -149,7 +177,13 @@ mod tests {
             (
                 Op::Reads { reads: vec![read("k2", None)], put: Some(Put { key: "k9".into(), value: "w".into() }), serializable: false },
                 Some(Output::ReadAll { ranges: vec![vec![]] }),
-                "txn if  then [get k2, put k9 = w] else []: then [(absent), ok]",
+                "put k9 = w: ok; range k2* at revision 6: {} (from 2)",
+            ),
+            // A key that was not asked for.
+            (
+                Op::Reads { reads: vec![read("k2", None), read("k", None)], put: None, serializable: false },
+                Some(Output::ReadAll { ranges: vec![vec![kv("k5", "a")], vec![]] }),
+                "range k2*: compacted; range k* at revision 7: {} (from 2)",
             ),
         ] {
             let is_removal = matches!(output, Some(Output::Removed { .. }));
