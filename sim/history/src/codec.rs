@@ -66,12 +66,19 @@ pub fn digest_of(history: &[Entry]) -> String {
         buffer: Vec<u8>,
     }
     impl Write for Hashing {
+        #[inline]
         fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.write_all(data)?;
+            Ok(data.len())
+        }
+        // A line is written in many small pieces.
+        #[inline(always)]
+        fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
             self.buffer.extend_from_slice(data);
             if self.buffer.len() >= 1 << 16 {
                 self.flush()?;
             }
-            Ok(data.len())
+            Ok(())
         }
         fn flush(&mut self) -> io::Result<()> {
             self.sha.update(&self.buffer);

@@ -24,7 +24,7 @@ mod node;
 
 use crate::{Checker, Verdict};
 use node::{Log, NodeState, Removed};
-use squall_history::{BootData, DiskHealth, LogMark, NodeId, Role, Saw, View, What};
+use squall_history::{BootData, DiskHealth, LogMark, NodeId, Role, Saw, SimTime, View, What};
 use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -39,12 +39,9 @@ pub(crate) const CHECKER: Checker = Checker {
 fn check(view: &View<'_>) -> Verdict {
     let mut raft = Raft::default();
     for (at, node, saw) in view.observations() {
+        raft.now = at;
         if let Err((kind, summary)) = raft.observe(node, saw) {
             return Verdict::invalid(kind, at, summary);
-        }
-        // When a node was seen to remove what its leader has, nothing came after it that explains that.
-        if let Some(state) = raft.nodes.get_mut(&node) {
-            state.needless_since = state.needless.as_ref().map(|_| state.needless_since.unwrap_or(at));
         }
     }
     never_made_good(view, &raft).unwrap_or(Verdict::Valid)
@@ -84,6 +81,8 @@ struct Raft {
     memberships: BTreeMap<(u64, u64), Vec<Vec<u64>>>,
     /// By index: the term and who said so first.
     committed: BTreeMap<u64, (u64, NodeId)>,
+    /// When what is looked at was told.
+    now: SimTime,
 }
 
 impl Raft {
@@ -124,9 +123,9 @@ impl Raft {
             Saw::Append { entries } => self.append(id, entries),
             Saw::Truncate { after } => {
                 let from = after.map_or(0, |i| i + 1);
-                let needless = self.needless(id, from);
+                let (needless, now) = (self.needless(id, from), self.now);
                 let node = self.nodes.entry(id).or_default();
-                node.needless = needless;
+                (node.needless_since, node.needless) = (needless.as_ref().map(|_| now), needless);
                 let gone = node.log.from(from).find(|mark| self.committed.get(&mark.0).is_some_and(|(term, _)| *term == mark.1));
                 if let Some(LogMark(index, term, _)) = gone {
                     let by = self.committed[&index].1;
