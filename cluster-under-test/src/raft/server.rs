@@ -157,7 +157,7 @@ impl<E: Env> raft_server::Raft for RaftService<E> {
             self.machine.clone().install_snapshot(&meta, data.clone()).await.map_err(internal)?;
         }
         let snapshot = openraft::Snapshot { meta, snapshot: data };
-        let reply = self.raft.install_full_snapshot(vote.clone(), snapshot).await.map_err(internal)?;
+        let reply = self.raft.install_full_snapshot(vote, snapshot).await.map_err(internal)?;
         if reply.vote == vote {
             self.heard.now::<E>();
         }
