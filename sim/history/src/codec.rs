@@ -160,6 +160,7 @@ mod tests {
             .iter()
             .map(|entry| {
                 let What::Effect(effect) = &entry.what else { panic!() };
+                assert!(effect.fault.id != "kill-12" || effect.concerns(crate::Party::Node(NodeId(2))), "{effect:?}");
                 format!("{} {:?} {effect}", effect.fault.kind, effect.result)
             })
             .collect();

@@ -59,9 +59,11 @@ pub(crate) fn key_by_key(op: &mut CompletedOp, keys: &BTreeSet<String>) {
                 }
             };
             op.ask = ask;
-            if let OpEnd::Ok(_, output) = &mut op.end {
-                // No answer that there can be is one that does not fit the question.
-                *output = if is_whole { told } else { Output::Compacted };
+            // What is no answer to this question stays as it is: no specification gives it.
+            if let OpEnd::Ok(_, output) = &mut op.end
+                && is_whole
+            {
+                *output = told;
             }
             return;
         }
@@ -148,6 +150,23 @@ mod tests {
     }
 
     #[test]
+    fn without_a_revision_reads_are_gets_of_every_key() {
+        let reads = vec![Read { prefix: "k".into(), at: None }];
+        let ask = Op::Reads { reads, put: Some(Put { key: "k2".into(), value: "w".into() }), serializable: false };
+        for (kvs, expect) in [
+            (vec![kv("k2", "v")], "txn if  then [get k2, get k5, put k2 = w] else []: then [v, (absent), ok]"),
+            // A key that was not asked for.
+            (vec![kv("x", "v")], "txn if  then [get k2, get k5, get x, put k2 = w] else []: then []"),
+        ] {
+            let mut history = history(ask.clone(), Some(Output::ReadAll { ranges: vec![kvs] }));
+            if let Some(Entry { what: What::Ok { revision, .. }, .. }) = history.last_mut() {
+                *revision = None;
+            }
+            assert_eq!(told(&View::new(&history)), expect);
+        }
+    }
+
+    #[test]
     fn ranges_are_told_key_by_key() {
         let range = || Op::DeleteRange { from: "k1".into(), to: "k5".into() };
         let read = |prefix: &str, at| Read { prefix: prefix.into(), at };
@@ -183,7 +202,7 @@ mod tests {
             (
                 Op::Reads { reads: vec![read("k2", None), read("k", None)], put: None, serializable: false },
                 Some(Output::ReadAll { ranges: vec![vec![kv("k5", "a")], vec![]] }),
-                "range k2*: compacted; range k* at revision 7: {} (from 2)",
+                "range k2*: {k5 = a} and {}; range k* at revision 7: {} (from 2)",
             ),
         ] {
             let is_removal = matches!(output, Some(Output::Removed { .. }));

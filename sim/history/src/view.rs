@@ -141,8 +141,8 @@ impl<'h> View<'h> {
         matches!(self.entries.last(), Some(Entry { what: What::End, .. }))
     }
 
-    /// Every operation with its end, in order of invocation. What is about ranges is told key by key: a deletion of a range is a
-    /// transaction of gets and deletes, reads in one transaction are one of gets.
+    /// Every operation with its end, in order of invocation. The deletion of a range is told as a transaction of gets and deletes, reads
+    /// in one transaction as a range read or a put; the rest of those is in [`View::as_of`].
     pub fn ops(&self) -> &[CompletedOp] {
         &self.operations().all
     }

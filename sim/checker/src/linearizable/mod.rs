@@ -328,6 +328,9 @@ mod tests {
         assert_eq!(judge(vec![reads(true, None), seen(vec![kv("k1", "a")], 3)]), "wrong-past");
         assert_eq!(judge(vec![reads(false, None), seen(vec![kv("k1", "a")], 2)]), "stale-read");
         assert_eq!(judge(vec![reads(false, None), seen(vec![kv("k1", "c"), kv("k2", "b")], 4)]), "valid");
+        // No answer to the question: a key that was not asked for, or no range at all.
+        assert_eq!(judge(vec![reads(false, None), seen(vec![kv("x", "v")], 4)]), "wrong-answer");
+        assert_eq!(judge(vec![reads(false, None), ok(4, Output::ReadAll { ranges: vec![] }, 4)]), "wrong-answer");
         // The past, inside a transaction.
         assert_eq!(judge(vec![reads(false, Some(2)), seen(vec![kv("k1", "a")], 4)]), "valid");
         assert_eq!(judge(vec![reads(false, Some(2)), seen(vec![kv("k1", "c"), kv("k2", "b")], 4)]), "wrong-past");
