@@ -12,17 +12,23 @@ pub(crate) struct Bits {
     rest: Vec<u64>,
 }
 
+/// The empty set.
+pub(crate) static NONE: Bits = Bits { first: 0, rest: Vec::new() };
+
 impl Clone for Bits {
+    #[inline]
     fn clone(&self) -> Bits {
         Bits { first: self.first, rest: if self.rest.is_empty() { Vec::new() } else { self.rest.clone() } }
     }
 }
 
 impl Bits {
+    #[inline]
     pub(crate) fn has(&self, bit: u32) -> bool {
         self.word(bit as usize / 64) >> (bit % 64) & 1 == 1
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, bit: u32) {
         let mask = 1 << (bit % 64);
         match bit as usize / 64 {
@@ -36,6 +42,7 @@ impl Bits {
         }
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, bit: u32) {
         let mask = !(1 << (bit % 64));
         match bit as usize / 64 {
@@ -51,10 +58,25 @@ impl Bits {
         }
     }
 
+    #[inline]
     pub(crate) fn word(&self, at: usize) -> u64 {
         if at == 0 { self.first } else { self.rest.get(at - 1).copied().unwrap_or(0) }
     }
 
+    /// Those of this set that are not in the other, in order.
+    pub(crate) fn without<'a>(&'a self, other: &'a Bits) -> impl Iterator<Item = u32> + 'a {
+        (0..self.words()).flat_map(move |at| ones(at, self.word(at) & !other.word(at)))
+    }
+
+    /// Takes in those of `more` that are not in `except`.
+    pub(crate) fn add_without(&mut self, more: &Bits, except: &Bits) {
+        self.first |= more.first & !except.first;
+        for at in 1..more.words() {
+            ones(at, more.word(at) & !except.word(at)).for_each(|bit| self.insert(bit));
+        }
+    }
+
+    #[inline]
     pub(crate) fn words(&self) -> usize {
         1 + self.rest.len()
     }
@@ -62,6 +84,15 @@ impl Bits {
     pub(crate) fn bytes(&self) -> usize {
         self.rest.capacity() * 8
     }
+}
+
+/// The numbers that the bits of a word stand for.
+pub(crate) fn ones(at: usize, mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| at as u32 * 64 + word.trailing_zeros());
+        word &= word.wrapping_sub(1);
+        bit
+    })
 }
 
 /// How many of each class are used: those of which any are, in order.
@@ -143,6 +174,7 @@ impl Used {
     }
 
     /// Whether the one counts no more than the other, class by class.
+    #[inline]
     pub(crate) fn within(&self, few: u32, many: u32) -> bool {
         few == many || few == 0 || (many != 0 && self.all[few as usize].within(&self.all[many as usize]))
     }

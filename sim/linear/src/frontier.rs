@@ -24,7 +24,7 @@
 //! so that nobody counts them: what has no order even so has none.
 
 use crate::{
-    bits::{Bits, Used},
+    bits::{Bits, NONE, Used, ones},
     model::{CallId, CallOf, Model, NEVER, Nature},
 };
 use hashbrown::{HashMap, HashTable, hash_table::Entry};
@@ -200,12 +200,12 @@ fn is_harmless(nature: Nature) -> bool {
 
 /// Whether `a` can do all that `b` can, both in the same state.
 fn as_good(a: &Config, b: &Config, observers: &Bits, used: &Used) -> bool {
-    let words = a.done.words().max(b.done.words()).max(b.free.words());
-    let calls = (0..words).all(|w| {
+    let word = |w: usize| {
         let differ = (a.done.word(w) ^ b.done.word(w)) | (a.free.word(w) ^ b.free.word(w));
         differ & !a.free.word(w) & !(observers.word(w) & a.done.word(w)) == 0
-    });
-    calls && used.within(a.used, b.used)
+    };
+    // Most often the first word tells.
+    word(0) && used.within(a.used, b.used) && (1..a.done.words().max(b.done.words()).max(b.free.words())).all(word)
 }
 
 /// The state of a search, apart from the calls themselves.
@@ -217,8 +217,9 @@ pub(crate) struct Engine<M: Model> {
     /// What the call in a slot, or of a class of unknown outcome, makes of the first few states.
     steps: [Vec<[u32; FIRST]>; 2],
     used: Used,
-    /// The open calls that will return: their slots.
-    open: Vec<(u32, u32)>,
+    /// The slots of the open calls that will return, and the call in each slot.
+    open: Bits,
+    call_in: Vec<u32>,
     slot_of: Vec<u32>,
     free_slots: Vec<u32>,
     slots: u32,
@@ -411,6 +412,7 @@ fn search<M: Model>(
     };
     let all_asked = events.iter().rposition(|&(_, returns, i)| !returns && !harmless(i)).map_or(0, |last| last + 1);
     let mut engine = Engine::new(states, order);
+    engine.make_room(calls.len());
     engine.reach = reach;
     engine.foresight = foresight.then(|| Foresight::new(context, &events));
     for (at, &(_, returns, call)) in events.iter().enumerate() {
@@ -457,7 +459,8 @@ impl<M: Model> Engine<M> {
             state_ids: HashTable::new(),
             steps: [vec![], vec![]],
             used: Used::default(),
-            open: vec![],
+            open: Bits::default(),
+            call_in: vec![],
             slot_of: vec![],
             free_slots: vec![],
             slots: 0,
@@ -501,6 +504,14 @@ impl<M: Model> Engine<M> {
                 id
             }
         }
+    }
+
+    /// Room for so many calls.
+    fn make_room(&mut self, calls: usize) {
+        self.natures.resize(calls, Nature::Changes);
+        self.slot_of.resize(calls, NOBODY);
+        self.class_of.resize(calls, NOBODY);
+        self.span.resize(calls, (NOBODY, NOBODY));
     }
 
     /// Where what a call makes of the first few states is remembered.
@@ -577,11 +588,8 @@ impl<M: Model> Engine<M> {
         }
         after.trace = self.record(config.trace, call);
         if overwrites {
-            for &(slot, other) in &self.open {
-                if other != call && self.overwriters.has(slot) && !after.done.has(slot) {
-                    after.free.insert(slot);
-                }
-            }
+            // The call itself is done by now, if it is an open one.
+            after.free.add_without(&self.overwriters, &after.done);
         }
         // A state that is remembered was not asked about just now.
         if (state as usize) < FIRST && self.is_doomed(context, &after, &self.states[state as usize]) {
@@ -610,11 +618,13 @@ impl<M: Model> Engine<M> {
 
     /// Every open observation that is legal happens.
     fn observe(&mut self, context: Context<'_, M>, config: &mut Config) {
-        for at in 0..self.open.len() {
-            let (slot, call) = self.open[at];
-            if self.observers.has(slot) && !config.done.has(slot) && self.step(context, config.state, call).is_some() {
-                config.done.insert(slot);
-                config.trace = self.record(config.trace, call);
+        for at in 0..self.observers.words() {
+            for slot in ones(at, self.observers.word(at) & !config.done.word(at)) {
+                let call = self.call_in[slot as usize];
+                if self.step(context, config.state, call).is_some() {
+                    config.done.insert(slot);
+                    config.trace = self.record(config.trace, call);
+                }
             }
         }
     }
@@ -624,7 +634,7 @@ impl<M: Model> Engine<M> {
         let Some(foresight) = &self.foresight else { return false };
         let now = foresight.overwriters[self.event.min(foresight.overwriters.len()) - 1];
         let ahead = foresight.ahead.get(self.event - 1).copied().flatten();
-        let open = self.open.iter().filter(|(slot, _)| self.observers.has(*slot) && !config.done.has(*slot)).map(|(_, call)| *call);
+        let open = self.observers.without(&config.done).map(|slot| self.call_in[slot as usize]);
         open.chain(ahead).any(|call| {
             let asked = &context.calls[call as usize];
             let Some(output) = &asked.output else { return false };
@@ -632,7 +642,7 @@ impl<M: Model> Engine<M> {
             if !hopeless(state) || foresight.overwriters[foresight.returns[call as usize] as usize] > now {
                 return false;
             }
-            let open = self.open.iter().filter(|(slot, _)| self.overwriters.has(*slot) && !config.done.has(*slot)).map(|(_, other)| *other);
+            let open = self.overwriters.without(&config.done).map(|slot| self.call_in[slot as usize]);
             let lost = self.lost_overwriters.iter();
             let lost = lost.filter_map(|class| self.classes[*class].get(self.used.get(config.used, *class) as usize).copied());
             let doomed = !open.chain(lost).any(|other| {
@@ -652,10 +662,7 @@ impl<M: Model> Engine<M> {
         self.tick(watchdog)?;
         let i = call as usize;
         if self.natures.len() <= i {
-            self.natures.resize(i + 1, Nature::Changes);
-            self.slot_of.resize(i + 1, u32::MAX);
-            self.class_of.resize(i + 1, u32::MAX);
-            self.span.resize(i + 1, (u32::MAX, u32::MAX));
+            self.make_room(i + 1);
         }
         let asked = &context.calls[i];
         let lost = asked.returned == NEVER;
@@ -689,7 +696,9 @@ impl<M: Model> Engine<M> {
         });
         self.steps[0][slot as usize] = [UNASKED; FIRST];
         self.slot_of[i] = slot;
-        self.open.push((slot, call));
+        self.call_in.resize(self.slots as usize, NOBODY);
+        self.call_in[slot as usize] = call;
+        self.open.insert(slot);
         if !is_harmless(nature) {
             self.delicate.insert(slot);
         }
@@ -725,7 +734,7 @@ impl<M: Model> Engine<M> {
 
     fn close(&mut self, call: u32) {
         let slot = self.slot_of[call as usize];
-        self.open.retain(|(s, _)| *s != slot);
+        self.open.remove(slot);
         self.free_slots.push(slot);
         self.observers.remove(slot);
         self.overwriters.remove(slot);
@@ -817,9 +826,11 @@ impl<M: Model> Engine<M> {
                 return Err(Halt::Stopped);
             }
             let config = self.seen.all[at].clone();
-            self.used.spread(config.used, self.classes.len(), &mut counts);
+            if !self.classes.is_empty() {
+                self.used.spread(config.used, self.classes.len(), &mut counts);
+            }
             may.clear();
-            may.extend(self.open.iter().filter(|(s, _)| !config.done.has(*s)).map(|(_, other)| *other));
+            may.extend(self.open.without(&config.done).map(|slot| self.call_in[slot as usize]));
             let left = |engine: &Self, class: usize| engine.classes[class].get(counts[class] as usize).copied();
             reached.clear();
             leads.clear();
@@ -856,11 +867,13 @@ impl<M: Model> Engine<M> {
                         self.sure = true;
                         return Ok(());
                     }
+                    if next.done.has(slot) {
+                        self.after.insert(without(next), &self.observers, &self.used);
+                        continue;
+                    }
                     self.after.insert(without(next.clone()), &self.observers, &self.used);
                 }
-                if !next.done.has(slot) {
-                    self.seen.insert(next, &self.observers, &self.used);
-                }
+                self.seen.insert(next, &self.observers, &self.used);
             }
         }
         if self.after.is_empty() {
@@ -923,7 +936,8 @@ impl<M: Model> Engine<M> {
         let mut states: Vec<u32> = self.frontier.iter().map(|c| c.state).collect();
         states.sort_unstable();
         states.dedup();
-        let mut open: Vec<u32> = self.open.iter().map(|(_, c)| *c).chain(self.classes.iter().flatten().copied()).collect();
+        let waiting = self.open.without(&NONE).map(|slot| self.call_in[slot as usize]);
+        let mut open: Vec<u32> = waiting.chain(self.classes.iter().flatten().copied()).collect();
         open.retain(|other| *other != call);
         open.sort_unstable();
         Stuck {

@@ -11,7 +11,7 @@ use crate::{
     settle::{SettledOf, with_pairs},
     txn::{Anomaly, Isolation},
 };
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 
 /// How to judge. `Options::default()` takes as much time as it needs, and tells of nothing before its end.
 pub struct Options<'w> {
@@ -137,7 +137,9 @@ pub fn judge<M: Model>(
     history: &RawHistory,
     options: &mut Options<'_>,
 ) -> Result<Judged, crate::Unreadable> {
-    let mut keys: BTreeMap<Option<Value>, Vec<CallOf<M>>> = BTreeMap::new();
+    // The calls of each key, in order of the keys' first calls; and the place of each key.
+    let mut keys: Vec<(Option<&Value>, Vec<CallOf<M>>)> = Vec::new();
+    let mut places: FxHashMap<&Value, usize> = FxHashMap::default();
     let (mut calls, mut nil) = (0, 0);
     for raw in &history.calls {
         let Some((input, output)) = parse(raw, options.reads)? else { continue };
@@ -146,16 +148,25 @@ pub fn judge<M: Model>(
         let output = if returned == NEVER { None } else { output };
         let call = Call { id: raw.id, input, output, invoked: raw.invoked, returned };
         calls += 1;
-        keys.entry(if keyed { raw.key.clone() } else { None }).or_default().push(call);
+        let key = raw.key.as_ref().filter(|_| keyed);
+        let place = match key {
+            Some(key) => *places.entry(key).or_insert(keys.len()),
+            None => keys.iter().position(|(key, _)| key.is_none()).unwrap_or(keys.len()),
+        };
+        if place == keys.len() {
+            keys.push((key, vec![]));
+        }
+        keys[place].1.push(call);
     }
+    keys.sort_by_key(|(key, _)| *key);
     let what = "reads of nil passed over, as Knossos does: with --nil-is-seen they saw that nothing is there".to_string();
     let remarks = if nil > 0 { vec![Remark { what, count: nil, line: None }] } else { vec![] };
     let number = keys.len().max(1);
     let judged = |verdict| Judged { calls, keys: number, verdict, remarks: remarks.clone() };
-    let of = |(key, calls): (Option<Value>, Vec<CallOf<M>>)| {
-        let models = models(key.as_ref(), &calls);
+    let of = |(key, calls): (Option<&Value>, Vec<CallOf<M>>)| {
+        let models = models(key, &calls);
         let settled = models.first().and_then(|model| model.settled(&calls));
-        Key { key, calls, settled, models }
+        Key { key: key.cloned(), calls, settled, models }
     };
     let mut left: Vec<Key<M>> = keys.into_iter().map(of).collect();
     left.sort_by_key(|key| key.calls.len());
