@@ -32,11 +32,11 @@ impl System for Etcd {
             let members = known.iter().map(|(id, addr)| (u64::from(id.0), *addr)).collect();
             let config = NodeConfig {
                 heartbeat: node.cluster.heartbeat,
-                election_timeout_min: node.cluster.election_timeout.min,
-                election_timeout_max: node.cluster.election_timeout.max,
+                election_timeout_min: node.cluster.election_timeout.0.min,
+                election_timeout_max: node.cluster.election_timeout.0.max,
                 pre_vote: node.cluster.pre_vote,
-                snapshot_every: node.cluster.snapshot_every,
-                keep_entries: node.cluster.snapshot_every / 5,
+                snapshot_every: node.cluster.snapshot_every.0,
+                keep_entries: node.cluster.snapshot_every.0 / 5,
                 segment_bytes: 16 << 10,
                 auto_compaction: Some((Duration::from_secs(5), 1_000)),
                 // So that it happens within a watch of ours.

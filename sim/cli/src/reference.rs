@@ -3,22 +3,22 @@
 
 use squall_env::{Bug, Failpoint};
 use squall_history::{Event, Subject};
-use squall_scenario::{
-    TARGET_WORDS,
-    faults::{self, Arg},
-    workloads,
-};
+use squall_scenario::{TARGET_WORDS, faults, language::Argument, workloads};
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-fn arguments(args: &[Arg]) -> String {
-    let row = |a: &Arg| format!("| `{}` | {} | {} |\n", a.name, cell(a.form), cell(a.about));
-    format!("| argument | is | means |\n| --- | --- | --- |\n{}", args.iter().map(row).collect::<String>())
+fn arguments(args: &[Argument]) -> String {
+    let row = |a: &Argument| {
+        let needed = if a.needed { " (needed)" } else { "" };
+        format!("| `{}` | {} | {}{needed} |\n", a.name, cell(&a.form), cell(&a.about))
+    };
+    let rows: String = args.iter().filter(|argument| argument.offered).map(row).collect();
+    format!("| argument | is | means |\n| --- | --- | --- |\n{rows}")
 }
 
-fn documented(name: &str, about: &str, args: &[Arg], example: &str) -> String {
+fn documented(name: &str, about: &str, args: &[Argument], example: &str) -> String {
     format!("#### `{name}`\n\n{about}\n\n{}\n    - {example}\n\n", arguments(args))
 }
 
@@ -32,7 +32,7 @@ fn all_faults() -> String {
     for family in faults::Family::ALL {
         out.push_str(&format!("### {}\n\n", family.name()));
         for kind in faults::REGISTRY.iter().filter(|kind| kind.family == *family) {
-            out.push_str(&documented(kind.name, kind.about, kind.args, kind.example));
+            out.push_str(&documented(kind.name, &kind.about(), &kind.arguments(), kind.example));
         }
     }
     out
@@ -48,11 +48,25 @@ fn events() -> String {
     format!("| event | `subject` | is |\n| --- | --- | --- |\n{}", rows.collect::<String>())
 }
 
+/// The parts below the top level.
+fn parts() -> String {
+    let below = squall_scenario::parts().into_iter().filter(|(path, _)| !path.is_empty());
+    below.map(|(path, arguments_of)| format!("#### `{path}`\n\n{}\n", arguments(&arguments_of))).collect()
+}
+
+/// The top level.
+fn top() -> String {
+    squall_scenario::parts().iter().filter(|(path, _)| path.is_empty()).map(|(_, all)| arguments(all)).collect()
+}
+
 /// The whole reference, as Markdown.
 pub(crate) fn text() -> String {
-    let workloads = workloads::REGISTRY.iter().map(|kind| documented(kind.name, kind.about, kind.args, kind.example)).collect::<String>();
+    let workloads =
+        workloads::REGISTRY.iter().map(|kind| documented(kind.name, &kind.about(), &kind.arguments(), kind.example)).collect::<String>();
     let mut text = include_str!("reference.md").to_string();
     for (place, table) in [
+        ("{{scenario}}", top()),
+        ("{{parts}}", parts()),
         ("{{faults}}", all_faults()),
         ("{{workloads}}", workloads),
         ("{{targets}}", words(TARGET_WORDS.iter().copied(), "target")),

@@ -55,7 +55,7 @@ fn mistakes_get_an_answer_and_their_exit_code() {
     let cases: [(&[&str], i32, &str); 11] = [
         (&["run", "asks.yaml"], 65, "the system `primary-backup` cannot do what the workload `kv` asks, such as `delete kv/1`"),
         (&["run", "plan.yaml", "--seeds", "0..9"], 2, "is a plan: nothing in it is left to a seed"),
-        (&["run", "evil.yaml"], 65, "`/etc` is not a seed of letters, digits and dashes"),
+        (&["run", "evil.yaml"], 65, "`/etc` is not a name of letters, digits and dashes"),
         (&["run", "nowhere.yaml"], 2, "nowhere.yaml: No such file"),
         (&["run", "bad.yaml"], 65, "without a workload there is nothing to check"),
         (&["run", "stranger.yaml"], 65, "`oracle` is not a system under test"),

@@ -136,6 +136,18 @@ fn only_the_world_names_madsim() {
 }
 
 #[test]
+fn yaml_has_one_reader() {
+    for path in sources() {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let source = fs::read_to_string(&path).unwrap();
+        let product = source.split("#[cfg(test)]").next().unwrap();
+        let reads = product.contains("saphyr_parser::") || product.contains("serde_yaml::from_");
+        let allowed = name == "sim/scenario/src/yaml/tree.rs" || name.contains("/tests/");
+        assert!(!reads || allowed, "{name} reads YAML: that is done in sim/scenario/src/yaml/tree.rs");
+    }
+}
+
+#[test]
 fn every_source_file_says_what_it_is() {
     for path in sources() {
         let first = fs::read_to_string(&path).unwrap().lines().next().unwrap_or_default().to_string();
@@ -150,15 +162,9 @@ fn every_source_file_says_what_it_is() {
     }
 }
 
-/// Where sentences are turned into data: what older histories said, and what a server says on the wire. The schema is still made
-/// of prose.
-const READS_SENTENCES: &[&str] = &[
-    "sim/history/src/legacy.rs",
-    "sim/adapters/src/refusals.rs",
-    "sim/adapters/src/patience.rs",
-    "sim/adapters/src/etcd/user/line.rs",
-    "sim/scenario/src/schema.rs",
-];
+/// Where sentences are turned into data: what older histories said, and what a server says on the wire.
+const READS_SENTENCES: &[&str] =
+    &["sim/history/src/legacy.rs", "sim/adapters/src/refusals.rs", "sim/adapters/src/patience.rs", "sim/adapters/src/etcd/user/line.rs"];
 
 /// The literals of several words that a source compares texts with, outside its tests.
 fn compared_sentences(source: &str) -> Vec<String> {
@@ -197,12 +203,12 @@ fn registry_entries_are_documented_and_their_examples_parse() {
     };
     let (some_load, some_fault) = (workloads::REGISTRY[0].example, faults::REGISTRY[0].example);
     for kind in faults::REGISTRY {
-        assert!(kind.about.ends_with('.') && !kind.args.is_empty(), "{}", kind.name);
+        assert!(kind.about().ends_with('.') && !kind.arguments().is_empty(), "{}", kind.name);
         let parsed = squall_scenario::parse("example", &scenario(some_load, kind.example));
         assert_eq!(parsed.unwrap_or_else(|e| panic!("{e}")).faults[0].fault.kind(), kind.name);
     }
     for kind in workloads::REGISTRY {
-        assert!(kind.about.ends_with('.') && !kind.args.is_empty(), "{}", kind.name);
+        assert!(kind.about().ends_with('.') && !kind.arguments().is_empty(), "{}", kind.name);
         squall_scenario::parse("example", &scenario(kind.example, some_fault)).unwrap_or_else(|e| panic!("{e}"));
     }
     for checker in squall_checker::REGISTRY {

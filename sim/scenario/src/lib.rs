@@ -14,14 +14,14 @@
 
 mod effect;
 pub mod faults;
+pub mod language;
 mod model;
 mod plan;
 mod possible;
-mod print;
-mod schema;
 pub mod shrink;
 mod target;
 mod values;
+mod vocabulary;
 pub mod workloads;
 mod yaml;
 
@@ -29,14 +29,14 @@ pub use effect::{
     Admin, Armed, ClockChange, ClusterView, Damage, DiskAccess, DiskChange, Effect, Errno, Link, LinkChange, Party, PowerLoss, Size, Strike,
 };
 pub use model::{
-    Available, Bites, Cluster, Expect, Heal, Liveness, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vary, Vocabulary,
-    When, Zones,
+    Available, Bites, Cluster, Disk, Expect, Heal, Liveness, Network, Nodes, Pick, PlannedFault, Scenario, ScheduledFault, Start, Swarm,
+    Trigger, Vary, Wait, When, Zones,
 };
 pub use plan::{LeftToChance, Plan, plan};
 pub use possible::Gives;
-pub use schema::schema;
 pub use target::{Chosen, TARGET_WORDS, Target};
-pub use values::{Probability, Span, format_duration, parse_duration};
+pub use values::{Each, Number, Probability, Span, format_duration, parse_duration};
+pub use vocabulary::Vocabulary;
 pub use yaml::{Diagnostic, Diagnostics};
 
 /// The version of the scenario and plan format that this build reads and writes.
@@ -47,41 +47,19 @@ pub fn parse(name: &str, source: &str) -> Result<Scenario, Diagnostics> {
     model::parse(name, source, None)
 }
 
-/// A scenario's text as it is when it must fail: `bites.with` takes the place of what it names. `None` when it does
-/// not say how it bites.
-///
-/// # Panics
-/// When the text is no scenario.
-pub fn bitten(source: &str) -> Option<String> {
-    let mut scenario: serde_yaml::Value = serde_yaml::from_str(source).expect("a scenario is YAML");
-    let bites = scenario.as_mapping_mut()?.remove("bites")?;
-    let expect = faults::mapping([
-        ("violation", Some(bites["violation"].clone())),
-        ("within_seeds", Some(bites.get("within_seeds").cloned().unwrap_or_else(|| 20.into()))),
-    ]);
-    // It is to fail, and that may keep from happening what else happens now and then.
-    scenario.as_mapping_mut()?.remove("sometimes");
-    merge(&mut scenario, bites["with"].clone());
-    scenario["expect"] = expect;
-    Some(yaml::emit(&scenario))
-}
-
-/// Mappings are merged; anything else is replaced.
-fn merge(into: &mut serde_yaml::Value, from: serde_yaml::Value) {
-    match (into, from) {
-        (serde_yaml::Value::Mapping(into), serde_yaml::Value::Mapping(from)) => {
-            for (key, value) in from {
-                match into.get_mut(&key) {
-                    Some(there) => merge(there, value),
-                    None => _ = into.insert(key, value),
-                }
-            }
-        }
-        (into, from) => *into = from,
-    }
-}
-
 /// Reads a scenario or a plan; names of systems, bugs and checkers must be among these.
 pub fn parse_within(name: &str, source: &str, vocabulary: &Vocabulary) -> Result<Scenario, Diagnostics> {
     model::parse(name, source, Some(vocabulary))
+}
+
+/// The JSON Schema (draft-07) of the language, for completion in editors. Names of systems, bugs and checkers are those of the
+/// vocabulary. It knows the keys and the words; what depends on other values (a node that the cluster has not) only [`parse`] knows.
+pub fn schema(vocabulary: &Vocabulary) -> serde_json::Value {
+    model::scenario_schema(vocabulary)
+}
+
+/// The parts of a scenario by the paths of their keys, and the arguments of each: for the language's reference. Faults and workloads
+/// have registries of their own.
+pub fn parts() -> Vec<(&'static str, Vec<language::Argument>)> {
+    model::parts()
 }

@@ -1,14 +1,15 @@
 //! Planning: every author-visible choice, drawn from ChaCha streams forked by stable label.
 //!
-//! A label is the fault's id, else its kind and its own text (an ordinal only between identical ones),
-//! so that deleting one fault never renames another. Planning a plan changes nothing.
+//! A label is the fault's id, else its kind and its arguments in their canonical encoding (an ordinal only between identical ones),
+//! so that deleting one fault never renames another; each argument has a stream of its own. Planning a plan changes nothing.
 
 use crate::{
     effect::Size,
-    faults::Fault,
-    model::{Heal, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Trigger, Vary, When},
-    values::Span,
-    workloads,
+    faults::PlannedAction,
+    language::{Draws, canonical},
+    model::{Heal, Nodes, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Vary, Wait, When},
+    values::{Each, Number, Span},
+    workloads::{self, PlannedLoad},
 };
 use squall_history::{SeededStream, stream};
 use std::{
@@ -25,6 +26,7 @@ pub struct Plan {
     written: Scenario,
     nodes: u32,
     world_seed: u64,
+    workloads: Vec<Box<dyn PlannedLoad>>,
     faults: Vec<PlannedFault>,
 }
 
@@ -50,6 +52,11 @@ impl Plan {
     /// Its faults.
     pub fn planned_faults(&self) -> &[PlannedFault] {
         &self.faults
+    }
+
+    /// What its clients ask.
+    pub fn planned_workloads(&self) -> &[Box<dyn PlannedLoad>] {
+        &self.workloads
     }
 
     /// The same plan in another world.
@@ -85,7 +92,7 @@ impl TryFrom<Scenario> for Plan {
 
     fn try_from(written: Scenario) -> Result<Plan, LeftToChance> {
         let mut left = Vec::new();
-        let nodes = if let [one] = written.cluster.nodes[..] { Some(one) } else { None };
+        let nodes = if let [one] = written.cluster.nodes.0[..] { Some(one) } else { None };
         if nodes.is_none() {
             left.push("`cluster.nodes`".to_string());
         }
@@ -95,67 +102,63 @@ impl TryFrom<Scenario> for Plan {
         if written.swarm.is_some() {
             left.push("`swarm`".to_string());
         }
-        let size = Size { nodes: nodes.unwrap_or(1), clients: written.clients() };
         let mut faults = Vec::new();
         for (i, fault) in written.faults.iter().enumerate() {
-            let is_fixed = draws_nothing(&fault.fault.to_yaml(), |draws| fault.fault.fix(draws, size).to_yaml());
-            match (&fault.id, fault.start()) {
-                (Some(id), Some(start)) if is_fixed => {
-                    faults.push(PlannedFault { id: id.clone(), bind: fault.bind.clone(), start, fault: fault.fault.clone() });
+            match (&fault.id, fault.start(), fault.fault.planned()) {
+                (Some(id), Some(start), Some(planned)) => {
+                    faults.push(PlannedFault { id: id.clone(), bind: fault.bind.clone(), start, fault: planned });
                 }
-                (None, _) => left.push(format!("the id of `faults[{i}]`")),
-                (Some(id), None) => left.push(format!("when the fault `{id}` happens")),
-                (Some(id), Some(_)) => left.push(format!("what the fault `{id}` does")),
+                (None, ..) => left.push(format!("the id of `faults[{i}]`")),
+                (Some(id), None, _) => left.push(format!("when the fault `{id}` happens")),
+                (Some(id), Some(_), None) => left.push(format!("what the fault `{id}` does")),
             }
         }
+        let mut workloads = Vec::new();
         for workload in &written.workloads {
-            if !draws_nothing(&workload.to_yaml(), |draws| workload.fix(draws).to_yaml()) {
-                left.push(format!("what the workload `{}` asks", workload.kind()));
+            match workload.planned() {
+                Some(planned) => workloads.push(planned),
+                None => left.push(format!("what the workload `{}` asks", workload.kind())),
             }
         }
         match (nodes, written.world_seed) {
-            (Some(nodes), Some(world_seed)) if left.is_empty() => Ok(Plan { written, nodes, world_seed, faults }),
+            (Some(nodes), Some(world_seed)) if left.is_empty() => Ok(Plan { written, nodes, world_seed, workloads, faults }),
             _ => Err(LeftToChance(left)),
         }
     }
 }
 
-/// Whether there is nothing to draw: no draw is made, and it is as it would be afterwards.
-fn draws_nothing(as_written: &serde_yaml::Value, fix: impl Fn(&mut SeededStream) -> serde_yaml::Value) -> bool {
-    let mut draws = stream(0, "is anything drawn");
-    fix(&mut draws) == *as_written && draws.drawn() == 0
-}
-
 /// The plan of a scenario under a seed. A plan is its own plan, under any seed.
 pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
-    if let Ok(plan) = Plan::try_from(Scenario { bites: None, ..scenario.clone() }) {
+    if let Ok(plan) = Plan::try_from(Scenario { bites: None, bitten: None, ..scenario.clone() }) {
         return plan;
     }
     let mut plan = scenario.clone();
-    plan.bites = None;
+    (plan.bites, plan.bitten) = (None, None);
     plan.seed = Some(seed.to_string());
     let world_seed = plan.world_seed.unwrap_or_else(|| stream(seed, "world").bits() >> 1);
     plan.world_seed = Some(world_seed);
-    let mut nodes = match scenario.cluster.nodes[..] {
+    let mut nodes = match scenario.cluster.nodes.0[..] {
         [one] => one,
-        _ => *stream(seed, "cluster nodes").pick(&scenario.cluster.nodes),
+        _ => *stream(seed, "cluster nodes").pick(&scenario.cluster.nodes.0),
     };
     if let Some(swarm) = &scenario.swarm {
-        for vary in &swarm.vary {
+        for vary in &swarm.vary.0 {
             vary.draw(&mut plan, &mut nodes, &mut stream(seed, &format!("swarm varies {}", vary.name())));
         }
     }
-    plan.cluster.nodes = vec![nodes];
-    plan.workloads =
-        plan.workloads.iter().enumerate().map(|(i, w)| w.fix(&mut stream(seed, &format!("workload {} {}", w.kind(), i + 1)))).collect();
+    plan.cluster.nodes = Nodes(vec![nodes]);
     let size = Size { nodes, clients: plan.clients() };
+    let loads = plan.workloads.iter().enumerate();
+    let workloads: Vec<Box<dyn PlannedLoad>> =
+        loads.map(|(i, load)| load.plan(&Draws::new(seed, format!("workload {} {}", load.kind(), i + 1), size))).collect();
+    plan.workloads = workloads.iter().map(|load| load.written()).collect();
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let mut drawn = Vec::new();
     for fault in &scenario.faults {
-        let text = fault.id.clone().unwrap_or_else(|| {
-            let arguments = serde_yaml::to_string(&fault.fault.to_yaml()).expect("plain values have a YAML form");
-            format!("{} {} {arguments}", fault.fault.kind(), fault.when.to_text())
-        });
+        let text = fault
+            .id
+            .clone()
+            .unwrap_or_else(|| format!("{} {} {}", fault.fault.kind(), fault.when.to_text(), canonical(&fault.fault.to_yaml())));
         let twin = seen.entry(text.clone()).or_default();
         *twin += 1;
         let label = if *twin == 1 { text } else { format!("{text} twin {twin}") };
@@ -169,17 +172,7 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
     let mut faults = named(drawn);
     spare_a_quorum(&mut plan, nodes, &mut faults);
     plan.faults = faults.iter().map(ScheduledFault::from).collect();
-    Plan { written: plan, nodes, world_seed, faults }
-}
-
-impl From<&PlannedFault> for ScheduledFault {
-    fn from(planned: &PlannedFault) -> ScheduledFault {
-        let when = match planned.start {
-            Start::At(at) => When::At(at),
-            Start::On(trigger) => When::On(trigger),
-        };
-        ScheduledFault { id: Some(planned.id.clone()), bind: planned.bind.clone(), when, fault: planned.fault.clone() }
-    }
+    Plan { written: plan, nodes, world_seed, workloads, faults }
 }
 
 /// A fault that was drawn, and has perhaps no name yet.
@@ -187,7 +180,7 @@ struct Drawn {
     id: Option<String>,
     bind: Option<String>,
     start: Start,
-    fault: Box<dyn Fault>,
+    fault: Box<dyn PlannedAction>,
 }
 
 /// Leaves out the faults that would destroy what is durable on more than a minority. Whom a fault hits that only
@@ -221,15 +214,15 @@ impl Vary {
             Vary::Timeouts => {
                 let (heartbeat, low) = *draws.pick(&[(50, 150), (100, 300), (100, 300), (250, 1_000)]);
                 cluster.heartbeat = Duration::from_millis(heartbeat);
-                cluster.election_timeout = Span::millis(low, 2 * low);
-                cluster.snapshot_every = *draws.pick(&[40, 200, 500, 5_000]);
-                cluster.sync = *draws.pick(&[Span::fixed(Duration::from_micros(200)), Span::millis(1, 3), Span::millis(3, 25)]);
+                cluster.election_timeout = Each(Span::millis(low, 2 * low));
+                cluster.snapshot_every = Number(*draws.pick(&[40, 200, 500, 5_000]));
+                cluster.disk.sync = Each(*draws.pick(&[Span::fixed(Duration::from_micros(200)), Span::millis(1, 3), Span::millis(3, 25)]));
             }
             Vary::Latency => {
                 let near = Span { min: Duration::from_micros(100), max: Duration::from_millis(1) };
                 // A round trip must fit into an election timeout several times.
-                let far = cluster.election_timeout.min / 10;
-                cluster.latency = *draws.pick(&[near, Span::millis(1, 10), Span { min: far / 3, max: far }]);
+                let far = cluster.election_timeout.0.min / 10;
+                cluster.network.latency = Each(*draws.pick(&[near, Span::millis(1, 10), Span { min: far / 3, max: far }]));
             }
             Vary::Keys | Vary::Clients => {
                 let key = if self == Vary::Keys { "keys" } else { "clients" };
@@ -268,25 +261,26 @@ fn before_end(span: Span, drawn: Duration, end: Duration) -> Duration {
 
 /// One scheduled fault becomes its occurrences. Each draws from a stream of its own.
 fn schedule(into: &mut Vec<Drawn>, fault: &ScheduledFault, label: &str, seed: u64, size: Size, duration: Duration) {
-    let mut draws = stream(seed, &format!("fault {label}"));
-    let mut once = |draws: &mut SeededStream, start| {
-        into.push(Drawn { id: fault.id.clone(), bind: fault.bind.clone(), start, fault: fault.fault.fix(draws, size) });
+    let arguments = Draws::new(seed, format!("fault {label}"), size);
+    let mut draws = arguments.at("at").stream();
+    let mut once = |start| {
+        into.push(Drawn { id: fault.id.clone(), bind: fault.bind.clone(), start, fault: fault.fault.plan(&arguments) });
     };
     match fault.when {
-        When::At(at) => once(&mut draws, Start::At(at)),
+        When::At(at) => once(Start::At(at)),
         When::Between(span) => {
             let at = before_end(span, span.draw(&mut draws), duration);
-            once(&mut draws, Start::At(at));
+            once(Start::At(at));
         }
         When::On(trigger) => {
             let after = trigger.after.draw(&mut draws);
-            let after = Span::fixed(before_end(trigger.after, after, duration));
-            once(&mut draws, Start::On(Trigger { after, ..trigger }));
+            let after = before_end(trigger.after, after, duration);
+            once(Start::On(Wait { event: trigger.event, count: trigger.count, after, repeat: trigger.repeat, within: trigger.within }));
         }
         When::Every { gap, repeat, within } => {
             let (from, until) = within.map_or((Duration::ZERO, duration), |w| (w.min, w.max.min(duration)));
             let times = stream(seed, &format!("times of {label}"));
-            let make = |ordinal: u32| fault.fault.fix(&mut stream(seed, &format!("fault {label} #{ordinal}")), size);
+            let make = |ordinal: u32| fault.fault.plan(&Draws::new(seed, format!("fault {label} #{ordinal}"), size));
             again_and_again(
                 into,
                 (fault.id.as_deref(), fault.bind.as_deref()),
@@ -308,7 +302,7 @@ fn again_and_again(
     gap: Span,
     repeat: u32,
     (from, until): (Duration, Duration),
-    make: impl Fn(u32) -> Box<dyn Fault>,
+    make: impl Fn(u32) -> Box<dyn PlannedAction>,
 ) {
     let mut at = from + gap.draw(&mut times);
     for ordinal in 1..=repeat {
@@ -336,10 +330,11 @@ fn draw_swarm(into: &mut Vec<Drawn>, swarm: &Swarm, seed: u64, size: Size, durat
         let mean = Duration::from_millis(300 << times.below(6));
         let gap = Span { min: mean / 3, max: mean * 5 / 3 };
         let make = |ordinal: u32| {
-            let mut draws = stream(seed, &format!("swarm {} #{ordinal}", kind.name));
+            let arguments = Draws::new(seed, format!("swarm {} #{ordinal}", kind.name), size);
+            let mut draws = arguments.stream();
             // Not every use of a kind fits into every cluster.
             let drawn = (0..100).map(|_| (kind.draw)(&mut draws)).find(|fault| fault.least_nodes() <= size.nodes);
-            drawn.unwrap_or_else(|| panic!("no use of {} fits into {} nodes", kind.name, size.nodes)).fix(&mut draws, size)
+            drawn.unwrap_or_else(|| panic!("no use of {} fits into {} nodes", kind.name, size.nodes)).plan(&arguments)
         };
         again_and_again(into, (None, None), times, gap, u32::MAX, (Duration::ZERO, duration), make);
     }
@@ -376,17 +371,6 @@ fn named(drawn: Vec<Drawn>) -> Vec<PlannedFault> {
         PlannedFault { id, bind, start, fault }
     };
     drawn.into_iter().zip(own).map(name).collect()
-}
-
-impl ScheduledFault {
-    /// When it fires, if nothing of that is left to chance.
-    fn start(&self) -> Option<Start> {
-        match self.when {
-            When::At(at) => Some(Start::At(at)),
-            When::On(trigger) => trigger.after.is_fixed().then_some(Start::On(trigger)),
-            When::Between(_) | When::Every { .. } => None,
-        }
-    }
 }
 
 impl Scenario {

@@ -2,10 +2,10 @@
 //! vain, and the run be called valid.
 
 use crate::{
-    faults::{Family, REGISTRY},
+    faults::{self, Family, REGISTRY},
     model::{Scenario, When},
     target::{Chosen, Target},
-    yaml::{Decoder, Diagnostic, Node},
+    yaml::{Decoder, Diagnostic, Place},
 };
 use squall_history::{Event, LineOp, Op};
 use std::collections::BTreeSet;
@@ -124,10 +124,10 @@ impl Possible {
 }
 
 /// What is waited for, or aimed at, and can never be.
-pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, sometimes: &[&Node], faults: &[&Node]) {
+pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, sometimes: &[Place], places: &[Place]) {
     let possible = Possible::of(scenario, gives);
-    let mut wrong = |node: &Node, what: String, why: &str| {
-        d.mistakes.push(Diagnostic::new(node.place, format!("{what}: {why}")).help("leave it out, or add what it needs"));
+    let mut wrong = |place: &Place, what: String, why: &str| {
+        d.mistakes.push(Diagnostic::new(*place, format!("{what}: {why}")).help("leave it out, or add what it needs"));
     };
     // Of a plan these are what is asked of all seeds of the scenario that it is one of.
     let is_plan = scenario.world_seed.is_some();
@@ -136,16 +136,16 @@ pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, someti
             wrong(node, format!("`{}` can never happen here", event.name()), why);
         }
     }
-    for (node, fault) in faults.iter().zip(&scenario.faults) {
+    for (place, fault) in places.iter().zip(&scenario.faults) {
         let waited_for = if let When::On(trigger) = &fault.when { Some(trigger.event) } else { None };
         if let Some((event, why)) = waited_for.and_then(|event| Some((event, possible.never(event)?))) {
-            wrong(node, format!("it waits for `{}`, which can never happen here", event.name()), why);
+            wrong(place, format!("it waits for `{}`, which can never happen here", event.name()), why);
         }
-        if let Some(why) = fault.fault.targets().into_iter().find_map(|target| possible.nobody(target)) {
-            wrong(node, "its target is never anybody here".to_string(), why);
+        if let Some(why) = faults::targets(&*fault.fault).iter().find_map(|target| possible.nobody(target)) {
+            wrong(place, "its target is never anybody here".to_string(), why);
         }
         if let Some(why) = possible.idle(fault.fault.kind()) {
-            wrong(node, format!("`{}` can do nothing here", fault.fault.kind()), why);
+            wrong(place, format!("`{}` can do nothing here", fault.fault.kind()), why);
         }
     }
 }

@@ -1,9 +1,14 @@
 //! Whom a fault is about.
 
 use crate::{
+    Vocabulary,
     effect::{ClusterView, Party, Size},
+    language::{Draws, Part, Value, Visit, as_written, schema},
+    values::Number,
     yaml::{Decoder, Diagnostic, Kind, Node},
 };
+use serde_json::{Value as Json, json};
+use serde_yaml::Value as Yaml;
 use squall_history::{ClientId, NodeId, SeededStream};
 
 /// Whom a scenario means: somebody at random, or whom a plan means, too.
@@ -102,20 +107,13 @@ const WORDS: &[(&str, Target)] = &[
     ("clients", Target::Clients),
 ];
 
-/// Who may be meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whom {
-    Nodes,
-    Anyone,
-}
-
 fn numbered(text: &str, letter: char) -> Option<u32> {
     let digits = text.strip_prefix(letter)?;
     let plain = !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok())?
 }
 
-pub(crate) fn node_id(text: &str) -> Option<NodeId> {
+fn node_id(text: &str) -> Option<NodeId> {
     numbered(text, 'n').map(NodeId)
 }
 
@@ -123,17 +121,19 @@ fn party(text: &str) -> Option<Party> {
     node_id(text).map(Party::Node).or_else(|| numbered(text, 'c').map(|id| Party::Client(ClientId(id))))
 }
 
-impl Target {
-    pub(crate) fn decode(decoder: &mut Decoder, node: &Node, whom: Whom) -> Option<Target> {
-        let target = match &node.kind {
+impl Value for Target {
+    type Planned = Chosen;
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Target> {
+        match &node.kind {
             Kind::Scalar(text) => match party(text) {
-                Some(party) => Target::named_ones(vec![party]),
+                Some(party) => Some(Target::named_ones(vec![party])),
                 None => {
                     let words: Vec<(&str, usize)> = WORDS.iter().enumerate().map(|(i, (word, _))| (*word, i)).collect();
-                    WORDS[decoder.word(node, "a target", &words)?].1.clone()
+                    Some(WORDS[decoder.word(node, "a target", &words)?].1.clone())
                 }
             },
-            Kind::List(_) => Target::named_ones(parties(decoder, node)?),
+            Kind::List(_) => Some(Target::named_ones(parties(decoder, node)?)),
             Kind::Map(_) => {
                 let mut fields = decoder.fields(node, "a target")?;
                 let (key, value) = fields.one_of(decoder, &["fixed", "follower", "clients", "as"])?;
@@ -142,21 +142,190 @@ impl Target {
                     fields.done(decoder);
                     return name.map(|name| Target::Chosen(Chosen::Bound(name)));
                 }
-                let count = crate::values::number(decoder, value, 1, 64);
+                let count = Number::<1, 64>::read(decoder, value);
                 fields.done(decoder);
-                match (key, count? as u32) {
-                    ("fixed", n) => Target::Some(n),
-                    ("follower", n) => Target::Chosen(Chosen::Follower(n)),
-                    (_, n) => Target::SomeClients(n),
-                }
+                let count = count?.0 as u32;
+                Some(match key {
+                    "fixed" => Target::Some(count),
+                    "follower" => Target::Chosen(Chosen::Follower(count)),
+                    _ => Target::SomeClients(count),
+                })
             }
-        };
-        if whom == Whom::Nodes && target.is_about_clients() {
-            return decoder.wrong(Diagnostic::new(node.place, "this is done to nodes, not to clients"));
         }
-        Some(target)
     }
 
+    fn write(&self) -> Yaml {
+        let word = |w: &str| Yaml::from(w);
+        let one = |key: &str, value: Yaml| Yaml::from([(word(key), value)].into_iter().collect::<serde_yaml::Mapping>());
+        match self {
+            Target::Some(n) => one("fixed", (*n).into()),
+            Target::Chosen(Chosen::Follower(n)) => one("follower", (*n).into()),
+            Target::SomeClients(n) => one("clients", (*n).into()),
+            Target::Chosen(Chosen::Bound(name)) => one("as", name.as_str().into()),
+            Target::Chosen(Chosen::Named(parties)) => match &parties[..] {
+                [one] => word(&one.to_string()),
+                several => several.iter().map(|p| word(&p.to_string())).collect(),
+            },
+            other => word(WORDS.iter().find(|(_, t)| t == other).expect("every other target is a word").0),
+        }
+    }
+
+    fn form() -> String {
+        "a target".to_string()
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        let counted = ["fixed", "follower", "clients"].map(|key| {
+            let count = [(key.to_string(), schema::integer(1, 64))];
+            schema::closed(count.into_iter().collect(), &[key])
+        });
+        let bound = [("as".to_string(), schema::pattern("^[A-Za-z0-9_-]{1,80}$"))];
+        let mut any = vec![schema::words(WORDS.iter().map(|(word, _)| *word)), schema::pattern(HOST)];
+        any.push(Vec::<Party>::schema(vocabulary));
+        any.extend(counted);
+        any.push(schema::closed(bound.into_iter().collect(), &["as"]));
+        json!({ "anyOf": any })
+    }
+
+    fn plan(&self, draws: &Draws) -> Chosen {
+        self.choose(&mut draws.stream(), draws.size)
+    }
+
+    fn planned(&self) -> Option<Chosen> {
+        if let Target::Chosen(chosen) = self { Some(chosen.clone()) } else { None }
+    }
+
+    fn unplanned(planned: &Chosen) -> Self {
+        Target::Chosen(planned.clone())
+    }
+
+    fn parts(&mut self, key: &'static str, visit: &mut Visit<'_>) {
+        visit(key, Part::Target(self));
+    }
+}
+
+/// The name of a node or a client, as a regular expression.
+const HOST: &str = "^[nc][1-9][0-9]*$";
+
+/// A target of what is done to nodes, and to no client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OfNodes(pub(crate) Target);
+
+impl Value for OfNodes {
+    type Planned = Chosen;
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<OfNodes> {
+        let target = Target::read(decoder, node)?;
+        if target.is_about_clients() {
+            return decoder.wrong(Diagnostic::new(node.place, "this is done to nodes, not to clients"));
+        }
+        Some(OfNodes(target))
+    }
+
+    fn write(&self) -> Yaml {
+        self.0.write()
+    }
+
+    fn form() -> String {
+        Target::form()
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        Target::schema(vocabulary)
+    }
+
+    fn plan(&self, draws: &Draws) -> Chosen {
+        self.0.plan(draws)
+    }
+
+    fn planned(&self) -> Option<Chosen> {
+        self.0.planned()
+    }
+
+    fn unplanned(planned: &Chosen) -> Self {
+        OfNodes(Target::unplanned(planned))
+    }
+
+    fn parts(&mut self, key: &'static str, visit: &mut Visit<'_>) {
+        self.0.parts(key, visit);
+    }
+}
+
+/// Nodes by name: `[n1, n3]`.
+impl Value for Vec<NodeId> {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        list(decoder, node, "a node such as n1", node_id)
+    }
+
+    fn write(&self) -> Yaml {
+        self.iter().map(|id| Yaml::from(id.to_string())).collect()
+    }
+
+    fn form() -> String {
+        "[n1, n2]".to_string()
+    }
+
+    fn schema(_vocabulary: &Vocabulary) -> Json {
+        json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": schema::pattern("^n[1-9][0-9]*$") })
+    }
+
+    fn parts(&mut self, key: &'static str, visit: &mut Visit<'_>) {
+        visit(key, Part::Nodes(self));
+    }
+}
+
+/// Sets of nodes by name: `[[n1, n2], [n2, n3]]`.
+impl Value for Vec<Vec<NodeId>> {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        match decoder.list(node, "`groups`")? {
+            [] => decoder.wrong(Diagnostic::new(node.place, "an empty set of nodes")),
+            items => items.iter().map(|item| Value::read(decoder, item)).collect(),
+        }
+    }
+
+    fn write(&self) -> Yaml {
+        self.iter().map(Value::write).collect()
+    }
+
+    fn form() -> String {
+        "[[n1, n2], [n2, n3]]".to_string()
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        json!({ "type": "array", "minItems": 1, "items": Vec::<NodeId>::schema(vocabulary) })
+    }
+
+    fn parts(&mut self, key: &'static str, visit: &mut Visit<'_>) {
+        visit(key, Part::Groups(self));
+    }
+}
+
+/// Nodes and clients by name: `[n1, c3]`.
+impl Value for Vec<Party> {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        parties(decoder, node)
+    }
+
+    fn write(&self) -> Yaml {
+        self.iter().map(|party| Yaml::from(party.to_string())).collect()
+    }
+
+    fn form() -> String {
+        "[n1, c3]".to_string()
+    }
+
+    fn schema(_vocabulary: &Vocabulary) -> Json {
+        json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": schema::pattern(HOST) })
+    }
+}
+
+impl Target {
     /// Whether it can mean no node.
     pub(crate) fn is_only_clients(&self) -> bool {
         match self {
@@ -175,32 +344,8 @@ impl Target {
         }
     }
 
-    pub(crate) fn to_yaml(&self) -> serde_yaml::Value {
-        let word = |w: &str| serde_yaml::Value::from(w);
-        let counted = |key: &str, n: u32| {
-            let mut map = serde_yaml::Mapping::new();
-            map.insert(word(key), n.into());
-            serde_yaml::Value::from(map)
-        };
-        match self {
-            Target::Some(n) => counted("fixed", *n),
-            Target::Chosen(Chosen::Follower(n)) => counted("follower", *n),
-            Target::SomeClients(n) => counted("clients", *n),
-            Target::Chosen(Chosen::Bound(name)) => {
-                let mut map = serde_yaml::Mapping::new();
-                map.insert(word("as"), name.as_str().into());
-                map.into()
-            }
-            Target::Chosen(Chosen::Named(parties)) => match &parties[..] {
-                [one] => word(&one.to_string()),
-                several => several.iter().map(|p| word(&p.to_string())).collect(),
-            },
-            other => word(WORDS.iter().find(|(_, t)| t == other).expect("every other target is a word").0),
-        }
-    }
-
     /// Draws what is random; what depends on the run (the leader) stays.
-    pub(crate) fn choose(&self, draws: &mut SeededStream, size: Size) -> Chosen {
+    fn choose(&self, draws: &mut SeededStream, size: Size) -> Chosen {
         let nodes = size.nodes;
         let majority = nodes / 2 + 1;
         let count = match self {
@@ -229,21 +374,6 @@ impl Target {
         Chosen::Named(ids)
     }
 
-    /// The same, as a target.
-    pub(crate) fn fix(&self, draws: &mut SeededStream, size: Size) -> Target {
-        Target::Chosen(self.choose(draws, size))
-    }
-
-    /// Who that is, now. Empty when nobody is, or while it is left to a seed.
-    pub fn resolve(&self, view: &ClusterView) -> Vec<Party> {
-        if let Target::Chosen(chosen) = self { chosen.resolve(view) } else { vec![] }
-    }
-
-    /// The nodes among those.
-    pub(crate) fn resolve_nodes(&self, view: &ClusterView) -> Vec<NodeId> {
-        self.resolve(view).into_iter().filter_map(|p| if let Party::Node(id) = p { Some(id) } else { None }).collect()
-    }
-
     /// The smallest cluster in which it is somebody.
     pub(crate) fn least_nodes(&self) -> u32 {
         match self {
@@ -262,6 +392,11 @@ impl Target {
 }
 
 impl Chosen {
+    /// The nodes among who that is, now.
+    pub(crate) fn nodes(&self, view: &ClusterView) -> Vec<NodeId> {
+        self.resolve(view).into_iter().filter_map(|p| if let Party::Node(id) = p { Some(id) } else { None }).collect()
+    }
+
     /// Who that is, now. Empty when nobody is.
     pub fn resolve(&self, view: &ClusterView) -> Vec<Party> {
         let followers = || -> Vec<Party> {
@@ -304,12 +439,7 @@ fn list<T: PartialEq + std::fmt::Display>(
     Some(ids)
 }
 
-/// A list of nodes: `[n1, n3]`.
-pub(crate) fn nodes(decoder: &mut Decoder, node: &Node) -> Option<Vec<NodeId>> {
-    list(decoder, node, "a node such as n1", node_id)
-}
-
 /// A list of nodes and clients: `[n1, c3]`.
-pub(crate) fn parties(decoder: &mut Decoder, node: &Node) -> Option<Vec<Party>> {
+fn parties(decoder: &mut Decoder, node: &Node) -> Option<Vec<Party>> {
     list(decoder, node, "a node such as n1, or a client such as c1", party)
 }

@@ -538,6 +538,8 @@ fn no_rule_of_the_grammar_is_missing_in_the_corpus() {
     }
     // The YAML reader below stands before these: it refuses an alias whose anchor was refused, and ends in
     // an error of its own where a document is not whole.
+    // What a value is, in the reference.
+    missing.retain(|m| !m.ends_with("a list, each") && !m.ends_with("weights of"));
     for behind in ["YAML aliases", "a value is missing here", "the file ends too early", "unexpected YAML here"] {
         missing.retain(|m| !m.contains(behind));
     }

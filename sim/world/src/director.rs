@@ -19,7 +19,7 @@ use squall_history::{
     digest_of,
 };
 use squall_scenario::{
-    Admin, ClusterView, DiskChange, Effect, Heal, Party, Plan, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Trigger,
+    Admin, ClusterView, DiskChange, Effect, Heal, Party, Plan, PlannedFault, PowerLoss, Scenario, Span, Start, Strike, Wait,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -122,12 +122,12 @@ pub fn run_while(plan: &Plan, system: Arc<dyn System>, go_on: Option<GoOn>) -> R
         nodes: plan.nodes() + newcomers(plan),
         clients: plan.clients(),
         link: LinkProfile {
-            latency_min: c.latency.min,
-            latency_max: c.latency.max,
-            loss: Ratio { numerator: c.loss.numerator, denominator: c.loss.denominator },
+            latency_min: c.network.latency.0.min,
+            latency_max: c.network.latency.0.max,
+            loss: Ratio { numerator: c.network.loss.numerator, denominator: c.network.loss.denominator },
             bandwidth: None,
         },
-        disk: DiskProfile { sync_min: c.sync.min, sync_max: c.sync.max },
+        disk: DiskProfile { sync_min: c.disk.sync.0.min, sync_max: c.disk.sync.0.max },
         bugs,
     };
     let plan = plan.clone();
@@ -177,7 +177,7 @@ enum Action {
 /// A fault that waits for an event.
 struct Waiting {
     fault: PlannedFault,
-    trigger: Trigger,
+    trigger: Wait,
     /// How often the event happened since the last firing.
     seen: u32,
     /// How many firings are left.
@@ -256,7 +256,7 @@ impl Director {
     }
 
     async fn direct(&self) {
-        if let Some(available) = self.plan.available {
+        if let Some(available) = &self.plan.available {
             self.machine.record(What::Available { max_gap: available.max_gap.as_nanos() as u64, until: available.until });
         }
         self.lay_out();
@@ -348,13 +348,13 @@ impl Director {
 
     /// Links between zones are longer than those within one.
     fn lay_out(&self) {
-        let Some(zones) = &self.plan.cluster.zones else { return };
+        let Some(zones) = &self.plan.cluster.network.zones else { return };
         let zone = |party: &Party| zones.groups.iter().position(|group| group.contains(party));
         let nodes = self.hosts.keys().map(|id| Party::Node(*id));
         let all: Vec<Party> = nodes.chain((1..=self.plan.clients()).map(|id| Party::Client(ClientId(id)))).collect();
         let near = self.machine.config.link.clone();
-        let latency_min = near.latency_min + zones.between.min;
-        let far = LinkProfile { latency_min, latency_max: near.latency_max + zones.between.max, ..near };
+        let latency_min = near.latency_min + zones.between.0.min;
+        let far = LinkProfile { latency_min, latency_max: near.latency_max + zones.between.0.max, ..near };
         for (from, to) in all.iter().flat_map(|from| all.iter().map(move |to| (from, to))) {
             if zone(from) != zone(to) {
                 self.machine.set_link(self.host(*from), self.host(*to), far.clone());
@@ -379,7 +379,7 @@ impl Director {
                 if happening.event == Event::FailpointHit {
                     self.follow_hits(&mut agenda);
                 }
-                let counts = |trigger: &Trigger| {
+                let counts = |trigger: &Wait| {
                     let within = |w: &Span| SimTime(0) + w.min <= happening.at && happening.at < SimTime(0) + w.max;
                     trigger.event == happening.event && trigger.within.as_ref().is_none_or(within)
                 };
@@ -387,7 +387,7 @@ impl Director {
                     waiting.seen += 1;
                     if waiting.seen == waiting.trigger.count {
                         (waiting.seen, waiting.left) = (0, waiting.left - 1);
-                        let start = (happening.at + waiting.trigger.after.max).max(waiting.free_at);
+                        let start = (happening.at + waiting.trigger.after).max(waiting.free_at);
                         waiting.free_at = start + waiting.fault.fault.lasts() + Duration::from_millis(1);
                         agenda.put(start, Action::Fire(waiting.fault.clone(), happening.subject));
                     }
@@ -429,7 +429,7 @@ impl Director {
         let view = self.view(subject);
         let named = FaultRef { id: fault.id.clone(), kind: fault.fault.kind().to_string() };
         let effects = fault.fault.effects(&view);
-        if let (Some(name), Some(target)) = (&fault.bind, fault.fault.targets().first()) {
+        if let (Some(name), Some(target)) = (&fault.bind, fault.fault.target()) {
             let victims = target.resolve(&view);
             self.bound.lock().expect("no panic under this lock").insert(name.clone(), victims);
         }

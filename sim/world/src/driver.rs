@@ -10,7 +10,7 @@ use squall_env::{Env, LocalInstant};
 use squall_history::{
     Answer, ClientId, Failure, LeaseId, LeaseOp, LeaseOutput, LineOp, NodeId, Op, OpId, Outcome, Output, SimTime, What, work_key,
 };
-use squall_scenario::{Scenario, workloads::Pace};
+use squall_scenario::{Plan, workloads::Pace};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -82,7 +82,7 @@ pub(crate) struct Load {
 
 impl Load {
     /// Starts every client on a host of its own.
-    pub(crate) fn start(machine: &Arc<Machine>, plan: &Scenario, system: Arc<dyn System>, members: &BTreeMap<NodeId, SocketAddr>) -> Load {
+    pub(crate) fn start(machine: &Arc<Machine>, plan: &Plan, system: Arc<dyn System>, members: &BTreeMap<NodeId, SocketAddr>) -> Load {
         let load = Load {
             machine: machine.clone(),
             clients: plan.clients(),
@@ -91,7 +91,7 @@ impl Load {
             hurry: Arc::default(),
         };
         let mut ordinal = 0;
-        for workload in &plan.workloads {
+        for workload in plan.planned_workloads() {
             for i in 1..=workload.clients() {
                 ordinal += 1;
                 let id = ClientId(ordinal);

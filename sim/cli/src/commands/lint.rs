@@ -27,11 +27,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         let source = fs::read(file).map_err(Failure::io(file))?;
         let source = String::from_utf8_lossy(&source);
         let name = file.display().to_string();
-        let parsed = parse_within(&name, &source, &vocabulary).and_then(|_| {
-            let bitten = squall_scenario::bitten(&source);
-            bitten.map_or(Ok(()), |text| parse_within(&format!("{name}, with what it bites with"), &text, &vocabulary).map(drop))
-        });
-        let Err(diagnostics) = parsed else { continue };
+        let Err(diagnostics) = parse_within(&name, &source, &vocabulary) else { continue };
         mistakes += diagnostics.all.len();
         if !args.json {
             eprintln!("{diagnostics}");

@@ -3,7 +3,7 @@
 use crate::{Exit, Systems, failure::Failure};
 use squall_env::{Bug, Failpoint};
 use squall_history::Event;
-use squall_scenario::{TARGET_WORDS, faults, workloads};
+use squall_scenario::{TARGET_WORDS, faults, language::Argument, workloads};
 use tabled::{
     builder::Builder,
     settings::{Style, Width, object::Columns},
@@ -68,12 +68,12 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         What::Faults => {
             println!("{WHEN}");
             for kind in faults::REGISTRY {
-                documented(kind.name, kind.about, kind.args, kind.example);
+                documented(kind.name, &kind.about(), &kind.arguments(), kind.example);
             }
         }
         What::Workloads => {
             for kind in workloads::REGISTRY {
-                documented(kind.name, kind.about, kind.args, kind.example);
+                documented(kind.name, &kind.about(), &kind.arguments(), kind.example);
             }
         }
         What::Checkers => print(squall_checker::REGISTRY.iter().map(|c| row(c.name, c.about)).collect()),
@@ -88,8 +88,8 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn documented(name: &str, about: &str, args: &[faults::Arg], example: &str) {
+fn documented(name: &str, about: &str, args: &[Argument], example: &str) {
     println!("{name}: {about}");
-    print(args.iter().map(|a| row(&format!("{}: {}", a.name, a.form), a.about)).collect());
+    print(args.iter().map(|a| row(&format!("{}: {}", a.name, a.form), &a.about)).collect());
     println!("   - {example}\n");
 }

@@ -16,7 +16,7 @@ use squall_history::{
     Answer, ClientId, Entry, Heard, History, LeaseId, LeaseOp, LeaseOutput, Op, OpId, Outcome, Output, SimTime, View, What, write_jsonl,
 };
 use squall_scenario::{
-    Scenario, plan,
+    Plan, plan,
     workloads::{OpSource, Pace},
 };
 use squall_world::{Client, Ear};
@@ -170,7 +170,7 @@ impl Pen {
     }
 }
 
-async fn record(plan: &Scenario, endpoints: &[SocketAddr]) -> Result<History, String> {
+async fn record(plan: &Plan, endpoints: &[SocketAddr]) -> Result<History, String> {
     let pen = Pen { began: TokioEnv::now(), notes: Arc::default() };
     let (mut first, current) = pen.client(endpoints, 1);
     match first.revision().await {
@@ -185,7 +185,7 @@ async fn record(plan: &Scenario, endpoints: &[SocketAddr]) -> Result<History, St
     let until = TokioEnv::now() + plan.duration;
     let mut running = Vec::new();
     let mut ordinal = 0;
-    for workload in &plan.workloads {
+    for workload in plan.planned_workloads() {
         for i in 1..=workload.clients() {
             ordinal += 1;
             let id = ClientId(ordinal);

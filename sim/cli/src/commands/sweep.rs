@@ -269,10 +269,10 @@ fn bitten(files: &[PathBuf], dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     for file in files {
         let text = fs::read_to_string(file).map_err(Failure::io(file))?;
         // Mistakes are told with their places.
-        squall_scenario::parse(&file.display().to_string(), &text).map_err(|d| Failure::Scenario(Box::new(d)))?;
-        let Some(text) = squall_scenario::bitten(&text) else { continue };
+        let scenario = squall_scenario::parse(&file.display().to_string(), &text).map_err(|d| Failure::Scenario(Box::new(d)))?;
+        let Some(bitten) = scenario.bitten else { continue };
         let path = dir.join(file.file_name().unwrap_or_default());
-        fs::write(&path, text).map_err(Failure::io(&path))?;
+        fs::write(&path, bitten.to_yaml_text()).map_err(Failure::io(&path))?;
         written.push(path);
     }
     Ok(written)

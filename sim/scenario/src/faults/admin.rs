@@ -1,135 +1,114 @@
 //! `transfer-leader`, `compact`, `snapshot`, `defragment`: what administrators do at the wrong moment.
 
-use super::{Arg, Family, Fault, FaultKind, mapping};
+use super::{Acts, Family, Kind, to_each};
 use crate::{
-    effect::{Admin, ClusterView, Effect, Size},
-    target::{Target, Whom},
-    values,
+    effect::{Admin, ClusterView, Effect},
+    language::arguments,
+    target::{OfNodes, Target},
+    values::Number,
 };
-use squall_history::SeededStream;
+use squall_history::{NodeId, SeededStream};
 use std::time::Duration;
 
-pub(super) const TRANSFER_LEADER: FaultKind = FaultKind {
-    name: "transfer-leader",
-    family: Family::Admin,
-    about: "Asks the leader to hand over to another node.",
-    args: &[Arg { name: "to", form: "a target", about: "to whom, the first of several (default one-follower)" }],
-    example: "transfer-leader: { to: one-follower }",
-    decode: |d, n| {
-        let mut fields = d.fields(n, "a transfer of the leadership")?;
-        let target = fields.take("to").map_or(Some(Target::OneFollower), |n| Target::decode(d, n, Whom::Nodes));
-        fields.done(d);
-        Some(Box::new(Ask { target: target?, what: What::Transfer }))
-    },
-    draw: |_| Box::new(Ask { target: Target::OneFollower, what: What::Transfer }),
-};
-
-pub(super) const COMPACT: FaultKind = FaultKind {
-    name: "compact",
-    family: Family::Admin,
-    about: "Asks the leader to forget old revisions.",
-    args: &[Arg { name: "keep", form: "a number", about: "how many revisions are kept (default 100)" }],
-    example: "compact: { keep: 10 }",
-    decode: |d, n| {
-        let mut fields = d.fields(n, "a compaction")?;
-        let keep = fields.take("keep").map_or(Some(100), |n| values::number(d, n, 0, 1_000_000_000));
-        fields.done(d);
-        Some(Box::new(Ask { target: Target::LEADER, what: What::Compact { keep: keep? } }))
-    },
-    draw: |draws| Box::new(Ask { target: Target::LEADER, what: What::Compact { keep: *draws.pick(&[0, 10, 100, 500]) } }),
-};
-
-pub(super) const SNAPSHOT: FaultKind = FaultKind {
-    name: "snapshot",
-    family: Family::Admin,
-    about: "Asks nodes to write a snapshot now, and to purge their logs.",
-    args: &[Arg { name: "target", form: "a target", about: "whom" }],
-    example: "snapshot: { target: all }",
-    decode: |d, n| {
-        let mut fields = d.fields(n, "a snapshot")?;
-        let target = fields.need(d, "target").and_then(|n| Target::decode(d, n, Whom::Nodes));
-        fields.done(d);
-        Some(Box::new(Ask { target: target?, what: What::Snapshot }))
-    },
-    draw: |draws| {
-        Box::new(Ask { target: draws.pick(&[Target::One, Target::LEADER, Target::Majority, Target::All]).clone(), what: What::Snapshot })
-    },
-};
-
-pub(super) const DEFRAGMENT: FaultKind = FaultKind {
-    name: "defragment",
-    family: Family::Admin,
-    about: "Asks nodes to defragment: each writes its store anew and drops the log behind it.",
-    args: &[Arg { name: "target", form: "a target", about: "whom" }],
-    example: "defragment: { target: one }",
-    decode: |d, n| {
-        let mut fields = d.fields(n, "a defragmentation")?;
-        let target = fields.need(d, "target").and_then(|n| Target::decode(d, n, Whom::Nodes));
-        fields.done(d);
-        Some(Box::new(Ask { target: target?, what: What::Defragment }))
-    },
-    draw: |draws| Box::new(Ask { target: draws.pick(&[Target::One, Target::LEADER, Target::All]).clone(), what: What::Defragment }),
-};
-
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Transfer,
-    Compact { keep: u64 },
-    Snapshot,
-    Defragment,
-}
-
-#[derive(Clone, Debug)]
-struct Ask {
-    target: Target,
-    what: What,
-}
-
-impl Fault for Ask {
-    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
-        Box::new(Ask { target: self.target.fix(draws, size), what: self.what })
+arguments! {
+    /// Asks the leader to hand over to another node.
+    pub(crate) struct TransferLeader => TransferringLeader, "a transfer of the leadership" {
+        /// to whom, the first of several
+        to: OfNodes = OfNodes(Target::OneFollower),
     }
+}
 
+arguments! {
+    /// Asks the leader to forget old revisions.
+    pub(crate) struct Compact => Compacting, "a compaction" {
+        /// how many revisions are kept
+        keep: Number<0, 1_000_000_000> = Number(100),
+    }
+}
+
+arguments! {
+    /// Asks nodes to write a snapshot now, and to purge their logs.
+    pub(crate) struct Snapshot => TakingSnapshots, "a snapshot" {
+        /// whom
+        target: OfNodes,
+    }
+}
+
+arguments! {
+    /// Asks nodes to defragment: each writes its store anew and drops the log behind it.
+    pub(crate) struct Defragment => Defragmenting, "a defragmentation" {
+        /// whom
+        target: OfNodes,
+    }
+}
+
+impl Kind for TransferLeader {
+    const NAME: &'static str = "transfer-leader";
+    const FAMILY: Family = Family::Admin;
+    const EXAMPLE: &'static str = "transfer-leader: { to: one-follower }";
+
+    fn draw(_draws: &mut SeededStream) -> Self {
+        TransferLeader { to: OfNodes(Target::OneFollower) }
+    }
+}
+
+impl Kind for Compact {
+    const NAME: &'static str = "compact";
+    const FAMILY: Family = Family::Admin;
+    const EXAMPLE: &'static str = "compact: { keep: 10 }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        Compact { keep: Number(*draws.pick(&[0, 10, 100, 500])) }
+    }
+}
+
+impl Kind for Snapshot {
+    const NAME: &'static str = "snapshot";
+    const FAMILY: Family = Family::Admin;
+    const EXAMPLE: &'static str = "snapshot: { target: all }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        Snapshot { target: OfNodes(draws.pick(&[Target::One, Target::LEADER, Target::Majority, Target::All]).clone()) }
+    }
+}
+
+impl Kind for Defragment {
+    const NAME: &'static str = "defragment";
+    const FAMILY: Family = Family::Admin;
+    const EXAMPLE: &'static str = "defragment: { target: one }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        Defragment { target: OfNodes(draws.pick(&[Target::One, Target::LEADER, Target::All]).clone()) }
+    }
+}
+
+fn now(node: NodeId, ask: Admin) -> Vec<(Duration, Effect)> {
+    vec![(Duration::ZERO, Effect::Admin { node, ask })]
+}
+
+impl Acts for TransferringLeader {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
-        let nodes = self.target.resolve_nodes(view);
-        let now = |node, ask| vec![(Duration::ZERO, Effect::Admin { node, ask })];
-        match self.what {
-            What::Transfer => match (view.leader, nodes.into_iter().find(|n| Some(*n) != view.leader)) {
-                (Some(leader), Some(to)) => now(leader, Admin::TransferLeader { to }),
-                _ => vec![],
-            },
-            What::Compact { keep } => nodes.into_iter().flat_map(|node| now(node, Admin::Compact { keep })).collect(),
-            What::Snapshot => nodes.into_iter().flat_map(|node| now(node, Admin::Snapshot)).collect(),
-            What::Defragment => nodes.into_iter().flat_map(|node| now(node, Admin::Defragment)).collect(),
+        match (view.leader, self.to.nodes(view).into_iter().find(|node| Some(*node) != view.leader)) {
+            (Some(leader), Some(to)) => now(leader, Admin::TransferLeader { to }),
+            _ => vec![],
         }
     }
+}
 
-    fn lasts(&self) -> Duration {
-        Duration::ZERO
+impl Acts for Compacting {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        to_each(view.leader.into_iter().collect(), |node| now(node, Admin::Compact { keep: self.keep.0 }))
     }
+}
 
-    fn targets(&self) -> Vec<&Target> {
-        vec![&self.target]
+impl Acts for TakingSnapshots {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        to_each(self.target.nodes(view), |node| now(node, Admin::Snapshot))
     }
+}
 
-    fn kind(&self) -> &'static str {
-        match self.what {
-            What::Transfer => TRANSFER_LEADER.name,
-            What::Compact { .. } => COMPACT.name,
-            What::Snapshot => SNAPSHOT.name,
-            What::Defragment => DEFRAGMENT.name,
-        }
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        match self.what {
-            What::Transfer => mapping([("to", Some(self.target.to_yaml()))]),
-            What::Compact { keep } => mapping([("keep", Some(keep.into()))]),
-            What::Snapshot | What::Defragment => mapping([("target", Some(self.target.to_yaml()))]),
-        }
-    }
-
-    fn boxed(&self) -> Box<dyn Fault> {
-        Box::new(self.clone())
+impl Acts for Defragmenting {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        to_each(self.target.nodes(view), |node| now(node, Admin::Defragment))
     }
 }

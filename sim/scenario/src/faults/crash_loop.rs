@@ -1,86 +1,65 @@
 //! `crash-loop`: processes that die again and again, soon after each start.
 
-use super::{Arg, Family, Fault, FaultKind, mapping};
+use super::{Acts, Family, Kind, kill::end};
 use crate::{
-    effect::{ClusterView, Effect, PowerLoss, Size},
-    target::{Target, Whom},
-    values::{self, Span},
-    yaml::{Decoder, Diagnostic, Node},
+    effect::{ClusterView, Effect},
+    language::arguments,
+    target::{OfNodes, Target},
+    values::Span,
 };
 use squall_history::SeededStream;
 use std::time::Duration;
 
-pub(super) const KIND: FaultKind = FaultKind {
-    name: "crash-loop",
-    family: Family::Process,
-    about: "Kills processes again and again: each time they are up for a while, then down for a while.",
-    args: &[
-        Arg { name: "target", form: "a target", about: "whom" },
-        Arg { name: "up", form: "a duration or a range", about: "how long each life is (default 500ms)" },
-        Arg { name: "down", form: "a duration or a range", about: "how long it is dead in between (default 100ms)" },
-        Arg { name: "power_loss", form: "true or false", about: "pull the plug instead of SIGKILL (default false)" },
-        Arg { name: "for", form: "a duration or a range", about: "how long the loop goes on" },
-    ],
-    example: "crash-loop: { target: one, up: 400ms, down: 100ms, for: 5s }",
-    decode,
-    draw,
-};
+arguments! {
+    /// Kills processes again and again: each time they are up for a while, then down for a while.
+    pub(crate) struct CrashLoop => Crashing, "a crash loop" {
+        /// whom
+        target: OfNodes,
+        /// how long each life is
+        up: Span = Span::millis(500, 500),
+        /// how long it is dead in between
+        down: Span = Span::millis(100, 100),
+        /// pull the plug instead of SIGKILL
+        power_loss: bool = false,
+        /// how long the loop goes on
+        lasts ["for"]: Span,
+    }
+    check |it, check| {
+        if it.up.min.is_zero() {
+            check.wrong("up", "`up` needs a time above zero");
+        }
+    }
+}
 
 /// No loop has more turns.
 const TURNS_MAX: u32 = 1_000;
 
-#[derive(Clone, Debug)]
-struct CrashLoop {
-    target: Target,
-    up: Span,
-    down: Span,
-    power_loss: bool,
-    lasts: Span,
-}
+impl Kind for CrashLoop {
+    const NAME: &'static str = "crash-loop";
+    const FAMILY: Family = Family::Process;
+    const EXAMPLE: &'static str = "crash-loop: { target: one, up: 400ms, down: 100ms, for: 5s }";
 
-fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
-    let mut fields = decoder.fields(node, "a crash loop")?;
-    let target = fields.need(decoder, "target").and_then(|n| Target::decode(decoder, n, Whom::Nodes));
-    let up = match fields.take("up") {
-        None => Some(Span::millis(500, 500)),
-        Some(n) => match values::span(decoder, n) {
-            Some(up) if up.min.is_zero() => decoder.wrong(Diagnostic::new(n.place, "`up` needs a time above zero")),
-            up => up,
-        },
-    };
-    let down = fields.take("down").map_or(Some(Span::millis(100, 100)), |n| values::span(decoder, n));
-    let power_loss = fields.take("power_loss").and_then(|n| decoder.flag(n)).unwrap_or(false);
-    let lasts = fields.need(decoder, "for").and_then(|n| values::span(decoder, n));
-    fields.done(decoder);
-    Some(Box::new(CrashLoop { target: target?, up: up?, down: down?, power_loss, lasts: lasts? }))
-}
-
-fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
-    Box::new(CrashLoop {
-        target: draws.pick(&[Target::One, Target::LEADER, Target::Minority]).clone(),
-        up: *draws.pick(&[Span::millis(10, 200), Span::millis(100, 1_200)]),
-        down: Span::millis(0, 400),
-        power_loss: draws.ratio(1, 2),
-        lasts: Span::millis(500, 5_000),
-    })
-}
-
-impl Fault for CrashLoop {
-    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
-        let mut fixed = |span: Span| Span::fixed(span.draw(draws));
-        let (up, down, lasts) = (fixed(self.up), fixed(self.down), fixed(self.lasts));
-        Box::new(CrashLoop { target: self.target.fix(draws, size), up, down, lasts, ..self.clone() })
+    fn draw(draws: &mut SeededStream) -> Self {
+        CrashLoop {
+            target: OfNodes(draws.pick(&[Target::One, Target::LEADER, Target::Minority]).clone()),
+            up: *draws.pick(&[Span::millis(10, 200), Span::millis(100, 1_200)]),
+            down: Span::millis(0, 400),
+            power_loss: draws.ratio(1, 2),
+            lasts: Span::millis(500, 5_000),
+        }
     }
+}
 
+impl Acts for Crashing {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
-        let (nodes, mut at, mut effects) = (self.target.resolve_nodes(view), Duration::ZERO, Vec::new());
+        let (nodes, mut at, mut effects) = (self.target.nodes(view), Duration::ZERO, Vec::new());
         for _ in 0..TURNS_MAX {
             for &node in &nodes {
-                effects.push((at, Effect::Kill { node, power_loss: self.power_loss.then_some(PowerLoss::Chance) }));
-                effects.push((at + self.down.max, Effect::Boot { node }));
+                effects.push((at, end(node, self.power_loss)));
+                effects.push((at + self.down, Effect::Boot { node }));
             }
-            at += self.down.max + self.up.max;
-            if at >= self.lasts.max {
+            at += self.down + self.up;
+            if at >= self.lasts {
                 break;
             }
         }
@@ -88,28 +67,6 @@ impl Fault for CrashLoop {
     }
 
     fn lasts(&self) -> Duration {
-        self.lasts.max + self.down.max
-    }
-
-    fn targets(&self) -> Vec<&Target> {
-        vec![&self.target]
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND.name
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        mapping([
-            ("target", Some(self.target.to_yaml())),
-            ("up", Some(self.up.to_text().into())),
-            ("down", Some(self.down.to_text().into())),
-            ("power_loss", self.power_loss.then(|| true.into())),
-            ("for", Some(self.lasts.to_text().into())),
-        ])
-    }
-
-    fn boxed(&self) -> Box<dyn Fault> {
-        Box::new(self.clone())
+        self.lasts + self.down
     }
 }

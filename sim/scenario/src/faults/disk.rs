@@ -1,245 +1,200 @@
 //! `disk:` what is wrong with a disk for a while.
 
-use super::{Arg, Family, Fault, FaultKind, mapping};
+use super::{Acts, Family, Kind, kill::end, to_each};
 use crate::{
-    effect::{ClusterView, DiskAccess, DiskChange, Effect, Errno, PowerLoss, Size},
-    target::{Target, Whom},
-    values::{self, Probability, Span},
-    yaml::{Decoder, Diagnostic, Fields, Node},
+    effect::{ClusterView, DiskAccess, DiskChange, Effect, Errno},
+    language::{arguments, word_value},
+    target::{Chosen, OfNodes, Target},
+    values::{Bytes, Each, Probability, Set, Span},
 };
-use squall_history::SeededStream;
+use squall_history::{NodeId, SeededStream};
 use std::time::Duration;
 
-const TARGET_ARG: Arg = Arg { name: "target", form: "a target", about: "whose disks" };
-const FOR_ARG: Arg = Arg { name: "for", form: "a duration or a range", about: "how long that goes on" };
+word_value!(DiskAccess, "what is asked of a disk", DiskAccess::WORDS);
+word_value!(Errno, "an error of a disk", Errno::WORDS);
 
-pub(super) const SLOW: FaultKind = FaultKind {
-    name: "disk-slow",
-    family: Family::Disk,
-    about: "Every sync takes so much longer: a disk that is worn, or shared with somebody loud.",
-    args: &[TARGET_ARG, Arg { name: "latency", form: "a duration or a range", about: "how much longer, drawn for each sync" }, FOR_ARG],
-    example: "disk: { slow: { target: leader, latency: 20ms..80ms, for: 5s } }",
-    decode: |d, n| decode(d, n, Kind::Slow),
-    draw: |d| draw(d, Kind::Slow),
-};
-
-pub(super) const FULL: FaultKind = FaultKind {
-    name: "disk-full",
-    family: Family::Disk,
-    about: "Nothing more can be allocated, but what is given back meanwhile; what is reserved can be written.",
-    args: &[
-        TARGET_ARG,
-        Arg { name: "leaves", form: "a number of bytes such as 64KiB", about: "how much can still be allocated (default 0B)" },
-        FOR_ARG,
-    ],
-    example: "disk: { full: { target: leader, leaves: 8KiB, for: 5s } }",
-    decode: |d, n| decode(d, n, Kind::Full),
-    draw: |d| draw(d, Kind::Full),
-};
-
-pub(super) const IO_ERROR: FaultKind = FaultKind {
-    name: "disk-io-error",
-    family: Family::Disk,
-    about: "Accesses fail; after a failed sync the kernel takes the pages for clean, and never writes them.",
-    args: &[
-        TARGET_ARG,
-        Arg { name: "fails", form: "a list of read, write, sync", about: "what fails (default [sync])" },
-        Arg { name: "errno", form: "EIO, ENOSPC or EROFS", about: "how (default EIO)" },
-        Arg { name: "rate", form: "10% or 1/10", about: "how often (default 100%)" },
-        FOR_ARG,
-        Arg { name: "restart_after", form: "a duration or a range", about: "boots who gave up, so long after the end" },
-    ],
-    example: "disk: { io-error: { target: leader, fails: [sync], rate: 20%, for: 1s, restart_after: 500ms } }",
-    decode: |d, n| decode(d, n, Kind::IoError),
-    draw: |d| draw(d, Kind::IoError),
-};
-
-pub(super) const MISDIRECT: FaultKind = FaultKind {
-    name: "disk-misdirect",
-    family: Family::Disk,
-    about: "What a sync writes lands a few sectors away; the cache hides it until the power goes.",
-    args: &[
-        TARGET_ARG,
-        Arg { name: "rate", form: "10% or 1/10", about: "how often a sync writes to the wrong place" },
-        FOR_ARG,
-        Arg { name: "restart_after", form: "a duration or a range", about: "pulls the plug at the end, and boots so much later" },
-    ],
-    example: "disk: { misdirect: { target: one, rate: 10%, for: 2s, restart_after: 500ms } }",
-    decode: |d, n| decode(d, n, Kind::Misdirect),
-    draw: |d| draw(d, Kind::Misdirect),
-};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Slow,
-    Full,
-    IoError,
-    Misdirect,
-}
-
-#[derive(Clone, Debug)]
-struct Wrong {
-    target: Target,
-    change: DiskChange,
-    lasts: Span,
-    restart_after: Option<Span>,
-}
-
-const ALWAYS: Probability = Probability { numerator: 100, denominator: 100 };
-
-fn accesses(d: &mut Decoder, node: &Node) -> Option<Vec<DiskAccess>> {
-    let mut all = Vec::new();
-    for item in d.list(node, "`fails`")? {
-        let access = d.word(item, "what is asked of a disk", DiskAccess::WORDS)?;
-        if all.contains(&access) {
-            return d.wrong(Diagnostic::new(item.place, format!("`{}` is named twice", access.name())));
-        }
-        all.push(access);
+arguments! {
+    /// Every sync takes so much longer: a disk that is worn, or shared with somebody loud.
+    pub(crate) struct Slow => Slowing, "what is wrong with a disk" {
+        /// whose disks
+        target: OfNodes,
+        /// how much longer, drawn for each sync
+        latency: Each,
+        /// how long that goes on
+        lasts ["for"]: Span,
     }
-    if all.is_empty() {
-        return d.wrong(Diagnostic::new(node.place, "nothing that fails").help("for example `fails: [sync]`"));
-    }
-    Some(all)
 }
 
-fn change(d: &mut Decoder, fields: &mut Fields<'_>, kind: Kind) -> Option<DiskChange> {
-    match kind {
-        Kind::Slow => fields.need(d, "latency").and_then(|n| values::span(d, n)).map(DiskChange::Slow),
-        Kind::Full => {
-            let leaves = fields.take("leaves").map_or(Some(0), |n| values::bytes(d, n));
-            Some(DiskChange::Full { leaves: leaves? })
-        }
-        Kind::IoError => {
-            let on = fields.take("fails").map_or(Some(vec![DiskAccess::Sync]), |n| accesses(d, n));
-            let errno = fields.take("errno").map_or(Some(Errno::Eio), |n| d.word(n, "an error of a disk", Errno::WORDS));
-            let rate = fields.take("rate").map_or(Some(ALWAYS), |n| values::probability(d, n));
-            Some(DiskChange::Errors { on: on?, errno: errno?, rate: rate? })
-        }
-        Kind::Misdirect => {
-            let rate = fields.need(d, "rate").and_then(|n| values::probability(d, n));
-            Some(DiskChange::Misdirect { rate: rate? })
+arguments! {
+    /// Nothing more can be allocated, but what is given back meanwhile; what is reserved can be written.
+    pub(crate) struct Full => Filling, "what is wrong with a disk" {
+        /// whose disks
+        target: OfNodes,
+        /// how much can still be allocated
+        leaves: Bytes = Bytes(0),
+        /// how long that goes on
+        lasts ["for"]: Span,
+    }
+}
+
+arguments! {
+    /// Accesses fail; after a failed sync the kernel takes the pages for clean, and never writes them.
+    pub(crate) struct IoError => Failing, "what is wrong with a disk" {
+        /// whose disks
+        target: OfNodes,
+        /// what fails
+        fails: Set<DiskAccess> = Set(vec![DiskAccess::Sync]),
+        /// how
+        errno: Errno = Errno::Eio,
+        /// how often
+        rate: Probability = Probability::ALWAYS,
+        /// how long that goes on
+        lasts ["for"]: Span,
+        /// boots who gave up, so long after the end
+        restart_after: Option<Span>,
+    }
+    check |it, check| {
+        if it.fails.0.is_empty() {
+            check.wrong("fails", "nothing that fails").help = Some("for example `fails: [sync]`".to_string());
         }
     }
 }
 
-fn decode(d: &mut Decoder, node: &Node, kind: Kind) -> Option<Box<dyn Fault>> {
-    let mut fields = d.fields(node, "what is wrong with a disk")?;
-    let target = fields.need(d, "target").and_then(|n| Target::decode(d, n, Whom::Nodes));
-    let change = change(d, &mut fields, kind);
-    let lasts = fields.need(d, "for").and_then(|n| values::span(d, n));
-    let restart_after = match kind {
-        Kind::Slow | Kind::Full => None,
-        Kind::IoError | Kind::Misdirect => fields.take("restart_after").and_then(|n| values::span(d, n)),
-    };
-    fields.done(d);
-    Some(Box::new(Wrong { target: target?, change: change?, lasts: lasts?, restart_after }))
-}
-
-fn draw(draws: &mut SeededStream, kind: Kind) -> Box<dyn Fault> {
-    let rates = |draws: &mut SeededStream, all: &[u32]| Probability { numerator: *draws.pick(all), denominator: 100 };
-    let (targets, change) = match kind {
-        Kind::Slow => {
-            let latency = *draws.pick(&[Span::millis(5, 30), Span::millis(20, 200), Span::millis(200, 1_500)]);
-            (&[Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All][..], DiskChange::Slow(latency))
-        }
-        Kind::Full => {
-            let leaves = *draws.pick(&[0, 0, 4 << 10, 100 << 10]);
-            (&[Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All][..], DiskChange::Full { leaves })
-        }
-        Kind::IoError => {
-            let on = draws
-                .pick(&[vec![DiskAccess::Sync], vec![DiskAccess::Sync], vec![DiskAccess::Write], vec![DiskAccess::Write, DiskAccess::Sync]])
-                .clone();
-            let errno = *draws.pick(&[Errno::Eio, Errno::Eio, Errno::Erofs]);
-            (&[Target::One, Target::LEADER, Target::Minority][..], DiskChange::Errors { on, errno, rate: rates(draws, &[2, 20, 100]) })
-        }
-        Kind::Misdirect => (&[Target::One, Target::LEADER][..], DiskChange::Misdirect { rate: rates(draws, &[2, 10, 50]) }),
-    };
-    let target = draws.pick(targets).clone();
-    let restart_after = matches!(kind, Kind::IoError | Kind::Misdirect).then(|| Span::millis(0, 2_000));
-    Box::new(Wrong { target, change, lasts: Span::millis(500, 5_000), restart_after })
-}
-
-impl Wrong {
-    fn restarts(&self, node: squall_history::NodeId) -> Vec<(Duration, Effect)> {
-        let Some(after) = self.restart_after else { return vec![] };
-        let boot = (self.lasts.max + after.max, Effect::Boot { node });
-        match self.change {
-            // The cache hides what went astray.
-            DiskChange::Misdirect { .. } => {
-                vec![(self.lasts.max, Effect::Kill { node, power_loss: Some(PowerLoss::Chance) }), boot]
-            }
-            _ => vec![boot],
-        }
+arguments! {
+    /// What a sync writes lands a few sectors away; the cache hides it until the power goes.
+    pub(crate) struct Misdirect => Misdirecting, "what is wrong with a disk" {
+        /// whose disks
+        target: OfNodes,
+        /// how often a sync writes to the wrong place
+        rate: Probability,
+        /// how long that goes on
+        lasts ["for"]: Span,
+        /// pulls the plug at the end, and boots so much later
+        restart_after: Option<Span>,
     }
 }
 
-impl Fault for Wrong {
-    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
-        let lasts = Span::fixed(self.lasts.draw(draws));
-        let restart_after = self.restart_after.map(|span| Span::fixed(span.draw(draws)));
-        Box::new(Wrong { lasts, restart_after, target: self.target.fix(draws, size), ..self.clone() })
-    }
+/// How long a disk is bad, when that is drawn.
+const LASTS: Span = Span::millis(500, 5_000);
 
+/// How much later who gave up boots, when that is drawn.
+const RESTART_AFTER: Option<Span> = Some(Span::millis(0, 2_000));
+
+fn target(draws: &mut SeededStream, targets: &[Target]) -> OfNodes {
+    OfNodes(draws.pick(targets).clone())
+}
+
+const MOST: [Target; 5] = [Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All];
+
+impl Kind for Slow {
+    const NAME: &'static str = "disk-slow";
+    const FAMILY: Family = Family::Disk;
+    const EXAMPLE: &'static str = "disk: { slow: { target: leader, latency: 20ms..80ms, for: 5s } }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        let latency = *draws.pick(&[Span::millis(5, 30), Span::millis(20, 200), Span::millis(200, 1_500)]);
+        Slow { target: target(draws, &MOST), latency: Each(latency), lasts: LASTS }
+    }
+}
+
+impl Kind for Full {
+    const NAME: &'static str = "disk-full";
+    const FAMILY: Family = Family::Disk;
+    const EXAMPLE: &'static str = "disk: { full: { target: leader, leaves: 8KiB, for: 5s } }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        let leaves = Bytes(*draws.pick(&[0, 0, 4 << 10, 100 << 10]));
+        Full { target: target(draws, &MOST), leaves, lasts: LASTS }
+    }
+}
+
+impl Kind for IoError {
+    const NAME: &'static str = "disk-io-error";
+    const FAMILY: Family = Family::Disk;
+    const EXAMPLE: &'static str = "disk: { io-error: { target: leader, fails: [sync], rate: 20%, for: 1s, restart_after: 500ms } }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        use DiskAccess::{Sync, Write};
+        let fails = Set(draws.pick(&[vec![Sync], vec![Sync], vec![Write], vec![Write, Sync]]).clone());
+        let errno = *draws.pick(&[Errno::Eio, Errno::Eio, Errno::Erofs]);
+        let rate = Probability::percent(*draws.pick(&[2, 20, 100]));
+        let target = target(draws, &[Target::One, Target::LEADER, Target::Minority]);
+        IoError { target, fails, errno, rate, lasts: LASTS, restart_after: RESTART_AFTER }
+    }
+}
+
+impl Kind for Misdirect {
+    const NAME: &'static str = "disk-misdirect";
+    const FAMILY: Family = Family::Disk;
+    const EXAMPLE: &'static str = "disk: { misdirect: { target: one, rate: 10%, for: 2s, restart_after: 500ms } }";
+    const DESTROYS: bool = true;
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        let rate = Probability::percent(*draws.pick(&[2, 10, 50]));
+        Misdirect { target: target(draws, &[Target::One, Target::LEADER]), rate, lasts: LASTS, restart_after: RESTART_AFTER }
+    }
+}
+
+/// The disks are worse for so long; `after` happens to each node then.
+fn worse(
+    target: &Chosen,
+    view: &ClusterView,
+    change: &DiskChange,
+    lasts: Duration,
+    after: impl Fn(NodeId) -> Vec<(Duration, Effect)>,
+) -> Vec<(Duration, Effect)> {
+    to_each(target.nodes(view), |node| {
+        let (worse, better) = (change.clone(), change.clone());
+        let mut effects =
+            vec![(Duration::ZERO, Effect::DiskWorse { node, change: worse }), (lasts, Effect::DiskBetter { node, change: better })];
+        effects.extend(after(node).into_iter().map(|(later, effect)| (lasts + later, effect)));
+        effects
+    })
+}
+
+impl Acts for Slowing {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
-        let each = |node| {
-            let (worse, better) = (self.change.clone(), self.change.clone());
-            let mut effects = vec![
-                (Duration::ZERO, Effect::DiskWorse { node, change: worse }),
-                (self.lasts.max, Effect::DiskBetter { node, change: better }),
-            ];
-            effects.extend(self.restarts(node));
-            effects
-        };
-        self.target.resolve_nodes(view).into_iter().flat_map(each).collect()
+        worse(&self.target, view, &DiskChange::Slow(self.latency.0), self.lasts, |_| vec![])
     }
 
     fn lasts(&self) -> Duration {
-        self.lasts.max + self.restart_after.map_or(Duration::ZERO, |span| span.max)
+        self.lasts
+    }
+}
+
+impl Acts for Filling {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        worse(&self.target, view, &DiskChange::Full { leaves: self.leaves.0 }, self.lasts, |_| vec![])
     }
 
-    fn targets(&self) -> Vec<&Target> {
-        vec![&self.target]
+    fn lasts(&self) -> Duration {
+        self.lasts
+    }
+}
+
+impl Acts for Failing {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        let change = DiskChange::Errors { on: self.fails.clone(), errno: self.errno, rate: self.rate };
+        let boot = |node| self.restart_after.map(|after| (after, Effect::Boot { node })).into_iter().collect();
+        worse(&self.target, view, &change, self.lasts, boot)
     }
 
-    fn destroys(&self) -> bool {
-        matches!(self.change, DiskChange::Misdirect { .. })
+    fn lasts(&self) -> Duration {
+        self.lasts + self.restart_after.unwrap_or_default()
+    }
+}
+
+impl Acts for Misdirecting {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        // The cache hides what went astray: the power must go.
+        let reboot = |node| match self.restart_after {
+            Some(after) => vec![(Duration::ZERO, end(node, true)), (after, Effect::Boot { node })],
+            None => vec![],
+        };
+        worse(&self.target, view, &DiskChange::Misdirect { rate: self.rate }, self.lasts, reboot)
     }
 
-    fn kind(&self) -> &'static str {
-        match self.change {
-            DiskChange::Slow(_) => SLOW.name,
-            DiskChange::Full { .. } => FULL.name,
-            DiskChange::Errors { .. } => IO_ERROR.name,
-            DiskChange::Misdirect { .. } => MISDIRECT.name,
-        }
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        let (mut latency, mut leaves, mut on, mut errno, mut rate_of) = (None, None, None, None, None);
-        match &self.change {
-            DiskChange::Slow(by) => latency = Some(by.to_text().into()),
-            DiskChange::Full { leaves: bytes } => leaves = (*bytes > 0).then(|| values::format_bytes(*bytes).into()),
-            DiskChange::Errors { on: accesses, errno: why, rate } => {
-                on = (accesses[..] != [DiskAccess::Sync]).then(|| accesses.iter().map(|a| a.name()).collect());
-                errno = (*why != Errno::Eio).then(|| why.name().into());
-                rate_of = (*rate != ALWAYS).then(|| rate.to_text().into());
-            }
-            DiskChange::Misdirect { rate } => rate_of = Some(rate.to_text().into()),
-        }
-        mapping([
-            ("target", Some(self.target.to_yaml())),
-            ("latency", latency),
-            ("leaves", leaves),
-            ("fails", on),
-            ("errno", errno),
-            ("rate", rate_of),
-            ("for", Some(self.lasts.to_text().into())),
-            ("restart_after", self.restart_after.map(|span| span.to_text().into())),
-        ])
-    }
-
-    fn boxed(&self) -> Box<dyn Fault> {
-        Box::new(self.clone())
+    fn lasts(&self) -> Duration {
+        self.lasts + self.restart_after.unwrap_or_default()
     }
 }

@@ -1,132 +1,113 @@
 //! `grow`, `shrink`, `replace`: who belongs to the cluster changes while it works.
 
-use super::{Arg, Family, Fault, FaultKind, mapping};
+use super::{Acts, Family, Kind, kill::end, to_each};
 use crate::{
-    effect::{ClusterView, Effect, PowerLoss, Size},
-    target::{Chosen, Target, Whom},
-    values,
-    yaml::{Decoder, Node},
+    effect::{ClusterView, Effect},
+    language::arguments,
+    target::{Chosen, OfNodes, Target},
+    values::Number,
 };
 use squall_history::SeededStream;
 use std::time::Duration;
 
-pub(super) const GROW: FaultKind = FaultKind {
-    name: "grow",
-    family: Family::Membership,
-    about: "A new node starts, and the cluster is asked to take it in: first it learns, then it votes.",
-    args: &[Arg { name: "nodes", form: "1 to 4", about: "how many, one after the other (default 1)" }],
-    example: "grow: { nodes: 2 }",
-    decode: |d, n| {
-        let mut fields = d.fields(n, "a new member")?;
-        let nodes = fields.take("nodes").map_or(Some(1), |n| values::number(d, n, 1, 4));
-        fields.done(d);
-        Some(Box::new(Change { target: None, how: How::Grow { nodes: nodes? as u32 } }))
-    },
-    draw: |_| Box::new(Change { target: None, how: How::Grow { nodes: 1 } }),
-};
+arguments! {
+    /// A new node starts, and the cluster is asked to take it in: first it learns, then it votes.
+    pub(crate) struct Grow => Growing, "a new member" {
+        /// how many, one after the other
+        nodes: Number<1, 4> = Number(1),
+    }
+}
 
-pub(super) const SHRINK: FaultKind = FaultKind {
-    name: "shrink",
-    family: Family::Membership,
-    about: "The cluster is asked to let nodes go; they end when they hear of it.",
-    args: &[Arg { name: "target", form: "a target", about: "whom" }],
-    example: "shrink: { target: one }",
-    decode: |d, n| decode(d, n, "a shrinking", How::Shrink),
-    draw: |draws| Box::new(Change { target: Some(draws.pick(&[Target::One, Target::LEADER]).clone()), how: How::Shrink }),
-};
+arguments! {
+    /// The cluster is asked to let nodes go; they end when they hear of it.
+    pub(crate) struct Shrink => Shrinking, "a shrinking" {
+        /// whom
+        target: OfNodes,
+    }
+}
 
-pub(super) const REPLACE: FaultKind = FaultKind {
-    name: "replace",
-    family: Family::Membership,
-    about: "A machine is lost for good: the cluster is asked to let it go, and, at once, to take a new node in.",
-    args: &[Arg { name: "target", form: "a target", about: "whom" }],
-    example: "replace: { target: one-follower }",
-    decode: |d, n| decode(d, n, "a replacement", How::Replace),
-    draw: |draws| {
-        let target = draws.pick(&[Target::One, Target::OneFollower, Target::LEADER]).clone();
-        Box::new(Change { target: Some(target), how: How::Replace })
-    },
-};
+arguments! {
+    /// A machine is lost for good: the cluster is asked to let it go, and, at once, to take a new node in.
+    pub(crate) struct Replace => Replacing, "a replacement" {
+        /// whom
+        target: OfNodes,
+    }
+}
+
+impl Kind for Grow {
+    const NAME: &'static str = "grow";
+    const FAMILY: Family = Family::Membership;
+    const EXAMPLE: &'static str = "grow: { nodes: 2 }";
+
+    fn draw(_draws: &mut SeededStream) -> Self {
+        Grow { nodes: Number(1) }
+    }
+}
+
+impl Kind for Shrink {
+    const NAME: &'static str = "shrink";
+    const FAMILY: Family = Family::Membership;
+    const EXAMPLE: &'static str = "shrink: { target: one }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        Shrink { target: OfNodes(draws.pick(&[Target::One, Target::LEADER]).clone()) }
+    }
+
+    /// Whoever is let go, somebody stays.
+    fn least_nodes(&self) -> u32 {
+        2
+    }
+}
+
+impl Kind for Replace {
+    const NAME: &'static str = "replace";
+    const FAMILY: Family = Family::Membership;
+    const EXAMPLE: &'static str = "replace: { target: one-follower }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        Replace { target: OfNodes(draws.pick(&[Target::One, Target::OneFollower, Target::LEADER]).clone()) }
+    }
+
+    /// Whoever is let go, somebody stays.
+    fn least_nodes(&self) -> u32 {
+        2
+    }
+}
 
 /// Between two nodes that join.
 const APART: Duration = Duration::from_millis(500);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    Grow { nodes: u32 },
-    Shrink,
-    Replace,
-}
-
-#[derive(Clone, Debug)]
-struct Change {
-    target: Option<Target>,
-    how: How,
-}
-
-fn decode(decoder: &mut Decoder, node: &Node, what: &'static str, how: How) -> Option<Box<dyn Fault>> {
-    let mut fields = decoder.fields(node, what)?;
-    let target = fields.need(decoder, "target").and_then(|n| Target::decode(decoder, n, Whom::Nodes));
-    fields.done(decoder);
-    Some(Box::new(Change { target: Some(target?), how }))
-}
-
-impl Fault for Change {
-    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
-        Box::new(Change { target: self.target.as_ref().map(|target| target.fix(draws, size)), how: self.how })
-    }
-
-    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
-        if let How::Grow { nodes } = self.how {
-            return (0..nodes).map(|i| (APART * i, Effect::Grow)).collect();
-        }
-        let Some(target) = &self.target else { return vec![] };
-        let nodes = target.resolve_nodes(view);
-        let each = |node| match self.how {
-            How::Replace => vec![Effect::Kill { node, power_loss: Some(PowerLoss::Chance) }, Effect::Shrink { node }, Effect::Grow],
-            How::Grow { .. } | How::Shrink => vec![Effect::Shrink { node }],
-        };
-        nodes.into_iter().flat_map(each).map(|effect| (Duration::ZERO, effect)).collect()
+impl Acts for Growing {
+    fn effects(&self, _view: &ClusterView) -> Vec<(Duration, Effect)> {
+        (0..self.nodes.small()).map(|i| (APART * i, Effect::Grow)).collect()
     }
 
     fn lasts(&self) -> Duration {
-        if let How::Grow { nodes } = self.how { APART * nodes } else { Duration::ZERO }
-    }
-
-    fn targets(&self) -> Vec<&Target> {
-        self.target.iter().collect()
-    }
-
-    fn least_nodes(&self) -> u32 {
-        // Whoever is let go, somebody stays.
-        let target = self.target.iter().map(Target::least_nodes).max().unwrap_or(1);
-        if matches!(self.how, How::Grow { .. }) { target } else { target.max(2) }
+        APART * self.nodes.small()
     }
 
     fn newcomers(&self) -> u32 {
-        match (self.how, &self.target) {
-            (How::Shrink, _) => 0,
-            (How::Grow { nodes }, _) => nodes,
-            (How::Replace, Some(Target::Chosen(Chosen::Named(parties)))) => parties.len() as u32,
-            (How::Replace, Some(Target::FOLLOWERS)) => 8,
-            (How::Replace, _) => 1,
+        self.nodes.small()
+    }
+}
+
+impl Acts for Shrinking {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        to_each(self.target.nodes(view), |node| vec![(Duration::ZERO, Effect::Shrink { node })])
+    }
+}
+
+impl Acts for Replacing {
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        let each = |node| [end(node, true), Effect::Shrink { node }, Effect::Grow].map(|effect| (Duration::ZERO, effect)).into();
+        to_each(self.target.nodes(view), each)
+    }
+
+    fn newcomers(&self) -> u32 {
+        match &self.target {
+            Chosen::Named(parties) => parties.len() as u32,
+            Chosen::Followers => 8,
+            Chosen::Leader | Chosen::Follower(_) | Chosen::Subject | Chosen::LeaseHolder | Chosen::Bound(_) => 1,
         }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self.how {
-            How::Grow { .. } => GROW.name,
-            How::Shrink => SHRINK.name,
-            How::Replace => REPLACE.name,
-        }
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        let nodes = if let How::Grow { nodes } = self.how { Some(nodes).filter(|n| *n > 1) } else { None };
-        mapping([("target", self.target.as_ref().map(Target::to_yaml)), ("nodes", nodes.map(Into::into))])
-    }
-
-    fn boxed(&self) -> Box<dyn Fault> {
-        Box::new(self.clone())
     }
 }

@@ -21,23 +21,16 @@ mod restart;
 mod rolling;
 
 use crate::{
-    effect::{ClusterView, Effect, Party, Size},
-    target::Target,
+    Vocabulary,
+    effect::{ClusterView, Effect, Party},
+    language::{Argument, Arguments, Draws, Part, Value, Visit, arguments_of, is_sound, joined},
+    target::{Chosen, Target},
     yaml::{Decoder, Node},
 };
+use serde_json::Value as Json;
+use serde_yaml::Value as Yaml;
 use squall_history::SeededStream;
 use std::{fmt::Debug, time::Duration};
-
-/// An argument of a fault, for its documentation.
-#[derive(Clone, Copy, Debug)]
-pub struct Arg {
-    /// Its key.
-    pub name: &'static str,
-    /// What is written there.
-    pub form: &'static str,
-    /// What it means, and its default.
-    pub about: &'static str,
-}
 
 /// What a fault is done to: `swarm` picks by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,21 +81,87 @@ impl Family {
     }
 }
 
-/// A kind of fault.
+/// A kind of fault, as its author writes it: a struct of arguments that says how it is drawn.
+pub(crate) trait Kind: Arguments<Planned: Acts> {
+    /// Its name; with a group's name before it, for those of a group ([`GROUPS`]).
+    const NAME: &'static str;
+    /// Where it belongs.
+    const FAMILY: Family;
+    /// A use of it, as YAML.
+    const EXAMPLE: &'static str;
+    /// Whether it can be done to clients too.
+    const TAKES_CLIENTS: bool = false;
+    /// Whether it destroys what is durable on its targets.
+    const DESTROYS: bool = false;
+
+    /// One of its uses, at random: what `swarm` does with it. It is planned afterwards, as any other.
+    fn draw(draws: &mut SeededStream) -> Self;
+
+    /// The smallest cluster in which it can be done to anybody, whoever its target is.
+    fn least_nodes(&self) -> u32 {
+        1
+    }
+
+    /// Other uses of it that are easier to bring about: for shrinking.
+    fn alternatives(&self) -> Vec<Self> {
+        vec![]
+    }
+}
+
+/// What a fault of a plan does: its planned arguments.
+pub(crate) trait Acts {
+    /// The effects, each with how long after the start it happens. Empty when there is nobody to do it to.
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)>;
+
+    /// How long it lasts at the most.
+    fn lasts(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How many nodes join the cluster by it that there were not before.
+    fn newcomers(&self) -> u32 {
+        0
+    }
+}
+
+/// A kind of fault, in the registry.
 pub struct FaultKind {
     /// Its name; with a group's name before it, for those of a group ([`GROUPS`]).
     pub name: &'static str,
     /// Where it belongs.
     pub family: Family,
-    /// One sentence.
-    pub about: &'static str,
-    /// Its arguments.
-    pub args: &'static [Arg],
     /// A use of it, as YAML.
     pub example: &'static str,
-    pub(crate) decode: fn(&mut Decoder, &Node) -> Option<Box<dyn Fault>>,
-    /// One of its uses, at random: what `swarm` does with it. It is fixed afterwards, as any other.
+    about: &'static [&'static str],
+    arguments: fn() -> Vec<Argument>,
+    pub(crate) schema: fn(&Vocabulary) -> Json,
+    pub(crate) read: fn(&mut Decoder, &Node) -> Option<Box<dyn Fault>>,
     pub(crate) draw: fn(&mut SeededStream) -> Box<dyn Fault>,
+}
+
+impl FaultKind {
+    const fn of<K: Kind>() -> FaultKind {
+        FaultKind {
+            name: K::NAME,
+            family: K::FAMILY,
+            example: K::EXAMPLE,
+            about: K::ABOUT,
+            arguments: arguments_of::<K>,
+            schema: K::schema,
+            read: |decoder, node| Some(Box::new(K::read(decoder, node)?)),
+            draw: |draws| Box::new(K::draw(draws)),
+        }
+    }
+
+    /// One sentence.
+    pub fn about(&self) -> String {
+        joined(self.about)
+    }
+
+    /// Its arguments.
+    pub fn arguments(&self) -> Vec<Argument> {
+        (self.arguments)()
+    }
 }
 
 /// Kinds whose names begin so are written under that key: `clock: { jump: ... }`.
@@ -125,101 +184,245 @@ pub(crate) fn keys(name: &'static str) -> (&'static str, Option<&'static str>) {
 
 /// Every kind, in the order of the documentation.
 pub const REGISTRY: &[FaultKind] = &[
-    partition::KIND,
-    degrade::DELAY,
-    degrade::LOSS,
-    degrade::BANDWIDTH,
-    degrade::REORDER,
-    degrade::CORRUPT,
-    degrade::DUPLICATE,
-    flap::KIND,
-    reset::KIND,
-    refuse::KIND,
-    kill::KIND,
-    restart::KIND,
-    pause::KIND,
-    rolling::KIND,
-    crash_loop::KIND,
-    damage::WIPE,
-    admin::TRANSFER_LEADER,
-    admin::COMPACT,
-    admin::SNAPSHOT,
-    admin::DEFRAGMENT,
-    members::GROW,
-    members::SHRINK,
-    members::REPLACE,
-    clock::SKEW,
-    clock::JUMP,
-    clock::STROBE,
-    clock::DRIFT,
-    clock::LEAP,
-    clock::RESET,
-    disk::SLOW,
-    disk::FULL,
-    disk::IO_ERROR,
-    disk::MISDIRECT,
-    damage::LOSE_UNSYNCED,
-    damage::TORN_WRITE,
-    damage::BITFLIP,
-    damage::TRUNCATE,
-    load::SPIKE,
-    load::IDLE,
-    failpoint::KIND,
+    FaultKind::of::<partition::Partition>(),
+    FaultKind::of::<degrade::Delay>(),
+    FaultKind::of::<degrade::Loss>(),
+    FaultKind::of::<degrade::Bandwidth>(),
+    FaultKind::of::<degrade::Reorder>(),
+    FaultKind::of::<degrade::Corrupt>(),
+    FaultKind::of::<degrade::Duplicate>(),
+    FaultKind::of::<flap::Flap>(),
+    FaultKind::of::<reset::ResetConnections>(),
+    FaultKind::of::<refuse::Refuse>(),
+    FaultKind::of::<kill::Kill>(),
+    FaultKind::of::<restart::Restart>(),
+    FaultKind::of::<pause::Pause>(),
+    FaultKind::of::<rolling::RollingRestart>(),
+    FaultKind::of::<crash_loop::CrashLoop>(),
+    FaultKind::of::<damage::Wipe>(),
+    FaultKind::of::<admin::TransferLeader>(),
+    FaultKind::of::<admin::Compact>(),
+    FaultKind::of::<admin::Snapshot>(),
+    FaultKind::of::<admin::Defragment>(),
+    FaultKind::of::<members::Grow>(),
+    FaultKind::of::<members::Shrink>(),
+    FaultKind::of::<members::Replace>(),
+    FaultKind::of::<clock::Skew>(),
+    FaultKind::of::<clock::Jump>(),
+    FaultKind::of::<clock::Strobe>(),
+    FaultKind::of::<clock::Drift>(),
+    FaultKind::of::<clock::Leap>(),
+    FaultKind::of::<clock::Reset>(),
+    FaultKind::of::<disk::Slow>(),
+    FaultKind::of::<disk::Full>(),
+    FaultKind::of::<disk::IoError>(),
+    FaultKind::of::<disk::Misdirect>(),
+    FaultKind::of::<damage::LoseUnsynced>(),
+    FaultKind::of::<damage::TornWrite>(),
+    FaultKind::of::<damage::BitFlip>(),
+    FaultKind::of::<damage::Truncate>(),
+    FaultKind::of::<load::Spike>(),
+    FaultKind::of::<load::Idle>(),
+    FaultKind::of::<failpoint::Seam>(),
 ];
 
 /// A fault, as written: what it does, to whom, for how long. When is not its business.
 pub trait Fault: Debug + Send + Sync {
-    /// Draws everything that is random, so that nothing is left to chance but who leads.
-    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault>;
-
-    /// The effects, each with how long after the start it happens. Empty when there is nobody to do
-    /// it to. Only called on what `fix` returned.
-    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)>;
-
-    /// How long it lasts at the most.
-    fn lasts(&self) -> Duration;
-
-    /// Whom it is about.
-    fn targets(&self) -> Vec<&Target>;
-
-    /// The nodes and clients that it names, to be checked against the cluster's size.
-    fn named(&self) -> Vec<Party> {
-        self.targets().iter().flat_map(|t| t.named()).copied().collect()
-    }
-
-    /// The smallest cluster in which it can be done to anybody.
-    fn least_nodes(&self) -> u32 {
-        self.targets().iter().map(|t| t.least_nodes()).max().unwrap_or(1)
-    }
-
-    /// Whether it can be done to clients too.
-    fn takes_clients(&self) -> bool {
-        false
-    }
-
-    /// How many nodes join the cluster by it that there were not before.
-    fn newcomers(&self) -> u32 {
-        0
-    }
-
-    /// Whether it destroys what is durable on its targets.
-    fn destroys(&self) -> bool {
-        false
-    }
-
     /// The kind's name.
     fn kind(&self) -> &'static str;
 
     /// Its arguments, as YAML.
-    fn to_yaml(&self) -> serde_yaml::Value;
+    fn to_yaml(&self) -> Yaml;
+
+    /// Draws everything that is random, so that nothing is left to chance but who leads.
+    fn plan(&self, draws: &Draws) -> Box<dyn PlannedAction>;
+
+    /// What it does, if nothing of it is left to a seed.
+    fn planned(&self) -> Option<Box<dyn PlannedAction>>;
+
+    /// Shows what a shrinker may change in it.
+    fn parts(&mut self, visit: &mut Visit<'_>);
+
+    /// The same with one argument less each.
+    fn leaner(&self) -> Vec<Box<dyn Fault>>;
+
+    /// Other uses that are easier to bring about.
+    fn alternatives(&self) -> Vec<Box<dyn Fault>>;
+
+    /// Whether its arguments go together.
+    fn is_sound(&self) -> bool;
+
+    /// The smallest cluster in which it can be done to anybody.
+    fn least_nodes(&self) -> u32;
+
+    /// Whether it can be done to clients too.
+    fn takes_clients(&self) -> bool;
 
     /// A copy.
     fn boxed(&self) -> Box<dyn Fault>;
 }
 
+impl<K: Kind> Fault for K {
+    fn kind(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn to_yaml(&self) -> Yaml {
+        self.write()
+    }
+
+    fn plan(&self, draws: &Draws) -> Box<dyn PlannedAction> {
+        Box::new(Planned::<K>(self.fix(draws)))
+    }
+
+    fn planned(&self) -> Option<Box<dyn PlannedAction>> {
+        Some(Box::new(Planned::<K>(self.fixed()?)))
+    }
+
+    fn parts(&mut self, visit: &mut Visit<'_>) {
+        self.each(visit);
+    }
+
+    fn leaner(&self) -> Vec<Box<dyn Fault>> {
+        boxes(Arguments::leaner(self))
+    }
+
+    fn alternatives(&self) -> Vec<Box<dyn Fault>> {
+        boxes(Kind::alternatives(self))
+    }
+
+    fn is_sound(&self) -> bool {
+        is_sound(self)
+    }
+
+    fn least_nodes(&self) -> u32 {
+        let targets = targets(self);
+        targets.iter().map(Target::least_nodes).max().unwrap_or(1).max(Kind::least_nodes(self))
+    }
+
+    fn takes_clients(&self) -> bool {
+        K::TAKES_CLIENTS
+    }
+
+    fn boxed(&self) -> Box<dyn Fault> {
+        Box::new(self.clone())
+    }
+}
+
+fn boxes<K: Kind>(all: Vec<K>) -> Vec<Box<dyn Fault>> {
+    all.into_iter().map(|fault| Box::new(fault) as Box<dyn Fault>).collect()
+}
+
 impl Clone for Box<dyn Fault> {
     fn clone(&self) -> Self {
-        self.boxed()
+        (**self).boxed()
+    }
+}
+
+impl PartialEq for dyn Fault {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind() == other.kind() && self.to_yaml() == other.to_yaml()
+    }
+}
+
+/// Whom a fault is about, in the order of its arguments.
+pub fn targets(fault: &dyn Fault) -> Vec<Target> {
+    let mut all = Vec::new();
+    fault.boxed().parts(&mut |_, part| match part {
+        Part::Target(target) => all.push(target.clone()),
+        Part::Nodes(nodes) => all.push(Target::named_ones(nodes.iter().map(|id| Party::Node(*id)).collect())),
+        Part::Groups(groups) => {
+            all.extend(groups.iter().map(|group| Target::named_ones(group.iter().map(|id| Party::Node(*id)).collect())));
+        }
+        Part::Time(_) | Part::Span(_) | Part::Number(..) | Part::Flag(_) => {}
+    });
+    all
+}
+
+/// The nodes and clients that a fault names.
+pub fn named(fault: &dyn Fault) -> Vec<Party> {
+    targets(fault).iter().flat_map(|target| target.named().to_vec()).collect()
+}
+
+/// A fault of a plan: what it does.
+pub trait PlannedAction: Debug + Send + Sync {
+    /// The kind's name.
+    fn kind(&self) -> &'static str;
+
+    /// The effects, each with how long after the start it happens. Empty when there is nobody to do it to.
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)>;
+
+    /// How long it lasts at the most.
+    fn lasts(&self) -> Duration;
+
+    /// How many nodes join the cluster by it that there were not before.
+    fn newcomers(&self) -> u32;
+
+    /// Whether it destroys what is durable on its targets.
+    fn destroys(&self) -> bool;
+
+    /// As it is written.
+    fn written(&self) -> Box<dyn Fault>;
+
+    /// A copy.
+    fn boxed(&self) -> Box<dyn PlannedAction>;
+}
+
+/// The planned arguments of a kind.
+struct Planned<K: Kind>(K::Planned);
+
+impl<K: Kind> Debug for Planned<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<K: Kind> PlannedAction for Planned<K> {
+    fn kind(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        self.0.effects(view)
+    }
+
+    fn lasts(&self) -> Duration {
+        self.0.lasts()
+    }
+
+    fn newcomers(&self) -> u32 {
+        self.0.newcomers()
+    }
+
+    fn destroys(&self) -> bool {
+        K::DESTROYS
+    }
+
+    fn written(&self) -> Box<dyn Fault> {
+        Box::new(K::unfix(&self.0))
+    }
+
+    fn boxed(&self) -> Box<dyn PlannedAction> {
+        Box::new(Planned::<K>(self.0.clone()))
+    }
+}
+
+impl Clone for Box<dyn PlannedAction> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
+}
+
+impl dyn PlannedAction {
+    /// Whom it is about, first of all.
+    pub fn target(&self) -> Option<Chosen> {
+        let written = self.written();
+        targets(&*written).into_iter().next()?.planned()
+    }
+
+    /// The nodes and clients that it names.
+    pub fn named(&self) -> Vec<Party> {
+        named(&*self.written())
     }
 }
 
@@ -228,13 +431,7 @@ pub(crate) fn load(times: u32, lasts: Duration) -> Box<dyn Fault> {
     load::of_phase(times, lasts)
 }
 
-/// A YAML mapping from pairs.
-pub(crate) fn mapping<const N: usize>(pairs: [(&str, Option<serde_yaml::Value>); N]) -> serde_yaml::Value {
-    let mut map = serde_yaml::Mapping::new();
-    for (key, value) in pairs {
-        if let Some(value) = value {
-            map.insert(key.into(), value);
-        }
-    }
-    map.into()
+/// A time after the start of a fault at which it does one thing to each of several.
+pub(crate) fn to_each<T>(all: Vec<T>, effects: impl Fn(T) -> Vec<(Duration, Effect)>) -> Vec<(Duration, Effect)> {
+    all.into_iter().flat_map(effects).collect()
 }

@@ -1,76 +1,45 @@
 //! `reset-connections`: established connections die with a reset, as from a middlebox that forgot them.
 
 use super::{
-    Family, Fault, FaultKind, mapping,
-    reach::{Direction, LINKS_ARG, Links, Reach, TARGET_ARG},
+    Acts, Family, Kind,
+    reach::{self, Direction, Links, Reach},
 };
 use crate::{
-    effect::{ClusterView, Effect, Size},
-    target::{Target, Whom},
-    yaml::{Decoder, Node},
+    effect::{ClusterView, Effect},
+    language::arguments,
+    target::Target,
 };
 use squall_history::SeededStream;
 use std::time::Duration;
 
-pub(super) const KIND: FaultKind = FaultKind {
-    name: "reset-connections",
-    family: Family::Network,
-    about: "Resets every connection of the target at both ends; new ones can be made at once.",
-    args: &[TARGET_ARG, LINKS_ARG],
-    example: "reset-connections: { target: leader, links: all }",
-    decode,
-    draw,
-};
-
-#[derive(Clone, Debug)]
-struct Reset {
-    reach: Reach,
-}
-
-fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
-    let mut fields = decoder.fields(node, "a reset of connections")?;
-    let target = fields.need(decoder, "target").and_then(|n| Target::decode(decoder, n, Whom::Anyone));
-    let links = Links::decode(decoder, &mut fields);
-    fields.done(decoder);
-    Some(Box::new(Reset { reach: Reach { target: target?, direction: Direction::Both, links } }))
-}
-
-fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
-    Box::new(Reset { reach: Reach { direction: Direction::Both, ..Reach::draw(draws) } })
-}
-
-impl Fault for Reset {
-    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
-        Box::new(Reset { reach: self.reach.fix(draws, size) })
+arguments! {
+    /// Resets every connection of the target at both ends; new ones can be made at once.
+    pub(crate) struct ResetConnections => ResettingConnections, "a reset of connections" {
+        /// whose links: of nodes or of clients
+        target: Target,
+        /// between nodes, between the target's nodes and clients, or both
+        links: Links = Links::Peers,
     }
+    check |it, check| reach::check(&it.target, check)
+}
 
+impl Kind for ResetConnections {
+    const NAME: &'static str = "reset-connections";
+    const FAMILY: Family = Family::Network;
+    const EXAMPLE: &'static str = "reset-connections: { target: leader, links: all }";
+    const TAKES_CLIENTS: bool = true;
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        let (target, Reach { links, .. }) = reach::draw(draws);
+        ResetConnections { target, links }
+    }
+}
+
+impl Acts for ResettingConnections {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
+        let reach = Reach { direction: Direction::Both, links: self.links };
         // A connection has two ends: one of its two directed links names it.
-        let links: Vec<_> = self.reach.pairs(view).into_iter().filter(|(a, b)| a < b).collect();
+        let links: Vec<_> = reach.pairs(&self.target, view).into_iter().filter(|(a, b)| a < b).collect();
         if links.is_empty() { vec![] } else { vec![(Duration::ZERO, Effect::ResetConnections(links))] }
-    }
-
-    fn lasts(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn takes_clients(&self) -> bool {
-        true
-    }
-
-    fn targets(&self) -> Vec<&Target> {
-        vec![&self.reach.target]
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND.name
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        mapping([("target", Some(self.reach.target.to_yaml())), ("links", self.reach.links.to_yaml())])
-    }
-
-    fn boxed(&self) -> Box<dyn Fault> {
-        Box::new(self.clone())
     }
 }

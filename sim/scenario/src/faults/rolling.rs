@@ -1,148 +1,151 @@
 //! `rolling-restart`: one node after the other goes down and comes back, as in an upgrade.
 
-use super::{Arg, Family, Fault, FaultKind, mapping};
+use super::{Acts, Family, Kind, kill::end};
 use crate::{
-    effect::{ClusterView, Effect, Party, PowerLoss, Size},
-    target::{self, Target},
-    values::{self, Span},
-    yaml::{Decoder, Kind, Node},
+    Vocabulary,
+    effect::{ClusterView, Effect},
+    language::{Draws, Part, Value, Visit, arguments, schema},
+    values::Span,
+    yaml::{self, Decoder, Node},
 };
+use serde_json::{Value as Json, json};
+use serde_yaml::Value as Yaml;
 use squall_history::{NodeId, SeededStream};
 use std::time::Duration;
 
-pub(super) const KIND: FaultKind = FaultKind {
-    name: "rolling-restart",
-    family: Family::Process,
-    about: "Restarts every node, one after the other.",
-    args: &[
-        Arg {
-            name: "order",
-            form: "ascending, random, leader-last or [n2, n1]",
-            about: "in which order (default ascending); a list restarts those only",
-        },
-        Arg { name: "down", form: "a duration or a range", about: "how long each is down (default 500ms)" },
-        Arg { name: "gap", form: "a duration or a range", about: "from one's return to the next one's end (default 1s)" },
-        Arg { name: "power_loss", form: "true or false", about: "pull the plug instead of SIGKILL (default false)" },
-    ],
-    example: "rolling-restart: { order: leader-last, down: 300ms, gap: 1s }",
-    decode,
-    draw,
-};
+arguments! {
+    /// Restarts every node, one after the other.
+    pub(crate) struct RollingRestart => RollingOn, "a rolling restart" {
+        /// in which order; a list restarts those only
+        order: Order = Order::Ascending,
+        /// how long each is down
+        down: Span = Span::millis(500, 500),
+        /// from one's return to the next one's end
+        gap: Span = Span::millis(1_000, 1_000),
+        /// pull the plug instead of SIGKILL
+        power_loss: bool = false,
+    }
+}
 
+/// In which order nodes are restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Order {
+pub(crate) enum Order {
     Ascending,
     Random,
     LeaderLast,
     These(Vec<NodeId>),
 }
 
-#[derive(Clone, Debug)]
-struct Rolling {
-    order: Order,
-    down: Span,
-    gap: Span,
-    power_loss: bool,
-    /// How many nodes it takes: known once it is planned.
-    nodes: u32,
-    /// The nodes of `order`, when it names some.
-    named: Target,
+const WORDS: [(&str, u8); 3] = [("ascending", 0), ("random", 1), ("leader-last", 2)];
+
+/// The same, when it is planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ordered {
+    Ascending,
+    LeaderLast,
+    These(Vec<NodeId>),
 }
 
-fn named(order: &Order) -> Target {
-    match order {
-        Order::These(ids) => Target::named_ones(ids.iter().map(|id| Party::Node(*id)).collect()),
-        Order::Ascending | Order::Random | Order::LeaderLast => Target::All,
+impl Value for Order {
+    type Planned = Ordered;
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        if let yaml::Kind::List(_) = &node.kind {
+            return Value::read(decoder, node).map(Order::These);
+        }
+        let word = decoder.word(node, "an order", &WORDS)?;
+        Some([Order::Ascending, Order::Random, Order::LeaderLast][usize::from(word)].clone())
     }
-}
 
-fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Fault>> {
-    let mut fields = decoder.fields(node, "a rolling restart")?;
-    let order = match fields.take("order") {
-        None => Some(Order::Ascending),
-        Some(node) => match &node.kind {
-            Kind::List(_) => target::nodes(decoder, node).map(Order::These),
-            Kind::Scalar(_) | Kind::Map(_) => {
-                let words = [("ascending", 0), ("random", 1), ("leader-last", 2)];
-                decoder.word(node, "an order", &words).map(|i| [Order::Ascending, Order::Random, Order::LeaderLast][i as usize].clone())
-            }
-        },
-    };
-    let down = fields.take("down").map_or(Some(Span::millis(500, 500)), |n| values::span(decoder, n));
-    let gap = fields.take("gap").map_or(Some(Span::millis(1_000, 1_000)), |n| values::span(decoder, n));
-    let power_loss = fields.take("power_loss").and_then(|n| decoder.flag(n)).unwrap_or(false);
-    fields.done(decoder);
-    let (order, down, gap) = (order?, down?, gap?);
-    let named = named(&order);
-    Some(Box::new(Rolling { order, down, gap, power_loss, nodes: 9, named }))
-}
+    fn write(&self) -> Yaml {
+        match self {
+            Order::Ascending => "ascending".into(),
+            Order::Random => "random".into(),
+            Order::LeaderLast => "leader-last".into(),
+            Order::These(ids) => ids.write(),
+        }
+    }
 
-fn draw(draws: &mut SeededStream) -> Box<dyn Fault> {
-    let order = draws.pick(&[Order::Ascending, Order::Random, Order::LeaderLast]).clone();
-    let gap = *draws.pick(&[Span::millis(0, 200), Span::millis(200, 1_500)]);
-    Box::new(Rolling { named: named(&order), order, down: Span::millis(0, 800), gap, power_loss: draws.ratio(1, 2), nodes: 9 })
-}
+    fn form() -> String {
+        "ascending, random, leader-last or [n2, n1]".to_string()
+    }
 
-impl Fault for Rolling {
-    fn fix(&self, draws: &mut SeededStream, size: Size) -> Box<dyn Fault> {
-        let order = match &self.order {
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        json!({ "anyOf": [schema::words(WORDS.map(|(word, _)| word)), Vec::<NodeId>::schema(vocabulary)] })
+    }
+
+    fn plan(&self, draws: &Draws) -> Ordered {
+        match self {
+            Order::Ascending => Ordered::Ascending,
+            Order::LeaderLast => Ordered::LeaderLast,
+            Order::These(ids) => Ordered::These(ids.clone()),
             Order::Random => {
-                let mut ids: Vec<NodeId> = (1..=size.nodes).map(NodeId).collect();
-                draws.shuffle(&mut ids);
-                Order::These(ids)
+                let mut ids: Vec<NodeId> = (1..=draws.size.nodes).map(NodeId).collect();
+                draws.stream().shuffle(&mut ids);
+                Ordered::These(ids)
             }
-            fixed => fixed.clone(),
-        };
-        let (down, gap) = (Span::fixed(self.down.draw(draws)), Span::fixed(self.gap.draw(draws)));
-        Box::new(Rolling { named: named(&order), order, down, gap, nodes: size.nodes, ..self.clone() })
+        }
     }
 
+    fn planned(&self) -> Option<Ordered> {
+        match self {
+            Order::Ascending => Some(Ordered::Ascending),
+            Order::LeaderLast => Some(Ordered::LeaderLast),
+            Order::These(ids) => Some(Ordered::These(ids.clone())),
+            Order::Random => None,
+        }
+    }
+
+    fn unplanned(planned: &Ordered) -> Self {
+        match planned {
+            Ordered::Ascending => Order::Ascending,
+            Ordered::LeaderLast => Order::LeaderLast,
+            Ordered::These(ids) => Order::These(ids.clone()),
+        }
+    }
+
+    fn parts(&mut self, key: &'static str, visit: &mut Visit<'_>) {
+        if let Order::These(ids) = self {
+            visit(key, Part::Nodes(ids));
+        }
+    }
+}
+
+impl Kind for RollingRestart {
+    const NAME: &'static str = "rolling-restart";
+    const FAMILY: Family = Family::Process;
+    const EXAMPLE: &'static str = "rolling-restart: { order: leader-last, down: 300ms, gap: 1s }";
+
+    fn draw(draws: &mut SeededStream) -> Self {
+        let order = draws.pick(&[Order::Ascending, Order::Random, Order::LeaderLast]).clone();
+        let gap = *draws.pick(&[Span::millis(0, 200), Span::millis(200, 1_500)]);
+        RollingRestart { order, down: Span::millis(0, 800), gap, power_loss: draws.ratio(1, 2) }
+    }
+}
+
+/// No cluster has more nodes at first.
+const NODES_MAX: u32 = 9;
+
+impl Acts for RollingOn {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
         let mut ids = view.nodes.clone();
         match &self.order {
-            Order::These(these) => ids.clone_from(these),
-            Order::LeaderLast => ids.sort_by_key(|id| Some(*id) == view.leader),
-            Order::Ascending | Order::Random => {}
+            Ordered::These(these) => ids.clone_from(these),
+            Ordered::LeaderLast => ids.sort_by_key(|id| Some(*id) == view.leader),
+            Ordered::Ascending => {}
         }
         let mut at = Duration::ZERO;
         let mut effects = Vec::new();
         for node in ids {
-            effects.push((at, Effect::Kill { node, power_loss: self.power_loss.then_some(PowerLoss::Chance) }));
-            effects.push((at + self.down.max, Effect::Boot { node }));
-            at += self.down.max + self.gap.max;
+            effects.push((at, end(node, self.power_loss)));
+            effects.push((at + self.down, Effect::Boot { node }));
+            at += self.down + self.gap;
         }
         effects
     }
 
     fn lasts(&self) -> Duration {
-        let count = if let Order::These(ids) = &self.order { ids.len() as u32 } else { self.nodes };
-        (self.down.max + self.gap.max) * count
-    }
-
-    fn targets(&self) -> Vec<&Target> {
-        vec![&self.named]
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND.name
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        let order: serde_yaml::Value = match &self.order {
-            Order::Ascending => "ascending".into(),
-            Order::Random => "random".into(),
-            Order::LeaderLast => "leader-last".into(),
-            Order::These(ids) => ids.iter().map(|id| serde_yaml::Value::from(id.to_string())).collect(),
-        };
-        mapping([
-            ("order", Some(order)),
-            ("down", Some(self.down.to_text().into())),
-            ("gap", Some(self.gap.to_text().into())),
-            ("power_loss", self.power_loss.then(|| true.into())),
-        ])
-    }
-
-    fn boxed(&self) -> Box<dyn Fault> {
-        Box::new(self.clone())
+        let count = if let Ordered::These(ids) = &self.order { ids.len() as u32 } else { NODES_MAX };
+        (self.down + self.gap) * count
     }
 }

@@ -14,20 +14,21 @@
 //! What fails is the oracle's business: it runs candidates and says which one it takes. So this is pure,
 //! and as fast as what it is given. A fault's start and its stop are one thing here: they go together.
 
+mod edits;
 mod steadier;
+mod times;
 
 use crate::{
+    faults,
     model::{Scenario, When},
-    parse,
     plan::Plan,
     target::{Chosen, Target},
-    values::format_duration,
-    workloads::{Line, Script, Workload},
-    yaml::emit,
+    workloads::Line,
 };
-use serde_yaml::Value;
-use squall_history::{Act, ClientId, Entry, Op, SimTime, What};
+use edits::{optional_arguments, script_of, shorter_values, sound, with_nodes, with_script};
+use squall_history::{ClientId, Entry, SimTime, What};
 use std::{collections::BTreeMap, time::Duration};
+use times::{cut, earlier, round_fault, rounder, up};
 
 /// Judges candidates.
 pub trait Oracle {
@@ -118,26 +119,6 @@ struct Shrinker<'o> {
     oracle: &'o mut dyn Oracle,
 }
 
-fn script_of(plan: &Scenario) -> Option<Script> {
-    let [workload] = &plan.workloads[..] else { return None };
-    if workload.kind() != "script" {
-        return None;
-    }
-    script_from(&workload.to_yaml())
-}
-
-fn script_from(yaml: &Value) -> Option<Script> {
-    let source = emit(yaml);
-    let tree = crate::yaml::parse_tree(&source).ok()?;
-    let mut decoder = crate::yaml::Decoder::default();
-    Script::decode(&mut decoder, &tree)
-}
-
-fn with_script(plan: &Scenario, script: Script) -> Scenario {
-    let workloads: Vec<Box<dyn Workload>> = vec![Box::new(script)];
-    Scenario { workloads, ..plan.clone() }
-}
-
 impl Shrinker<'_> {
     /// Takes a candidate if the oracle does.
     fn offer(&mut self, candidate: Scenario) -> bool {
@@ -202,8 +183,7 @@ impl Shrinker<'_> {
                 _ => {}
             }
         }
-        let script = Script { clients: self.best.clients(), ops };
-        let candidate = with_script(&self.best, script);
+        let candidate = with_script(&self.best, self.best.clients(), ops);
         self.offer(candidate);
     }
 
@@ -301,10 +281,9 @@ impl Shrinker<'_> {
             // Whom a fault is about that is about the same ones as another goes with that one.
             loop {
                 let bound: Vec<String> = faults.iter().filter_map(|f| f.bind.clone()).collect();
-                let is_sound =
-                    |target: &&Target| if let Target::Chosen(Chosen::Bound(name)) = target { bound.contains(name) } else { true };
+                let is_sound = |target: &Target| if let Target::Chosen(Chosen::Bound(name)) = target { bound.contains(name) } else { true };
                 let before = faults.len();
-                faults.retain(|f| f.fault.targets().iter().all(is_sound));
+                faults.retain(|f| faults::targets(&*f.fault).iter().all(is_sound));
                 if faults.len() == before {
                     break;
                 }
@@ -315,29 +294,28 @@ impl Shrinker<'_> {
 
     fn drop_ops(&mut self) {
         let Some(script) = script_of(&self.best) else { return };
-        let clients = script.clients;
-        self.minimize(script.ops, 0, |best, ops| with_script(best, Script { clients, ops }));
+        let clients = script.count();
+        self.minimize(script.ops, 0, |best, ops| with_script(best, clients, ops));
     }
 
     /// Until a few dozen are left.
     fn drop_most_ops(&mut self) {
         let Some(script) = script_of(&self.best).filter(|script| script.ops.len() > OPS_MANY) else { return };
-        let clients = script.clients;
-        self.minimize(script.ops, OPS_MANY, |best, ops| with_script(best, Script { clients, ops }));
+        let clients = script.count();
+        self.minimize(script.ops, OPS_MANY, |best, ops| with_script(best, clients, ops));
     }
 
     /// The same operations by fewer clients.
     fn merge_clients(&mut self) {
         let Some(script) = script_of(&self.best) else { return };
-        for few in 1..script.clients {
+        for few in 1..script.count() {
             let mut names: BTreeMap<u32, u32> = BTreeMap::new();
-            let mut merged = script.clone();
-            for line in &mut merged.ops {
+            let mut merged = script.ops.clone();
+            for line in &mut merged {
                 let next = names.len() as u32;
                 line.client = *names.entry(line.client).or_insert(next % few + 1);
             }
-            merged.clients = few;
-            let candidate = with_script(&self.best, merged);
+            let candidate = with_script(&self.best, few, merged);
             if self.offer(candidate) {
                 return;
             }
@@ -350,13 +328,10 @@ impl Shrinker<'_> {
             if few >= self.best.nodes() {
                 return;
             }
-            let mut value = self.best.to_value();
-            forget_nodes(&mut value["faults"], few);
-            let Some(mut candidate) = from_value(&value) else { continue };
-            candidate.cluster.nodes = vec![few];
-            // Read again: a fault may not fit into so few nodes.
-            let Some(candidate) = from_value(&candidate.to_value()) else { continue };
-            if self.offer(candidate) {
+            let candidate = with_nodes(&self.best, few);
+            if let Some(candidate) = sound(candidate)
+                && self.offer(candidate)
+            {
                 return;
             }
         }
@@ -365,18 +340,30 @@ impl Shrinker<'_> {
     /// Values that say less.
     fn simpler(&mut self) {
         self.defaults();
-        self.shorter_values();
+        if let Some(candidate) = shorter_values(&self.best) {
+            self.offer(candidate);
+        }
         for step in [Duration::from_secs(1), Duration::from_millis(100), Duration::from_millis(10), Duration::from_millis(1)] {
             let candidate = rounder(&self.best, step);
             if self.offer(candidate) {
                 break;
             }
         }
-        self.optional_arguments();
+        for i in 0..self.best.faults.len() {
+            for candidate in optional_arguments(&self.best, i) {
+                self.offer(candidate);
+            }
+        }
         for i in 0..self.best.faults.len() {
             for step in [Duration::from_secs(1), Duration::from_millis(500), Duration::from_millis(100), Duration::from_millis(10)] {
-                let Some(candidate) = rounder_fault(&self.best, i, step) else { continue };
-                if candidate.to_yaml_text() == self.best.to_yaml_text() || self.offer(candidate) {
+                let mut candidate: Scenario = (*self.best).clone();
+                round_fault(&mut *candidate.faults[i].fault, step);
+                if candidate.faults == self.best.faults {
+                    break;
+                }
+                if let Some(candidate) = sound(candidate)
+                    && self.offer(candidate)
+                {
                     break;
                 }
             }
@@ -387,181 +374,22 @@ impl Shrinker<'_> {
     fn defaults(&mut self) {
         let default = crate::Cluster::default();
         let now = self.best.cluster.clone();
-        let mut candidates = vec![crate::Cluster { nodes: now.nodes.clone(), ..default.clone() }];
-        candidates.push(crate::Cluster { latency: default.latency, loss: default.loss, ..now.clone() });
-        candidates.push(crate::Cluster { sync: default.sync, ..now.clone() });
-        candidates.push(crate::Cluster { snapshot_every: default.snapshot_every, ..now.clone() });
+        let all = crate::Cluster { nodes: now.nodes.clone(), ..default.clone() };
+        let candidates = [
+            all.clone(),
+            crate::Cluster { network: default.network.clone(), ..now.clone() },
+            crate::Cluster { disk: default.disk.clone(), ..now.clone() },
+            crate::Cluster { snapshot_every: default.snapshot_every, ..now.clone() },
+        ];
         for cluster in candidates {
             let merged = crate::Cluster { nodes: self.best.cluster.nodes.clone(), ..cluster };
             if merged != self.best.cluster {
                 let candidate = Scenario { cluster: merged, ..self.best.clone().into_scenario() };
-                if self.offer(candidate) && self.best.cluster == (crate::Cluster { nodes: now.nodes.clone(), ..default.clone() }) {
+                if self.offer(candidate) && self.best.cluster == all {
                     break;
                 }
             }
         }
-    }
-
-    /// `v1`, `v2` instead of `c3-117~0.1.2`.
-    fn shorter_values(&mut self) {
-        let Some(mut script) = script_of(&self.best) else { return };
-        let mut names: BTreeMap<String, String> = BTreeMap::new();
-        let mut rename = |value: &mut String| {
-            let next = names.len() + 1;
-            *value = names.entry(value.clone()).or_insert_with(|| format!("v{next}")).clone();
-        };
-        for line in &mut script.ops {
-            match &mut line.op {
-                Op::Put { value, .. } => rename(value),
-                Op::Cas { expect, value, .. } => {
-                    expect.as_mut().into_iter().for_each(&mut rename);
-                    rename(value);
-                }
-                Op::Txn { compare, then, otherwise } => {
-                    compare.iter_mut().filter_map(|c| c.holds.as_mut()).for_each(&mut rename);
-                    for act in then.iter_mut().chain(otherwise) {
-                        if let Act::Put { value, .. } = act {
-                            rename(value);
-                        }
-                    }
-                }
-                Op::Reads { put, .. } => put.iter_mut().for_each(|put| rename(&mut put.value)),
-                Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } | Op::DeleteRange { .. } | Op::Compact { .. } => {}
-                Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {}
-            }
-        }
-        let candidate = with_script(&self.best, script);
-        self.offer(candidate);
-    }
-
-    /// Every argument of a fault that it can do without.
-    fn optional_arguments(&mut self) {
-        for i in 0..self.best.faults.len() {
-            let fault = &self.best.faults[i];
-            let kind = fault.fault.kind();
-            let Value::Mapping(arguments) = fault.fault.to_yaml() else { continue };
-            for key in arguments.keys() {
-                let mut value = self.best.to_value();
-                if let Value::Mapping(left) = &mut value["faults"][i][kind] {
-                    left.remove(key);
-                }
-                if let Some(candidate) = from_value(&value) {
-                    self.offer(candidate);
-                }
-            }
-        }
-    }
-}
-
-fn from_value(value: &Value) -> Option<Scenario> {
-    parse("candidate", &emit(value)).ok()
-}
-
-/// Up to the next tenth of a second.
-fn up(d: Duration) -> Duration {
-    let step = 100_000_000;
-    Duration::from_nanos((d.as_nanos() as u64).div_ceil(step) * step)
-}
-
-/// The plan as if it had ended then.
-fn cut(plan: &Scenario, end: Duration) -> Scenario {
-    let mut plan = plan.clone();
-    plan.duration = end;
-    plan.faults.retain(|f| !matches!(f.when, When::At(at) if at >= end));
-    match script_of(&plan) {
-        None => plan,
-        Some(mut script) => {
-            script.ops.retain(|line| line.at < end);
-            with_script(&plan, script)
-        }
-    }
-}
-
-/// Everything so much earlier.
-fn earlier(plan: &Scenario, by: Duration) -> Scenario {
-    let mut plan = plan.clone();
-    plan.duration = up(plan.duration.saturating_sub(by));
-    for fault in &mut plan.faults {
-        if let When::At(at) = &mut fault.when {
-            *at = at.saturating_sub(by);
-        }
-    }
-    match script_of(&plan) {
-        None => plan,
-        Some(mut script) => {
-            script.ops.iter_mut().for_each(|line| line.at = line.at.saturating_sub(by));
-            with_script(&plan, script)
-        }
-    }
-}
-
-fn round(d: Duration, step: Duration) -> Duration {
-    let step = step.as_nanos() as u64;
-    Duration::from_nanos((d.as_nanos() as u64 + step / 2) / step * step)
-}
-
-/// Every time of the plan, rounded.
-fn rounder(plan: &Scenario, step: Duration) -> Scenario {
-    let mut plan = plan.clone();
-    for fault in &mut plan.faults {
-        if let When::At(at) = &mut fault.when {
-            *at = round(*at, step);
-        }
-    }
-    plan.faults.sort_by_key(|f| if let When::At(at) = f.when { at } else { Duration::ZERO });
-    // What is rounded up must still lie before the end.
-    let faults = plan.faults.iter().filter_map(|f| if let When::At(at) = f.when { Some(at) } else { None });
-    let ops = script_of(&plan).into_iter().flat_map(|script| script.ops).map(|line| round(line.at, step));
-    let last = faults.chain(ops).max().unwrap_or_default();
-    plan.duration = up(plan.duration.max(last + Duration::from_millis(1)));
-    match script_of(&plan) {
-        None => plan,
-        Some(mut script) => {
-            script.ops.iter_mut().for_each(|line| line.at = round(line.at, step));
-            with_script(&plan, script)
-        }
-    }
-}
-
-/// The durations among a fault's arguments, rounded.
-fn rounder_fault(plan: &Scenario, i: usize, step: Duration) -> Option<Scenario> {
-    let mut value = plan.to_value();
-    let kind = plan.faults[i].fault.kind();
-    round_all(&mut value["faults"][i][kind], step);
-    from_value(&value)
-}
-
-fn round_all(value: &mut Value, step: Duration) {
-    match value {
-        Value::String(text) => {
-            if let Some(d) = crate::values::parse_duration(text)
-                && d >= step
-            {
-                *text = format_duration(round(d, step));
-            }
-        }
-        Value::Mapping(map) => map.iter_mut().for_each(|(_, v)| round_all(v, step)),
-        Value::Sequence(items) => items.iter_mut().for_each(|v| round_all(v, step)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Tagged(_) => {}
-    }
-}
-
-/// Lists of nodes lose those above `few`; what is left with nobody goes.
-fn forget_nodes(value: &mut Value, few: u32) {
-    let gone = |v: &Value| v.as_str().and_then(crate::target::node_id).is_some_and(|id| id.0 > few);
-    match value {
-        Value::Sequence(items) => {
-            items.retain(|v| !gone(v));
-            items.iter_mut().for_each(|v| forget_nodes(v, few));
-            items.retain(|v| !matches!(v, Value::Sequence(inner) if inner.is_empty()));
-        }
-        Value::Mapping(map) => map.iter_mut().for_each(|(_, v)| {
-            if gone(v) {
-                *v = format!("n{few}").into();
-            }
-            forget_nodes(v, few);
-        }),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Tagged(_) => {}
     }
 }
 

@@ -1,13 +1,18 @@
 //! Variations of a plan that may fail under more world seeds: by role instead of by name, with wider
 //! windows, again and again. In order of how little they change.
 
-use super::{from_value, round_all, script_of, with_script};
-use crate::{
-    model::Scenario,
-    values::{Span, format_duration, parse_duration},
-    workloads::Script,
+use super::{
+    edits::{script_of, sound, with_script},
+    times::round,
 };
-use serde_yaml::{Mapping, Value};
+use crate::{
+    faults::Fault,
+    language::Part,
+    model::{Disk, Network, Scenario, Trigger, When},
+    target::{Chosen, Target},
+    values::{Each, Number, Span},
+};
+use squall_history::Event;
 use std::time::Duration;
 
 /// More faults than this are not varied one by one.
@@ -35,61 +40,53 @@ pub(super) fn steadier(plan: &Scenario) -> Vec<Scenario> {
     all
 }
 
-fn role(word: &str) -> Value {
-    match word.strip_prefix("follower-") {
-        Some(n) => {
-            let mut map = Mapping::new();
-            map.insert("follower".into(), n.parse::<u32>().expect("a number of ours").into());
-            map.into()
-        }
-        None => word.into(),
-    }
+const ROLES: [Target; 5] =
+    [Target::LEADER, Target::FOLLOWERS, Target::Chosen(Chosen::Follower(1)), Target::Chosen(Chosen::Follower(2)), Target::All];
+
+/// Whose targets are said by role, by their keys.
+const TARGETS: [&str; 3] = ["isolate", "target", "to"];
+
+/// The plan with another fault in place of its `i`th one.
+fn with_fault(plan: &Scenario, i: usize, fault: Box<dyn Fault>) -> Option<Scenario> {
+    let mut candidate = plan.clone();
+    candidate.faults[i].fault = fault;
+    sound(candidate)
 }
 
-const ROLES: [&str; 5] = ["leader", "followers", "follower-1", "follower-2", "all"];
+/// The plan with its `i`th fault's parts changed.
+fn with_parts(plan: &Scenario, i: usize, mut change: impl FnMut(&'static str, Part<'_>)) -> Option<Scenario> {
+    let mut fault = plan.faults[i].fault.clone();
+    fault.parts(&mut change);
+    (*fault != *plan.faults[i].fault).then(|| with_fault(plan, i, fault)).flatten()
+}
 
-/// The plan with its `i`th fault's arguments changed.
-fn with_arguments(plan: &Scenario, i: usize, change: impl FnOnce(&mut Mapping)) -> Option<Scenario> {
-    let mut value = plan.to_value();
-    let kind = plan.faults[i].fault.kind();
-    match &mut value["faults"][i][kind] {
-        Value::Mapping(arguments) => change(arguments),
-        _ => return None,
-    }
-    from_value(&value)
+/// The plan with the targets of its `i`th fault said so.
+fn with_target(plan: &Scenario, i: usize, role: &Target) -> Option<Scenario> {
+    with_parts(plan, i, |key, part| {
+        if let Part::Target(target) = part
+            && TARGETS.contains(&key)
+        {
+            *target = role.clone();
+        }
+    })
 }
 
 fn roles(plan: &Scenario, i: usize) -> Vec<Scenario> {
-    let Value::Mapping(arguments) = plan.faults[i].fault.to_yaml() else { return vec![] };
-    let mut all = Vec::new();
-    for key in ["isolate", "target", "to"].into_iter().filter(|key| arguments.contains_key(*key)) {
-        all.extend(ROLES.iter().filter_map(|word| with_arguments(plan, i, |a| _ = a.insert(key.into(), role(word)))));
-    }
-    if plan.faults[i].fault.kind() == "partition" {
-        for (who, direction) in [("leader", None), ("follower-1", None), ("leader", Some("from")), ("leader", Some("to"))] {
-            let reshaped = with_arguments(plan, i, |a| {
-                ["isolate", "shape", "groups", "cut", "direction", "links"].iter().for_each(|key| _ = a.remove(*key));
-                a.insert("isolate".into(), role(who));
-                if let Some(direction) = direction {
-                    a.insert("direction".into(), direction.into());
-                }
-            });
-            all.extend(reshaped);
-        }
-    }
-    all
+    let alternatives = plan.faults[i].fault.alternatives().into_iter().filter_map(|fault| with_fault(plan, i, fault));
+    ROLES.iter().filter_map(|role| with_target(plan, i, role)).chain(alternatives).collect()
 }
 
 /// Slower disks and links: what must be hit lasts longer.
 fn windows(plan: &Scenario) -> Vec<Scenario> {
     let c = &plan.cluster;
-    let (disk, network) = (Span::millis(20, 60), Span::millis(10, 50));
+    let disk = Disk { sync: Each(Span::millis(20, 60)) };
+    let network = Network { latency: Each(Span::millis(10, 50)), ..c.network.clone() };
     let variants = [
-        crate::Cluster { sync: disk, ..c.clone() },
-        crate::Cluster { latency: network, ..c.clone() },
-        crate::Cluster { sync: disk, latency: network, ..c.clone() },
-        crate::Cluster { snapshot_every: 20, ..c.clone() },
-        crate::Cluster { snapshot_every: 20, sync: disk, ..c.clone() },
+        crate::Cluster { disk: disk.clone(), ..c.clone() },
+        crate::Cluster { network: network.clone(), ..c.clone() },
+        crate::Cluster { disk: disk.clone(), network, ..c.clone() },
+        crate::Cluster { snapshot_every: Number(20), ..c.clone() },
+        crate::Cluster { snapshot_every: Number(20), disk, ..c.clone() },
     ];
     variants.into_iter().filter(|v| v != c).map(|cluster| Scenario { cluster, ..plan.clone() }).collect()
 }
@@ -102,39 +99,60 @@ fn more_operations(plan: &Scenario) -> Vec<Scenario> {
         if script.ops.is_empty() || script.ops.len() * times > OPS_MAX {
             continue;
         }
-        let mut more = Script { clients: script.clients.max(clients), ops: vec![] };
+        let all_clients = script.count().max(clients);
+        let mut ops = Vec::new();
         for turn in 0..times {
             for line in &script.ops {
                 let mut line = line.clone();
                 line.at += Duration::from_millis(later) * turn as u32;
                 if clients > 1 {
-                    line.client = (line.client - 1 + turn as u32) % more.clients + 1;
+                    line.client = (line.client - 1 + turn as u32) % all_clients + 1;
                 }
-                more.ops.push(line);
+                ops.push(line);
             }
         }
-        more.ops.retain(|line| line.at < plan.duration);
-        all.push(with_script(plan, more));
+        ops.retain(|line| line.at < plan.duration);
+        all.push(with_script(plan, all_clients, ops));
     }
     all
 }
 
+/// A fault's times, one by one, longer and shorter; and the plug pulled, where a process is killed.
 fn durations(plan: &Scenario, i: usize) -> Vec<Scenario> {
-    let Value::Mapping(arguments) = plan.faults[i].fault.to_yaml() else { return vec![] };
+    let is_fixed = |span: &Span| span.is_fixed();
+    let mut times = Vec::new();
+    plan.faults[i].fault.clone().parts(&mut |_, part| match part {
+        Part::Time(time) => times.push(*time),
+        Part::Span(span) if is_fixed(span) => times.push(span.min),
+        _ => {}
+    });
     let mut all = Vec::new();
-    for (key, value) in &arguments {
-        let Some(now) = value.as_str().and_then(parse_duration) else { continue };
+    for (which, now) in times.into_iter().enumerate() {
         for new in [now * 2, now * 4, now / 2, now / 8, Duration::from_millis(300)] {
-            all.extend(with_arguments(plan, i, |a| {
-                let mut text = Value::from(format_duration(new));
-                round_all(&mut text, Duration::from_millis(1));
-                a.insert(key.clone(), text);
+            let new = round(new, Duration::from_millis(1));
+            let mut at = 0;
+            all.extend(with_parts(plan, i, |_, part| {
+                let mut set = |time: &mut dyn FnMut(Duration)| {
+                    if at == which {
+                        time(new);
+                    }
+                    at += 1;
+                };
+                match part {
+                    Part::Time(time) => set(&mut |new| *time = new),
+                    Part::Span(span) if is_fixed(span) => set(&mut |new| *span = Span::fixed(new)),
+                    _ => {}
+                }
             }));
         }
     }
-    if !arguments.contains_key("power_loss") && arguments.contains_key("restart_after") {
-        all.extend(with_arguments(plan, i, |a| _ = a.insert("power_loss".into(), true.into())));
-    }
+    all.extend(with_parts(plan, i, |key, part| {
+        if let Part::Flag(flag) = part
+            && key == "power_loss"
+        {
+            *flag = true;
+        }
+    }));
     all
 }
 
@@ -159,7 +177,7 @@ fn again(plan: &Scenario, i: usize) -> Vec<Scenario> {
     let once_more = |by: u64| {
         let mut twice = plan.clone();
         let mut fault = plan.faults[i].clone();
-        let later = at + plan.faults[i].fault.lasts() + Duration::from_millis(by);
+        let later = at + plan.faults[i].fault.planned().map_or(Duration::ZERO, |planned| planned.lasts()) + Duration::from_millis(by);
         let taken = |id: &str| plan.faults.iter().any(|f| f.id.as_deref() == Some(id));
         let id = (2..).map(|n| format!("{}-{n}", fault.fault.kind())).find(|id| !taken(id));
         (fault.when, fault.id) = (crate::When::At(later), id);
@@ -173,22 +191,26 @@ fn again(plan: &Scenario, i: usize) -> Vec<Scenario> {
 /// Whenever something happens, instead of once.
 fn triggers(plan: &Scenario, i: usize) -> Vec<Scenario> {
     let mut all = Vec::new();
-    for event in ["election-started", "node-restarted", "leader-changed", "snapshot-built", "log-truncated"] {
-        for target in [None, Some("subject"), Some("leader")] {
-            let mut value = plan.to_value();
-            let kind = plan.faults[i].fault.kind();
-            let Value::Mapping(fault) = &mut value["faults"][i] else { continue };
-            fault.remove("at");
-            let mut when = Mapping::new();
-            when.insert("event".into(), event.into());
-            fault.insert("when".into(), when.into());
-            fault.insert("repeat".into(), 20.into());
-            if let Some(target) = target {
-                let Some(Value::Mapping(arguments)) = fault.get_mut(kind) else { continue };
-                let Some(key) = ["target", "isolate"].into_iter().find(|key| arguments.contains_key(*key)) else { continue };
-                arguments.insert(key.into(), target.into());
+    for event in [Event::ElectionStarted, Event::NodeRestarted, Event::LeaderChanged, Event::SnapshotBuilt, Event::LogTruncated] {
+        for role in [None, Some(Target::SUBJECT), Some(Target::LEADER)] {
+            let mut candidate = plan.clone();
+            let scheduled = &mut candidate.faults[i];
+            scheduled.when = When::On(Trigger { event, count: 1, after: Span::fixed(Duration::ZERO), repeat: 20, within: None });
+            if let Some(role) = role {
+                let mut is_changed = false;
+                scheduled.fault.parts(&mut |key, part| {
+                    if let Part::Target(target) = part
+                        && ["target", "isolate"].contains(&key)
+                    {
+                        *target = role.clone();
+                        is_changed = true;
+                    }
+                });
+                if !is_changed {
+                    continue;
+                }
             }
-            all.extend(from_value(&value));
+            all.extend(sound(candidate));
         }
     }
     all

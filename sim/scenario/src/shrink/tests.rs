@@ -1,8 +1,8 @@
 //! Shrinking, with oracles that know what matters.
 
 use super::*;
-use crate::plan;
-use squall_history::{NodeId, OpId};
+use crate::{parse, plan};
+use squall_history::{NodeId, Op, OpId};
 
 const SCENARIO: &str = "
 format: 1
@@ -88,7 +88,7 @@ fn one_fault_and_two_operations_are_found_among_hundreds() {
     let text = small.to_yaml_text();
     assert!(text.contains("value: v1"), "{text}");
     assert!(!text.contains("power_loss") && !text.contains("direction"), "{text}");
-    assert!(text.contains("latency: 1ms..10ms"), "defaults: {text}");
+    assert!(text.contains("cluster: { nodes: 1 }"), "defaults: {text}");
     assert!(small.duration < Duration::from_secs(10), "{text}");
 }
 
@@ -98,7 +98,7 @@ fn a_fault_that_names_a_node_lives_in_a_smaller_cluster() {
     let (small, _) = shrunk(needs, 10_000);
     assert_eq!(kinds(&small), ["kill", "kill"]);
     assert_eq!(small.nodes(), 3);
-    let names = |f: &crate::ScheduledFault| f.fault.named();
+    let names = |f: &crate::ScheduledFault| faults::named(&*f.fault);
     assert!(small.faults.iter().flat_map(names).all(|p| p <= crate::Party::Node(NodeId(3))), "{}", small.to_yaml_text());
 }
 

@@ -1,75 +1,48 @@
 //! `hello`: clients that say hello.
 
 use super::{
-    OpSource, Pace, Workload, WorkloadKind,
-    load::{self, CLIENTS_ARG, Loop, RATE_ARG, SEED_ARG, THINK_ARG},
+    Asks, Kind, OpSource, Pace,
+    load::{Clients, Loop},
 };
 use crate::{
-    faults::mapping,
-    values,
-    yaml::{Decoder, Node},
+    language::arguments,
+    values::{Number, Seed},
 };
-use squall_history::{Answer, Op, SeededStream, stream};
+use squall_history::{Answer, Op, stream};
 
-pub(super) const KIND: WorkloadKind = WorkloadKind {
-    name: "hello",
-    about: "Greetings: MyService answers \"Hello \" and the name, on every node.",
-    args: &[CLIENTS_ARG, THINK_ARG, RATE_ARG, SEED_ARG],
-    example: "hello: { clients: 2, rate: 50/s }",
-    decode,
-};
-
-#[derive(Clone, Debug)]
-struct Hello {
-    clients: u32,
-    pace: Loop,
-    seed: Option<u64>,
-}
-
-fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
-    let mut fields = decoder.fields(node, "the hello workload")?;
-    let clients = load::count(decoder, &mut fields, "clients", 200, 1);
-    let pace = Loop::decode(decoder, &mut fields);
-    let seed = fields.take("seed").and_then(|n| values::number(decoder, n, 0, u64::MAX));
-    fields.done(decoder);
-    Some(Box::new(Hello { clients: clients?, pace: pace?, seed }))
-}
-
-impl Workload for Hello {
-    fn clients(&self) -> u32 {
-        self.clients
+arguments! {
+    /// Greetings: MyService answers "Hello " and the name, on every node.
+    pub(crate) struct Hello => Greeting, "the hello workload" {
+        /// how many clients
+        clients: Clients = Number(1),
+        /// how fast they ask
+        @flat pace: Loop,
+        /// the seed of the operations; a plan has it
+        seed: Seed,
     }
+}
 
-    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
-        let seed = self.seed.expect("a planned workload has its seed");
-        Box::new(Source { workload: self.clone(), seed, name: name.to_string(), client, ordinal: 0 })
+impl Kind for Hello {
+    const NAME: &'static str = "hello";
+    const EXAMPLE: &'static str = "hello: { clients: 2, rate: 50/s }";
+
+    fn clients(&self) -> u32 {
+        self.clients.small()
     }
 
     fn asks(&self) -> Vec<Op> {
         vec![Op::Hello { name: "c1".to_string() }]
     }
+}
 
-    fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload> {
-        Box::new(Hello { seed: self.seed.or_else(|| Some(draws.bits() >> 1)), ..self.clone() })
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND.name
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        let (think, rate) = self.pace.to_yaml();
-        mapping([("clients", Some(self.clients.into())), ("think", think), ("rate", rate), ("seed", self.seed.map(Into::into))])
-    }
-
-    fn boxed(&self) -> Box<dyn Workload> {
-        Box::new(self.clone())
+impl Asks for Greeting {
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        Box::new(Source { workload: self.clone(), name: name.to_string(), client, ordinal: 0 })
     }
 }
 
 struct Source {
-    workload: Hello,
-    seed: u64,
+    workload: Greeting,
     name: String,
     client: u32,
     ordinal: u64,
@@ -78,8 +51,8 @@ struct Source {
 impl OpSource for Source {
     fn next(&mut self) -> Option<(Pace, Op)> {
         self.ordinal += 1;
-        let mut draws = stream(self.seed, &format!("{} op {}", self.client, self.ordinal));
-        Some((self.workload.pace.pace(&mut draws, self.workload.clients), Op::Hello { name: format!("{}-{}", self.name, self.ordinal) }))
+        let mut draws = stream(self.workload.seed, &format!("{} op {}", self.client, self.ordinal));
+        Some((self.workload.pace.pace(&mut draws, self.workload.clients.0), Op::Hello { name: format!("{}-{}", self.name, self.ordinal) }))
     }
 
     fn probe(&self) -> Op {

@@ -3,58 +3,69 @@
 //! Every value written is unique; some are large. The past is read near the last compaction more often than elsewhere.
 
 use super::{
-    OpSource, Pace, Workload, WorkloadKind,
-    load::{self, CLIENTS_ARG, KEYS_ARG, Loop, RATE_ARG, SEED_ARG, THINK_ARG},
+    Asks, Kind, OpSource, Pace,
+    load::{Clients, Keys, Loop, Mix, Mixed},
 };
 use crate::{
-    faults::{Arg, mapping},
-    values::{self, Probability},
-    yaml::{Decoder, Node},
+    language::arguments,
+    values::{Number, Probability, Seed},
 };
 use squall_history::{Act, Answer, Compare, Op, Output, Put, Read, SeededStream, stream};
 use std::collections::BTreeMap;
 
-const LARGE_ARG: Arg = Arg { name: "large", form: "10% or 1/10", about: "how many values span several disk sectors (default 1/8)" };
+arguments! {
+    /// How many ask, how fast.
+    pub(crate) struct Crowd => Crowding, "a workload" {
+        /// how many clients
+        clients: Clients = Number(5),
+        /// how many keys
+        keys: Keys = Number(5),
+        /// how fast they ask
+        @flat pace: Loop,
+    }
+}
 
-pub(super) const KIND: WorkloadKind = WorkloadKind {
-    name: "kv",
-    about: "Gets, puts, deletes, transactions, ranges, reads of the past, compactions; every value is unique.",
-    args: &[
-        CLIENTS_ARG,
-        KEYS_ARG,
-        THINK_ARG,
-        RATE_ARG,
-        Arg {
-            name: "mix",
-            form: "{ get: 40, put: 30, delete: 10, txn: 30, range: 20, past: 10, delete-range: 6, reads: 14, compact: 1 }",
-            about: "how often each operation, by weight (default as here)",
-        },
-        LARGE_ARG,
-        SEED_ARG,
-    ],
-    example: "kv: { clients: 6, keys: 8, think: 20ms, mix: { put: 1, txn: 2, range: 1 } }",
-    decode: |d, n| decode(d, n, KIND.name, MIX),
-};
+arguments! {
+    /// What they write.
+    pub(crate) struct Writes => Writing, "a workload" {
+        /// how many values span several disk sectors
+        large: Probability = Probability { numerator: 1, denominator: 8 },
+        /// the seed of the operations; a plan has it
+        seed: Seed,
+    }
+}
 
-pub(super) const TXN: WorkloadKind = WorkloadKind {
-    name: "txn",
-    about: "Transactions above all, on the same keys as `kv`: swaps and moves over several keys.",
-    args: &[
-        CLIENTS_ARG,
-        KEYS_ARG,
-        THINK_ARG,
-        RATE_ARG,
-        Arg {
-            name: "mix",
-            form: "{ get: 10, put: 10, delete: 0, txn: 80, range: 20, past: 10, delete-range: 5, reads: 20, compact: 0 }",
-            about: "how often each operation, by weight (default as here)",
-        },
-        LARGE_ARG,
-        SEED_ARG,
-    ],
-    example: "txn: { clients: 6, keys: 4, think: 10ms }",
-    decode: |d, n| decode(d, n, TXN.name, TXN_MIX),
-};
+arguments! {
+    /// Gets, puts, deletes, transactions, ranges, reads of the past, compactions; every value is unique.
+    pub(crate) struct Kv => KeyValue, "the kv workload" {
+        /// who asks
+        @flat crowd: Crowd,
+        /// how often each operation, by weight
+        mix: Mix<Ops> = Mix::of(&[40, 30, 10, 30, 20, 10, 6, 14, 1]),
+        /// what they write
+        @flat writes: Writes,
+    }
+}
+
+arguments! {
+    /// Transactions above all, on the same keys as `kv`: swaps and moves over several keys.
+    pub(crate) struct Txn => Transacting, "the txn workload" {
+        /// who asks
+        @flat crowd: Crowd,
+        /// how often each operation, by weight
+        mix: Mix<Ops> = Mix::of(&[10, 10, 0, 80, 20, 10, 5, 20, 0]),
+        /// what they write
+        @flat writes: Writes,
+    }
+}
+
+/// The operations of `kv` and `txn`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ops;
+
+impl Mixed for Ops {
+    const OPS: &'static [&'static str] = &["get", "put", "delete", "txn", "range", "past", "delete-range", "reads", "compact"];
+}
 
 /// Every key begins so.
 const PREFIX: &str = "kv/";
@@ -65,98 +76,63 @@ const PAST: u64 = 300;
 /// The length of a large value: it spans two to four disk sectors.
 const LARGE: std::ops::RangeInclusive<u64> = 600..=1800;
 
-#[derive(Clone, Debug)]
-struct Kv {
-    kind: &'static str,
-    clients: u32,
-    keys: u32,
-    pace: Loop,
-    mix: [u32; 9],
-    large: Probability,
-    seed: Option<u64>,
-}
+impl Kind for Kv {
+    const NAME: &'static str = "kv";
+    const EXAMPLE: &'static str = "kv: { clients: 6, keys: 8, think: 20ms, mix: { put: 1, txn: 2, range: 1 } }";
 
-const MIX: [u32; 9] = [40, 30, 10, 30, 20, 10, 6, 14, 1];
-const TXN_MIX: [u32; 9] = [10, 10, 0, 80, 20, 10, 5, 20, 0];
-const OPS: [&str; 9] = ["get", "put", "delete", "txn", "range", "past", "delete-range", "reads", "compact"];
-const EIGHTH: Probability = Probability { numerator: 1, denominator: 8 };
-
-fn decode(decoder: &mut Decoder, node: &Node, kind: &'static str, default_mix: [u32; 9]) -> Option<Box<dyn Workload>> {
-    let mut fields = decoder.fields(node, if kind == TXN.name { "the txn workload" } else { "the kv workload" })?;
-    let clients = load::count(decoder, &mut fields, "clients", 200, 5);
-    let keys = load::count(decoder, &mut fields, "keys", 1000, 5);
-    let pace = Loop::decode(decoder, &mut fields);
-    let mix = load::decode_mix(decoder, fields.take("mix"), OPS, default_mix);
-    let large = fields.take("large").map_or(Some(EIGHTH), |n| values::probability(decoder, n));
-    let seed = fields.take("seed").and_then(|n| values::number(decoder, n, 0, u64::MAX));
-    fields.done(decoder);
-    Some(Box::new(Kv { kind, clients: clients?, keys: keys?, pace: pace?, mix: mix?, large: large?, seed }))
-}
-
-impl Workload for Kv {
     fn clients(&self) -> u32 {
-        self.clients
-    }
-
-    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
-        let seed = self.seed.expect("a planned workload has its seed");
-        Box::new(Source {
-            workload: self.clone(),
-            seed,
-            name: name.to_string(),
-            client,
-            ordinal: 0,
-            seen: BTreeMap::new(),
-            revision: 0,
-            floor: None,
-        })
+        self.crowd.clients.small()
     }
 
     fn asks(&self) -> Vec<Op> {
-        let (key, prefix) = (format!("{PREFIX}1"), PREFIX.to_string());
-        let all = [
-            Op::Get { key: key.clone() },
-            Op::Put { key: key.clone(), value: "v".to_string() },
-            Op::Delete { key: key.clone() },
-            Op::Txn { compare: vec![], then: vec![Act::Delete { key }], otherwise: vec![] },
-            Op::Range { prefix: prefix.clone(), at: None },
-            Op::Range { prefix: prefix.clone(), at: Some(1) },
-            Op::DeleteRange { from: format!("{PREFIX}1"), to: format!("{PREFIX}2") },
-            Op::Reads { reads: vec![Read { prefix, at: None }], put: None, serializable: true },
-            Op::Compact { revision: 1 },
-        ];
-        all.into_iter().zip(self.mix).filter(|(_, weight)| *weight > 0).map(|(op, _)| op).collect()
+        asks(&self.mix)
+    }
+}
+
+impl Kind for Txn {
+    const NAME: &'static str = "txn";
+    const EXAMPLE: &'static str = "txn: { clients: 6, keys: 4, think: 10ms }";
+
+    fn clients(&self) -> u32 {
+        self.crowd.clients.small()
     }
 
-    fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload> {
-        Box::new(Kv { seed: self.seed.or_else(|| Some(draws.bits() >> 1)), ..self.clone() })
+    fn asks(&self) -> Vec<Op> {
+        asks(&self.mix)
     }
+}
 
-    fn kind(&self) -> &'static str {
-        self.kind
+fn asks(mix: &Mix<Ops>) -> Vec<Op> {
+    let (key, prefix) = (format!("{PREFIX}1"), PREFIX.to_string());
+    mix.used([
+        Op::Get { key: key.clone() },
+        Op::Put { key: key.clone(), value: "v".to_string() },
+        Op::Delete { key: key.clone() },
+        Op::Txn { compare: vec![], then: vec![Act::Delete { key }], otherwise: vec![] },
+        Op::Range { prefix: prefix.clone(), at: None },
+        Op::Range { prefix: prefix.clone(), at: Some(1) },
+        Op::DeleteRange { from: format!("{PREFIX}1"), to: format!("{PREFIX}2") },
+        Op::Reads { reads: vec![Read { prefix, at: None }], put: None, serializable: true },
+        Op::Compact { revision: 1 },
+    ])
+}
+
+impl Asks for KeyValue {
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        Box::new(Source::new(&self.crowd, &self.mix, &self.writes, client, name))
     }
+}
 
-    fn to_yaml(&self) -> serde_yaml::Value {
-        let (think, rate) = self.pace.to_yaml();
-        mapping([
-            ("clients", Some(self.clients.into())),
-            ("keys", Some(self.keys.into())),
-            ("think", think),
-            ("rate", rate),
-            ("mix", (self.mix != if self.kind == TXN.name { TXN_MIX } else { MIX }).then(|| load::mix_to_yaml(self.mix, OPS))),
-            ("large", (self.large != EIGHTH).then(|| self.large.to_text().into())),
-            ("seed", self.seed.map(Into::into)),
-        ])
-    }
-
-    fn boxed(&self) -> Box<dyn Workload> {
-        Box::new(self.clone())
+impl Asks for Transacting {
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        Box::new(Source::new(&self.crowd, &self.mix, &self.writes, client, name))
     }
 }
 
 struct Source {
-    workload: Kv,
-    seed: u64,
+    crowd: Crowding,
+    mix: Mix<Ops>,
+    writes: Writing,
     name: String,
     client: u32,
     ordinal: u64,
@@ -169,8 +145,22 @@ struct Source {
 }
 
 impl Source {
+    fn new(crowd: &Crowding, mix: &Mix<Ops>, writes: &Writing, client: u32, name: &str) -> Source {
+        Source {
+            crowd: crowd.clone(),
+            mix: mix.clone(),
+            writes: writes.clone(),
+            name: name.to_string(),
+            client,
+            ordinal: 0,
+            seen: BTreeMap::new(),
+            revision: 0,
+            floor: None,
+        }
+    }
+
     fn key(&self, draws: &mut SeededStream) -> String {
-        format!("{PREFIX}{}", draws.in_range(1..=u64::from(self.workload.keys)))
+        format!("{PREFIX}{}", draws.in_range(1..=self.crowd.keys.0))
     }
 
     /// A value that nobody else writes; `part` tells those of one operation apart.
@@ -179,7 +169,7 @@ impl Source {
         if part > 1 {
             value.push_str(&format!(".{part}"));
         }
-        if draws.ratio(u64::from(self.workload.large.numerator), u64::from(self.workload.large.denominator)) {
+        if draws.ratio(u64::from(self.writes.large.numerator), u64::from(self.writes.large.denominator)) {
             let length = draws.in_range(LARGE) as usize;
             value.push('~');
             // No two pieces of it look alike: a misplaced or stale sector shows.
@@ -205,7 +195,7 @@ impl Source {
 
     /// A range of up to three keys, and the key that comes after them, in order of key.
     fn delete_range(&self, draws: &mut SeededStream) -> Op {
-        let mut keys: Vec<String> = (1..=self.workload.keys).map(|n| format!("{PREFIX}{n}")).collect();
+        let mut keys: Vec<String> = (1..=self.crowd.keys.0).map(|n| format!("{PREFIX}{n}")).collect();
         keys.sort_unstable();
         let first = draws.below(keys.len() as u64) as usize;
         let after = first + draws.in_range(1..=3) as usize;
@@ -264,10 +254,10 @@ impl Source {
 impl OpSource for Source {
     fn next(&mut self) -> Option<(Pace, Op)> {
         self.ordinal += 1;
-        let mut draws = stream(self.seed, &format!("{} op {}", self.client, self.ordinal));
+        let mut draws = stream(self.writes.seed, &format!("{} op {}", self.client, self.ordinal));
         let key = self.key(&mut draws);
         let prefix = || PREFIX.to_string();
-        let op = match load::choose(&mut draws, self.workload.mix) {
+        let op = match self.mix.choose(&mut draws) {
             0 => Op::Get { key },
             1 => Op::Put { key, value: self.value(&mut draws, 1) },
             2 => Op::Delete { key },
@@ -281,7 +271,7 @@ impl OpSource for Source {
                 Op::Compact { revision: self.revision.saturating_sub(keep).max(1) }
             }
         };
-        Some((self.workload.pace.pace(&mut draws, self.workload.clients), op))
+        Some((self.crowd.pace.pace(&mut draws, self.crowd.clients.0), op))
     }
 
     fn probe(&self) -> Op {
@@ -311,19 +301,15 @@ impl OpSource for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        effect::Size,
+        language::{Arguments, Draws, nothing_given},
+    };
     use std::collections::BTreeSet;
 
     #[test]
     fn every_kind_of_operation_comes_and_values_are_unique() {
-        let workload = Kv {
-            kind: KIND.name,
-            clients: 2,
-            keys: 4,
-            pace: Loop::Think(crate::Span::millis(1, 2)),
-            mix: MIX,
-            large: EIGHTH,
-            seed: Some(3),
-        };
+        let workload = nothing_given::<Kv>().fix(&Draws::new(3, "kv".to_string(), Size { nodes: 3, clients: 5 }));
         let mut source = workload.source(1, "c1");
         let ops: Vec<Op> = (0..1500)
             .map(|i| {

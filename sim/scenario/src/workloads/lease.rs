@@ -1,70 +1,36 @@
 //! `lease`: clients that take leases, renew them, hang keys on them, end them or forget them, and look
 //! whether they are still there.
 
-use super::{
-    OpSource, Pace, Workload, WorkloadKind,
-    load::{self, CLIENTS_ARG, SEED_ARG, THINK_ARG},
-};
+use super::{Asks, Kind, OpSource, Pace, load::Clients};
 use crate::{
-    faults::{Arg, mapping},
-    values::{self, Span},
-    yaml::{Decoder, Node},
+    language::arguments,
+    values::{Each, Number, Seed, Span},
 };
 use squall_history::{Answer, LeaseId, LeaseOp, LeaseOutput, Op, Output, SeededStream, stream};
 
-pub(super) const KIND: WorkloadKind = WorkloadKind {
-    name: "lease",
-    about: "Leases: granted, renewed, revoked, forgotten; keys that hang on them; looks at both.",
-    args: &[
-        CLIENTS_ARG,
-        THINK_ARG,
-        Arg { name: "ttl", form: "1 to 60", about: "the longest time to live, in seconds; each lease has 1 to that (default 3)" },
-        SEED_ARG,
-    ],
-    example: "lease: { clients: 4, think: 50ms, ttl: 2 }",
-    decode,
-};
+arguments! {
+    /// Leases: granted, renewed, revoked, forgotten; keys that hang on them; looks at both.
+    pub(crate) struct Lease => Leasing, "the lease workload" {
+        /// how many clients
+        clients: Clients = Number(4),
+        /// the pause between an answer and the next question
+        think: Each = Each(Span::millis(20, 400)),
+        /// the longest time to live, in seconds; each lease has 1 to that
+        ttl: Number<1, 60> = Number(3),
+        /// the seed of the operations; a plan has it
+        seed: Seed,
+    }
+}
 
 /// Every key begins so.
 const PREFIX: &str = "lease/";
 
-#[derive(Clone, Debug)]
-struct Lease {
-    clients: u32,
-    think: Span,
-    ttl: u32,
-    seed: Option<u64>,
-}
+impl Kind for Lease {
+    const NAME: &'static str = "lease";
+    const EXAMPLE: &'static str = "lease: { clients: 4, think: 50ms, ttl: 2 }";
 
-const THINK: Span = Span { min: std::time::Duration::from_millis(20), max: std::time::Duration::from_millis(400) };
-
-fn decode(decoder: &mut Decoder, node: &Node) -> Option<Box<dyn Workload>> {
-    let mut fields = decoder.fields(node, "the lease workload")?;
-    let clients = load::count(decoder, &mut fields, "clients", 200, 4);
-    let think = fields.take("think").map_or(Some(THINK), |n| values::span(decoder, n));
-    let ttl = load::count(decoder, &mut fields, "ttl", 60, 3);
-    let seed = fields.take("seed").and_then(|n| values::number(decoder, n, 0, u64::MAX));
-    fields.done(decoder);
-    Some(Box::new(Lease { clients: clients?, think: think?, ttl: ttl?, seed }))
-}
-
-impl Workload for Lease {
     fn clients(&self) -> u32 {
-        self.clients
-    }
-
-    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
-        let seed = self.seed.expect("a planned workload has its seed");
-        Box::new(Source {
-            workload: self.clone(),
-            seed,
-            name: name.to_string(),
-            client,
-            ordinal: 0,
-            mine: None,
-            others: vec![],
-            keys: vec![],
-        })
+        self.clients.small()
     }
 
     fn asks(&self) -> Vec<Op> {
@@ -79,32 +45,17 @@ impl Workload for Lease {
         ];
         all.into_iter().map(Op::Lease).chain([Op::Get { key: format!("{PREFIX}1") }]).collect()
     }
+}
 
-    fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload> {
-        Box::new(Lease { seed: self.seed.or_else(|| Some(draws.bits() >> 1)), ..self.clone() })
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND.name
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        mapping([
-            ("clients", Some(self.clients.into())),
-            ("think", (self.think != THINK).then(|| self.think.to_text().into())),
-            ("ttl", (self.ttl != 3).then(|| self.ttl.into())),
-            ("seed", self.seed.map(Into::into)),
-        ])
-    }
-
-    fn boxed(&self) -> Box<dyn Workload> {
-        Box::new(self.clone())
+impl Asks for Leasing {
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        let name = name.to_string();
+        Box::new(Source { workload: self.clone(), name, client, ordinal: 0, mine: None, others: vec![], keys: vec![] })
     }
 }
 
 struct Source {
-    workload: Lease,
-    seed: u64,
+    workload: Leasing,
     name: String,
     client: u32,
     ordinal: u64,
@@ -130,8 +81,8 @@ impl Source {
 impl OpSource for Source {
     fn next(&mut self) -> Option<(Pace, Op)> {
         self.ordinal += 1;
-        let mut draws = stream(self.seed, &format!("{} op {}", self.client, self.ordinal));
-        let pace = Pace::AfterLast(self.workload.think.draw(&mut draws));
+        let mut draws = stream(self.workload.seed, &format!("{} op {}", self.client, self.ordinal));
+        let pace = Pace::AfterLast(self.workload.think.0.draw(&mut draws));
         // It goes away without a word.
         if draws.ratio(1, 12) {
             self.forget();
@@ -144,7 +95,7 @@ impl OpSource for Source {
         };
         let Some(lease) = self.mine else {
             return Some(match self.others.is_empty() || draws.ratio(1, 2) {
-                true => (pace, Op::Lease(LeaseOp::Grant { ttl: draws.in_range(1..=u64::from(self.workload.ttl)), keep: false })),
+                true => (pace, Op::Lease(LeaseOp::Grant { ttl: draws.in_range(1..=self.workload.ttl.0), keep: false })),
                 false => (pace, look_back(&self.others, &mut draws)),
             });
         };

@@ -1,124 +1,102 @@
 //! `lock` and `election`: clients that wait in line on a lease of their own, work while they are at its
 //! head, give the place up, and stand in line again.
 
-use super::{
-    OpSource, Pace, Workload, WorkloadKind,
-    load::{self, CLIENTS_ARG, SEED_ARG, THINK_ARG},
-};
+use super::{Asks, Kind, OpSource, Pace, load::Clients};
 use crate::{
-    faults::{Arg, mapping},
-    values::{self, Span},
-    yaml::{Decoder, Node},
+    language::arguments,
+    values::{Each, Number, Seed, Span},
 };
 use squall_history::{Answer, LeaseId, LeaseOp, LeaseOutput, LineKind, LineOp, LineOutput, Op, Output, Place, SeededStream, stream};
-use std::time::Duration;
 
-const NAMES_ARG: Arg = Arg { name: "names", form: "1 to 20", about: "how many locks, or elections, there are (default 1)" };
-const TTL_ARG: Arg = Arg { name: "ttl", form: "1 to 60", about: "the time to live of a client's lease, in seconds (default 2)" };
-const FENCED_ARG: Arg = Arg {
-    name: "fenced",
-    form: "true or false",
-    about: "whether work is done only while the place is still held (default true); unfenced work of a client that was paused is a violation",
-};
+arguments! {
+    /// What locks and elections have.
+    pub(crate) struct Line => Lining, "a workload" {
+        /// how many clients
+        clients: Clients = Number(4),
+        /// how many locks, or elections, there are
+        names: Number<1, 20> = Number(1),
+        /// the pause between an answer and the next question
+        think: Each = Each(Span::millis(10, 60)),
+        /// the time to live of a client's lease, in seconds
+        ttl: Number<1, 60> = Number(2),
+        /// whether work is done only while the place is still held; unfenced work of a client that was paused is a violation
+        fenced: bool = true,
+        /// the seed of the operations; a plan has it
+        seed: Seed,
+    }
+}
 
-pub(super) const LOCK: WorkloadKind = WorkloadKind {
-    name: "lock",
-    about: "Locks: taken on a lease that is kept alive, worked under, released.",
-    args: &[CLIENTS_ARG, NAMES_ARG, THINK_ARG, TTL_ARG, FENCED_ARG, SEED_ARG],
-    example: "lock: { clients: 4, names: 2, think: 20ms }",
-    decode: |d, n| decode(d, n, LineKind::Lock),
-};
+arguments! {
+    /// Locks: taken on a lease that is kept alive, worked under, released.
+    pub(crate) struct Lock => Locking, "the lock workload" {
+        /// all of it
+        @flat line: Line,
+    }
+}
 
-pub(super) const ELECTION: WorkloadKind = WorkloadKind {
-    name: "election",
-    about: "Elections: clients campaign, do the leader's work, proclaim, resign, look and observe.",
-    args: &[CLIENTS_ARG, NAMES_ARG, THINK_ARG, TTL_ARG, FENCED_ARG, SEED_ARG],
-    example: "election: { clients: 5, ttl: 2, fenced: true }",
-    decode: |d, n| decode(d, n, LineKind::Election),
-};
-
-const THINK: Span = Span { min: Duration::from_millis(10), max: Duration::from_millis(60) };
+arguments! {
+    /// Elections: clients campaign, do the leader's work, proclaim, resign, look and observe.
+    pub(crate) struct Election => Campaigning, "the election workload" {
+        /// all of it
+        @flat line: Line,
+    }
+}
 
 /// How long one attempt to be at the head may take.
 const WAIT_MS: (u64, u64) = (500, 3000);
 
-#[derive(Clone, Debug)]
-struct Line {
-    kind: LineKind,
-    clients: u32,
-    names: u32,
-    think: Span,
-    ttl: u32,
-    fenced: bool,
-    seed: Option<u64>,
-}
+impl Kind for Lock {
+    const NAME: &'static str = "lock";
+    const EXAMPLE: &'static str = "lock: { clients: 4, names: 2, think: 20ms }";
 
-fn decode(decoder: &mut Decoder, node: &Node, kind: LineKind) -> Option<Box<dyn Workload>> {
-    let mut fields = decoder.fields(node, if kind == LineKind::Lock { "the lock workload" } else { "the election workload" })?;
-    let clients = load::count(decoder, &mut fields, "clients", 200, 4);
-    let names = load::count(decoder, &mut fields, "names", 20, 1);
-    let think = fields.take("think").map_or(Some(THINK), |n| values::span(decoder, n));
-    let ttl = load::count(decoder, &mut fields, "ttl", 60, 2);
-    let fenced = fields.take("fenced").map_or(Some(true), |n| decoder.flag(n));
-    let seed = fields.take("seed").and_then(|n| values::number(decoder, n, 0, u64::MAX));
-    fields.done(decoder);
-    Some(Box::new(Line { kind, clients: clients?, names: names?, think: think?, ttl: ttl?, fenced: fenced?, seed }))
-}
-
-impl Workload for Line {
     fn clients(&self) -> u32 {
-        self.clients
-    }
-
-    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
-        let seed = self.seed.expect("a planned workload has its seed");
-        let agent = Source { workload: self.clone(), seed, agent: name.to_string(), client, ordinal: 0, at: At::Outside, worked: 0 };
-        Box::new(agent)
+        self.line.clients.small()
     }
 
     fn asks(&self) -> Vec<Op> {
-        let (kind, name, lease) = (self.kind, self.line(1), LeaseId(1));
-        let place = Place { key: format!("{name}/1"), token: 1, lease };
-        let acquire = LineOp::Acquire { kind, name: name.clone(), lease, value: String::new(), wait_ms: 1 };
-        let work = LineOp::Work { name: name.clone(), place: place.clone(), value: String::new(), fenced: self.fenced };
-        [acquire, work, LineOp::Release { kind, name, place }].map(Op::Line).into()
-    }
-
-    fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload> {
-        Box::new(Line { seed: self.seed.or_else(|| Some(draws.bits() >> 1)), ..self.clone() })
-    }
-
-    fn kind(&self) -> &'static str {
-        match self.kind {
-            LineKind::Lock => LOCK.name,
-            LineKind::Election => ELECTION.name,
-        }
-    }
-
-    fn to_yaml(&self) -> serde_yaml::Value {
-        mapping([
-            ("clients", Some(self.clients.into())),
-            ("names", (self.names != 1).then(|| self.names.into())),
-            ("think", (self.think != THINK).then(|| self.think.to_text().into())),
-            ("ttl", (self.ttl != 2).then(|| self.ttl.into())),
-            ("fenced", (!self.fenced).then(|| false.into())),
-            ("seed", self.seed.map(Into::into)),
-        ])
-    }
-
-    fn boxed(&self) -> Box<dyn Workload> {
-        Box::new(self.clone())
+        asks(LineKind::Lock, self.line.fenced)
     }
 }
 
-impl Line {
-    /// The name of one of its lines.
-    fn line(&self, i: u64) -> String {
-        match (self.kind, i) {
-            (LineKind::Lock, i) => format!("lock-{i}"),
-            (LineKind::Election, 1) => "leader".to_string(),
-            (LineKind::Election, i) => format!("leader-{i}"),
-        }
+impl Kind for Election {
+    const NAME: &'static str = "election";
+    const EXAMPLE: &'static str = "election: { clients: 5, ttl: 2, fenced: true }";
+
+    fn clients(&self) -> u32 {
+        self.line.clients.small()
+    }
+
+    fn asks(&self) -> Vec<Op> {
+        asks(LineKind::Election, self.line.fenced)
+    }
+}
+
+fn asks(kind: LineKind, fenced: bool) -> Vec<Op> {
+    let (name, lease) = (line(kind, 1), LeaseId(1));
+    let place = Place { key: format!("{name}/1"), token: 1, lease };
+    let acquire = LineOp::Acquire { kind, name: name.clone(), lease, value: String::new(), wait_ms: 1 };
+    let work = LineOp::Work { name: name.clone(), place: place.clone(), value: String::new(), fenced };
+    [acquire, work, LineOp::Release { kind, name, place }].map(Op::Line).into()
+}
+
+impl Asks for Locking {
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        Box::new(Source::new(LineKind::Lock, self.line.clone(), client, name))
+    }
+}
+
+impl Asks for Campaigning {
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        Box::new(Source::new(LineKind::Election, self.line.clone(), client, name))
+    }
+}
+
+/// The name of one of the lines.
+fn line(kind: LineKind, i: u64) -> String {
+    match (kind, i) {
+        (LineKind::Lock, i) => format!("lock-{i}"),
+        (LineKind::Election, 1) => "leader".to_string(),
+        (LineKind::Election, i) => format!("leader-{i}"),
     }
 }
 
@@ -137,8 +115,8 @@ enum At {
 
 /// An agent `Node { ID, Status }`: its id is the client's name, its status where it is.
 struct Source {
-    workload: Line,
-    seed: u64,
+    kind: LineKind,
+    workload: Lining,
     agent: String,
     client: u32,
     ordinal: u64,
@@ -148,13 +126,17 @@ struct Source {
 }
 
 impl Source {
+    fn new(kind: LineKind, workload: Lining, client: u32, name: &str) -> Source {
+        Source { kind, workload, agent: name.to_string(), client, ordinal: 0, at: At::Outside, worked: 0 }
+    }
+
     /// What a campaign, a proclamation or work says; nobody else says it.
     fn word(&self) -> String {
         format!("{}-{}", self.agent, self.ordinal)
     }
 
     fn at_head(&self, draws: &mut SeededStream, name: String, place: Place) -> LineOp {
-        let (kind, fenced) = (self.workload.kind, self.workload.fenced);
+        let (kind, fenced) = (self.kind, self.workload.fenced);
         match draws.below(10) {
             0 if kind == LineKind::Election => LineOp::Proclaim { name, place, value: self.word() },
             1 if kind == LineKind::Election => LineOp::Leader { name },
@@ -167,16 +149,16 @@ impl Source {
 impl OpSource for Source {
     fn next(&mut self) -> Option<(Pace, Op)> {
         self.ordinal += 1;
-        let mut draws = stream(self.seed, &format!("{} op {}", self.client, self.ordinal));
-        let pace = Pace::AfterLast(self.workload.think.draw(&mut draws));
-        let kind = self.workload.kind;
-        let some_line = self.workload.line(draws.in_range(1..=u64::from(self.workload.names)));
+        let mut draws = stream(self.workload.seed, &format!("{} op {}", self.client, self.ordinal));
+        let pace = Pace::AfterLast(self.workload.think.0.draw(&mut draws));
+        let kind = self.kind;
+        let some_line = line(kind, draws.in_range(1..=self.workload.names.0));
         let op = match self.at.clone() {
             At::Outside if kind == LineKind::Election && draws.ratio(1, 4) => match draws.ratio(1, 2) {
                 true => Op::Line(LineOp::Leader { name: some_line }),
                 false => Op::Line(LineOp::Observe { name: some_line, lasts_ms: draws.in_range(200..=2000) }),
             },
-            At::Outside => Op::Lease(LeaseOp::Grant { ttl: self.workload.ttl.into(), keep: true }),
+            At::Outside => Op::Lease(LeaseOp::Grant { ttl: self.workload.ttl.0, keep: true }),
             At::Waiting { lease, name, tries } => {
                 // In a line it stays in that line.
                 let name = name.unwrap_or(some_line);
@@ -191,7 +173,7 @@ impl OpSource for Source {
     }
 
     fn probe(&self) -> Op {
-        Op::Line(LineOp::Leader { name: self.workload.line(1) })
+        Op::Line(LineOp::Leader { name: line(self.kind, 1) })
     }
 
     fn answered(&mut self, op: &Op, answer: &Answer) {
@@ -232,6 +214,10 @@ impl OpSource for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        effect::Size,
+        language::{Arguments, Draws, nothing_given},
+    };
 
     /// A server that says yes to everything.
     fn yes(op: &Op, revision: u64) -> Output {
@@ -253,8 +239,9 @@ mod tests {
     #[test]
     fn agents_go_round_and_use_every_part_of_the_service() {
         for kind in [LineKind::Lock, LineKind::Election] {
-            let workload = Line { kind, clients: 1, names: 2, think: THINK, ttl: 2, fenced: true, seed: Some(3) };
-            let mut source = workload.source(1, "c1");
+            let line = Line { clients: Number(1), names: Number(2), ..nothing_given() };
+            let line = line.fix(&Draws::new(3, "line".to_string(), Size { nodes: 3, clients: 1 }));
+            let mut source = Source::new(kind, line, 1, "c1");
             let mut seen = std::collections::BTreeSet::new();
             for i in 1..500 {
                 let (_, op) = source.next().unwrap();

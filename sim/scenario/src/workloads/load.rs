@@ -2,112 +2,184 @@
 
 use super::Pace;
 use crate::{
-    faults::Arg,
-    values::{self, Span},
+    Vocabulary,
+    language::{Argument, Arguments, Check, Draws, Value, Visit, as_written, describe, schema},
+    values::{Each, Number, PerSecond, Span},
     yaml::{Decoder, Diagnostic, Fields, Node},
 };
+use serde_json::Value as Json;
+use serde_yaml::{Mapping, Value as Yaml};
 use squall_history::SeededStream;
-use std::time::Duration;
+use std::{fmt::Debug, marker::PhantomData, time::Duration};
 
-/// How fast clients ask.
+/// How many clients a workload may have.
+pub(super) type Clients = Number<1, 200>;
+
+/// How many keys a workload may have.
+pub(super) type Keys = Number<1, 1000>;
+
+/// How fast clients ask: `think` or `rate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loop {
     /// Closed loop: the pause between an answer and the next question.
-    Think(Span),
+    Think(Each),
     /// Open loop: operations a second, over all clients.
-    Rate(u32),
+    Rate(PerSecond),
 }
 
-pub(super) const CLIENTS_ARG: Arg = Arg { name: "clients", form: "1 to 200", about: "how many clients (default 5)" };
-pub(super) const KEYS_ARG: Arg = Arg { name: "keys", form: "1 to 1000", about: "how many keys (default 5)" };
-pub(super) const THINK_ARG: Arg = Arg {
-    name: "think",
-    form: "a duration or a range",
-    about: "closed loop: the pause between an answer and the next question (default 10ms)",
-};
-pub(super) const RATE_ARG: Arg = Arg { name: "rate", form: "200/s", about: "open loop: operations a second, over all clients" };
-pub(super) const SEED_ARG: Arg = Arg { name: "seed", form: "a number", about: "the seed of the operations; a plan has it" };
+/// The pause of who says nothing.
+pub(super) const THINK: Loop = Loop::Think(Each(Span::millis(10, 10)));
 
-impl Loop {
-    pub(super) fn decode(decoder: &mut Decoder, fields: &mut Fields<'_>) -> Option<Loop> {
+impl Arguments for Loop {
+    type Planned = Loop;
+    const WHAT: &'static str = "a workload";
+    const ABOUT: &'static [&'static str] = &[];
+
+    fn take(decoder: &mut Decoder, fields: &mut Fields<'_>) -> Option<Loop> {
         match (fields.take("think"), fields.take("rate")) {
             (Some(_), Some(rate)) => decoder.wrong(
                 Diagnostic::new(rate.place, "`rate` cannot stand beside `think`")
                     .help("`think` is a closed loop, `rate` an open one: give one of them"),
             ),
-            (Some(node), None) => values::span(decoder, node).map(Loop::Think),
-            (None, Some(node)) => {
-                let read = |t: &str| t.strip_suffix("/s")?.parse().ok().filter(|n| *n > 0);
-                decoder.scalar(node, "a rate such as 200/s", read).map(Loop::Rate)
-            }
-            (None, None) => Some(Loop::Think(Span::millis(10, 10))),
+            (Some(node), None) => Each::read(decoder, node).map(Loop::Think),
+            (None, Some(node)) => PerSecond::read(decoder, node).map(Loop::Rate),
+            (None, None) => Some(THINK),
         }
     }
 
-    /// `think` and `rate`, as YAML.
-    pub(super) fn to_yaml(self) -> (Option<serde_yaml::Value>, Option<serde_yaml::Value>) {
+    fn put(&self, into: &mut Mapping) {
         match self {
-            Loop::Think(span) => (Some(span.to_text().into()), None),
-            Loop::Rate(n) => (None, Some(format!("{n}/s").into())),
+            Loop::Think(span) => into.insert("think".into(), span.write()),
+            Loop::Rate(rate) => into.insert("rate".into(), rate.write()),
+        };
+    }
+
+    fn describe(into: &mut Vec<Argument>) {
+        let Loop::Think(pause) = THINK else { return };
+        into.push(describe("think", &["closed loop: the pause between an answer and the next question"], Some(pause)));
+        into.push(describe("rate", &["open loop: operations a second, over all clients"], None::<Option<PerSecond>>));
+    }
+
+    fn fix(&self, _draws: &Draws) -> Loop {
+        *self
+    }
+
+    fn fixed(&self) -> Option<Loop> {
+        Some(*self)
+    }
+
+    fn unfix(planned: &Loop) -> Self {
+        *planned
+    }
+
+    fn each(&mut self, visit: &mut Visit<'_>) {
+        if let Loop::Think(span) = self {
+            span.parts("think", visit);
         }
     }
 
-    pub(super) fn pace(self, draws: &mut SeededStream, clients: u32) -> Pace {
+    fn leaner(&self) -> Vec<Self> {
+        vec![]
+    }
+
+    fn check(&self, _check: &mut Check<'_>) {}
+}
+
+impl Loop {
+    pub(super) fn pace(self, draws: &mut SeededStream, clients: u64) -> Pace {
         match self {
-            Loop::Think(span) => Pace::AfterLast(span.draw(draws)),
-            Loop::Rate(rate) => {
+            Loop::Think(Each(span)) => Pace::AfterLast(span.draw(draws)),
+            Loop::Rate(PerSecond(rate)) => {
                 // Arrivals of each client are spread evenly, with a jitter of half an interval each way.
-                let interval = 1_000_000_000 * u64::from(clients) / u64::from(rate);
+                let interval = 1_000_000_000 * clients / u64::from(rate);
                 Pace::AfterStart(Duration::from_nanos(draws.in_range(interval / 2..=interval * 3 / 2)))
             }
         }
     }
 }
 
-pub(super) fn count(decoder: &mut Decoder, fields: &mut Fields<'_>, key: &'static str, max: u64, default: u64) -> Option<u32> {
-    let count = fields.take(key).map_or(Some(default), |node| values::number(decoder, node, 1, max));
-    count.map(|n| n as u32)
+/// Operations that have weights.
+pub(super) trait Mixed: Clone + Debug + PartialEq + Send + Sync + 'static {
+    /// Their names, in order.
+    const OPS: &'static [&'static str];
 }
 
-/// Weights, one for each of these operations; those that are not named have none.
-pub(super) fn decode_mix<const N: usize>(
-    decoder: &mut Decoder,
-    node: Option<&Node>,
-    ops: [&'static str; N],
-    default: [u32; N],
-) -> Option<[u32; N]> {
-    let Some(node) = node else { return Some(default) };
-    let mut fields = decoder.fields(node, "`mix`")?;
-    let place = fields.place;
-    let mut mix = [0; N];
-    for (weight, op) in mix.iter_mut().zip(ops) {
-        if let Some(node) = fields.take(op) {
-            *weight = values::number(decoder, node, 0, 1000)? as u32;
+/// How often each operation comes, by weight; those that are not named never do.
+pub(super) struct Mix<O>(Vec<u64>, PhantomData<fn() -> O>);
+
+impl<O> Clone for Mix<O> {
+    fn clone(&self) -> Self {
+        Mix(self.0.clone(), PhantomData)
+    }
+}
+
+impl<O> Debug for Mix<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<O> PartialEq for Mix<O> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<O: Mixed> Mix<O> {
+    /// One weight for each operation.
+    pub(super) fn of(weights: &[u64]) -> Mix<O> {
+        Mix(weights.to_vec(), PhantomData)
+    }
+
+    /// Which of them comes next, by weight.
+    pub(super) fn choose(&self, draws: &mut SeededStream) -> usize {
+        let mut at = draws.below(self.0.iter().sum());
+        for (i, weight) in self.0.iter().enumerate() {
+            match at.checked_sub(*weight) {
+                None => return i,
+                Some(left) => at = left,
+            }
+        }
+        unreachable!("a draw below the sum of the weights hits one of them")
+    }
+
+    /// Those of these, one for each operation, that come at all.
+    pub(super) fn used<T>(&self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        all.into_iter().zip(&self.0).filter(|(_, weight)| **weight > 0).map(|(one, _)| one).collect()
+    }
+}
+
+type Weight = Number<0, 1000>;
+
+impl<O: Mixed> Value for Mix<O> {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        let mut fields = decoder.fields(node, "`mix`")?;
+        let place = fields.place;
+        let mut mix = vec![0; O::OPS.len()];
+        for (weight, op) in mix.iter_mut().zip(O::OPS) {
+            if let Some(node) = fields.take(op) {
+                *weight = Weight::read(decoder, node)?.0;
+            }
+        }
+        fields.done(decoder);
+        match mix.iter().sum::<u64>() {
+            0 => decoder.wrong(Diagnostic::new(place, "a mix of nothing: give at least one operation a weight")),
+            _ => Some(Mix::of(&mix)),
         }
     }
-    fields.done(decoder);
-    match mix.iter().sum::<u32>() {
-        0 => decoder.wrong(Diagnostic::new(place, "a mix of nothing: give at least one operation a weight")),
-        _ => Some(mix),
-    }
-}
 
-pub(super) fn mix_to_yaml<const N: usize>(mix: [u32; N], ops: [&'static str; N]) -> serde_yaml::Value {
-    let mut map = serde_yaml::Mapping::new();
-    for (weight, op) in mix.iter().zip(ops).filter(|(weight, _)| **weight > 0) {
-        map.insert(op.into(), (*weight).into());
+    fn write(&self) -> Yaml {
+        let used = O::OPS.iter().zip(&self.0).filter(|(_, weight)| **weight > 0);
+        used.map(|(op, weight)| (Yaml::from(*op), Yaml::from(*weight))).collect::<Mapping>().into()
     }
-    map.into()
-}
 
-/// Which of them comes next, by weight.
-pub(super) fn choose<const N: usize>(draws: &mut SeededStream, mix: [u32; N]) -> usize {
-    let mut at = draws.below(u64::from(mix.iter().sum::<u32>()));
-    for (i, weight) in mix.iter().enumerate() {
-        match at.checked_sub(u64::from(*weight)) {
-            None => return i,
-            Some(left) => at = left,
-        }
+    fn form() -> String {
+        format!("weights of {}", O::OPS.join(", "))
     }
-    unreachable!("a draw below the sum of the weights hits one of them")
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        schema::closed(O::OPS.iter().map(|op| (op.to_string(), Weight::schema(vocabulary))).collect(), &[])
+    }
 }

@@ -12,34 +12,25 @@ mod watch;
 
 pub use script::{Line, Script};
 
-use crate::yaml::{Decoder, Node};
-use squall_history::{Answer, Op, SeededStream};
-use std::{fmt::Debug, time::Duration};
+use crate::{
+    Vocabulary,
+    language::{Argument, Arguments, Draws, Value, Visit, arguments_of, is_sound, joined},
+    yaml::{Decoder, Node},
+};
+use serde_json::Value as Json;
+use serde_yaml::Value as Yaml;
+use squall_history::{Answer, Op};
+use std::{any::Any, fmt::Debug, time::Duration};
 
-/// A kind of workload.
-pub struct WorkloadKind {
+/// A kind of workload, as its author writes it: a struct of arguments.
+pub(crate) trait Kind: Arguments<Planned: Asks> {
     /// The key under which it is written.
-    pub name: &'static str,
-    /// One sentence.
-    pub about: &'static str,
-    /// Its arguments.
-    pub args: &'static [crate::faults::Arg],
+    const NAME: &'static str;
     /// A use of it, as YAML.
-    pub example: &'static str,
-    pub(crate) decode: fn(&mut Decoder, &Node) -> Option<Box<dyn Workload>>,
-}
+    const EXAMPLE: &'static str;
 
-/// Every kind.
-pub const REGISTRY: &[WorkloadKind] =
-    &[register::KIND, kv::KIND, kv::TXN, watch::KIND, lease::KIND, line::LOCK, line::ELECTION, membership::KIND, hello::KIND, script::KIND];
-
-/// A workload: how many clients there are and what each of them asks.
-pub trait Workload: Debug + Send + Sync {
     /// How many clients it has.
     fn clients(&self) -> u32;
-
-    /// The operations of its `client`th client (from 1). `name` makes written values unique.
-    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource>;
 
     /// An operation of each kind that it may ask, so that a system can say whether it takes them.
     fn asks(&self) -> Vec<Op>;
@@ -48,36 +39,217 @@ pub trait Workload: Debug + Send + Sync {
     fn last_at(&self) -> Option<Duration> {
         None
     }
+}
 
-    /// Draws what is random: its seed.
-    fn fix(&self, draws: &mut SeededStream) -> Box<dyn Workload>;
+/// What the clients of a plan's workload ask: its planned arguments.
+pub(crate) trait Asks {
+    /// The operations of its `client`th client (from 1). `name` makes written values unique.
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource>;
+}
 
+/// A kind of workload, in the registry.
+pub struct WorkloadKind {
+    /// The key under which it is written.
+    pub name: &'static str,
+    /// A use of it, as YAML.
+    pub example: &'static str,
+    about: &'static [&'static str],
+    arguments: fn() -> Vec<Argument>,
+    pub(crate) schema: fn(&Vocabulary) -> Json,
+    pub(crate) read: fn(&mut Decoder, &Node) -> Option<Box<dyn Workload>>,
+}
+
+impl WorkloadKind {
+    const fn of<K: Kind>() -> WorkloadKind {
+        WorkloadKind {
+            name: K::NAME,
+            example: K::EXAMPLE,
+            about: K::ABOUT,
+            arguments: arguments_of::<K>,
+            schema: K::schema,
+            read: |decoder, node| Some(Box::new(K::read(decoder, node)?)),
+        }
+    }
+
+    /// One sentence.
+    pub fn about(&self) -> String {
+        joined(self.about)
+    }
+
+    /// Its arguments.
+    pub fn arguments(&self) -> Vec<Argument> {
+        (self.arguments)()
+    }
+}
+
+/// Every kind.
+pub const REGISTRY: &[WorkloadKind] = &[
+    WorkloadKind::of::<register::Register>(),
+    WorkloadKind::of::<kv::Kv>(),
+    WorkloadKind::of::<kv::Txn>(),
+    WorkloadKind::of::<watch::Watch>(),
+    WorkloadKind::of::<lease::Lease>(),
+    WorkloadKind::of::<line::Lock>(),
+    WorkloadKind::of::<line::Election>(),
+    WorkloadKind::of::<membership::Membership>(),
+    WorkloadKind::of::<hello::Hello>(),
+    WorkloadKind::of::<script::Script>(),
+];
+
+/// A workload, as written: how many clients there are and what each of them asks.
+pub trait Workload: Debug + Send + Sync {
     /// The kind's name.
     fn kind(&self) -> &'static str;
 
     /// Its arguments, as YAML.
-    fn to_yaml(&self) -> serde_yaml::Value;
+    fn to_yaml(&self) -> Yaml;
+
+    /// How many clients it has.
+    fn clients(&self) -> u32;
+
+    /// An operation of each kind that it may ask, so that a system can say whether it takes them.
+    fn asks(&self) -> Vec<Op>;
+
+    /// When its last operation is due, if that is written down.
+    fn last_at(&self) -> Option<Duration>;
+
+    /// Draws what is random: its seed.
+    fn plan(&self, draws: &Draws) -> Box<dyn PlannedLoad>;
+
+    /// What its clients ask, if nothing of it is left to a seed.
+    fn planned(&self) -> Option<Box<dyn PlannedLoad>>;
+
+    /// Shows what may be changed in it.
+    fn parts(&mut self, visit: &mut Visit<'_>);
+
+    /// Whether its arguments go together.
+    fn is_sound(&self) -> bool;
+
+    /// Itself, for who knows its type.
+    fn as_any(&self) -> &dyn Any;
 
     /// A copy.
     fn boxed(&self) -> Box<dyn Workload>;
 }
 
-impl Clone for Box<dyn Workload> {
-    fn clone(&self) -> Self {
-        self.boxed()
+impl<K: Kind> Workload for K {
+    fn kind(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn to_yaml(&self) -> Yaml {
+        self.write()
+    }
+
+    fn clients(&self) -> u32 {
+        Kind::clients(self)
+    }
+
+    fn asks(&self) -> Vec<Op> {
+        Kind::asks(self)
+    }
+
+    fn last_at(&self) -> Option<Duration> {
+        Kind::last_at(self)
+    }
+
+    fn plan(&self, draws: &Draws) -> Box<dyn PlannedLoad> {
+        Box::new(Planned::<K>(self.fix(draws)))
+    }
+
+    fn planned(&self) -> Option<Box<dyn PlannedLoad>> {
+        Some(Box::new(Planned::<K>(self.fixed()?)))
+    }
+
+    fn parts(&mut self, visit: &mut Visit<'_>) {
+        self.each(visit);
+    }
+
+    fn is_sound(&self) -> bool {
+        is_sound(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn boxed(&self) -> Box<dyn Workload> {
+        Box::new(self.clone())
     }
 }
 
-/// The same workload with another number under this key, if it has one there.
+impl Clone for Box<dyn Workload> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
+}
+
+impl PartialEq for dyn Workload {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind() == other.kind() && self.to_yaml() == other.to_yaml()
+    }
+}
+
+/// A workload of a plan.
+pub trait PlannedLoad: Debug + Send + Sync {
+    /// How many clients it has.
+    fn clients(&self) -> u32;
+
+    /// The operations of its `client`th client (from 1). `name` makes written values unique.
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource>;
+
+    /// As it is written.
+    fn written(&self) -> Box<dyn Workload>;
+
+    /// A copy.
+    fn boxed(&self) -> Box<dyn PlannedLoad>;
+}
+
+/// The planned arguments of a kind.
+struct Planned<K: Kind>(K::Planned);
+
+impl<K: Kind> Debug for Planned<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<K: Kind> PlannedLoad for Planned<K> {
+    fn clients(&self) -> u32 {
+        Kind::clients(&K::unfix(&self.0))
+    }
+
+    fn source(&self, client: u32, name: &str) -> Box<dyn OpSource> {
+        self.0.source(client, name)
+    }
+
+    fn written(&self) -> Box<dyn Workload> {
+        Box::new(K::unfix(&self.0))
+    }
+
+    fn boxed(&self) -> Box<dyn PlannedLoad> {
+        Box::new(Planned::<K>(self.0.clone()))
+    }
+}
+
+impl Clone for Box<dyn PlannedLoad> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
+}
+
+/// The same workload with another number under this key, if it has one there, and if that makes sense: fewer clients than it needs do not.
 pub(crate) fn with_number(workload: &dyn Workload, key: &str, change: impl FnOnce(u64) -> u64) -> Box<dyn Workload> {
-    let mut yaml = workload.to_yaml();
-    let Some(number) = yaml.get(key).and_then(serde_yaml::Value::as_u64) else { return workload.boxed() };
-    yaml[key] = change(number).into();
-    let text = serde_yaml::to_string(&yaml).expect("plain values have a YAML form");
-    let kind = REGISTRY.iter().find(|kind| kind.name == workload.kind()).expect("a workload is of a kind");
-    let node = crate::yaml::parse_tree(&text);
-    // What makes no sense with that number (fewer clients than it needs) stays as it was.
-    node.ok().and_then(|node| (kind.decode)(&mut Decoder::default(), &node)).unwrap_or_else(|| workload.boxed())
+    let (mut changed, mut change) = (workload.boxed(), Some(change));
+    (*changed).parts(&mut |name, part| {
+        if let crate::language::Part::Number(number, min, max) = part
+            && name == key
+            && let Some(change) = change.take()
+        {
+            *number = change(*number).clamp(min, max);
+        }
+    });
+    if changed.is_sound() { changed } else { workload.boxed() }
 }
 
 /// When the next operation comes.

@@ -1,11 +1,16 @@
 //! Decoding by hand, so that every mistake is found and each one is shown at its place.
 
 use super::{Diagnostic, Kind, Node, Place};
+use crate::Vocabulary;
 
 /// Collects mistakes while values are taken out of the tree.
 #[derive(Default)]
-pub(crate) struct Decoder {
+pub struct Decoder {
     pub(crate) mistakes: Vec<Diagnostic>,
+    /// The key whose value is read.
+    pub(crate) key: &'static str,
+    /// The names that may be used, where they are known.
+    pub(crate) vocabulary: Option<Vocabulary>,
 }
 
 impl Decoder {
@@ -55,12 +60,18 @@ impl Decoder {
         }
     }
 
+    /// The items of the list that stands under the key whose value is read.
+    pub(crate) fn items<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
+        let what = format!("`{}`", self.key);
+        self.list(node, &what)
+    }
+
     /// A mapping's fields. Duplicate keys are mistakes.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &'static str) -> Option<Fields<'n>> {
         let Kind::Map(entries) = &node.kind else {
             return self.wrong(Diagnostic::new(node.place, format!("{what} must be a mapping of keys to values")));
         };
-        let mut fields = Fields { what, place: node.place, left: Vec::new(), known: Vec::new() };
+        let mut fields = Fields { what, place: node.place, left: Vec::new(), known: Vec::new(), taken: Vec::new() };
         for (key, value) in entries {
             let Some(name) = self.text(key, "a key") else { continue };
             if fields.left.iter().any(|(seen, ..)| *seen == name) {
@@ -74,11 +85,12 @@ impl Decoder {
 }
 
 /// A mapping whose keys are taken one by one; what is left at the end is a mistake.
-pub(crate) struct Fields<'n> {
+pub struct Fields<'n> {
     what: &'static str,
     pub(crate) place: Place,
     left: Vec<(&'n str, Place, &'n Node)>,
     known: Vec<&'static str>,
+    taken: Vec<(&'static str, Place)>,
 }
 
 impl<'n> Fields<'n> {
@@ -86,7 +98,14 @@ impl<'n> Fields<'n> {
     pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
         let at = self.left.iter().position(|(name, ..)| *name == key)?;
-        Some(self.left.remove(at).2)
+        let (.., node) = self.left.remove(at);
+        self.taken.push((key, node.place));
+        Some(node)
+    }
+
+    /// The keys that were taken, and where their values stand.
+    pub(crate) fn taken(&self) -> &[(&'static str, Place)] {
+        &self.taken
     }
 
     /// The same of a key that plans have and nobody writes: it is not offered.

@@ -62,7 +62,8 @@ fn entry(head: &str, value: &Value, indent: usize, spread: bool, out: &mut Strin
     }
 }
 
-fn flow(value: &Value) -> String {
+/// A value on one line.
+pub(crate) fn flow(value: &Value) -> String {
     match value {
         Value::Mapping(map) if map.is_empty() => "{}".to_string(),
         Value::Mapping(map) => {

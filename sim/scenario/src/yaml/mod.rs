@@ -9,7 +9,8 @@ mod diagnostic;
 mod emit;
 mod tree;
 
-pub(crate) use decode::{Decoder, Fields};
+pub use decode::{Decoder, Fields};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub(crate) use emit::emit;
-pub(crate) use tree::{Kind, Node, Place, parse_tree};
+pub(crate) use emit::{emit, flow};
+pub use tree::{Kind, Node, Place};
+pub(crate) use tree::{merged, parse_tree};

@@ -14,23 +14,33 @@ const SOURCE_MAX: usize = 16 << 20;
 
 /// Where a value stands: line and column count from 1; length in characters, on that line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) length: usize,
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters, from 1.
+    pub column: usize,
+    /// How many characters it takes on that line.
+    pub length: usize,
 }
 
+/// What a value is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Text, whatever it looks like.
     Scalar(String),
+    /// Values in order.
     List(Vec<Node>),
+    /// Keys and their values, in order.
     Map(Vec<(Node, Node)>),
 }
 
+/// A value, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) place: Place,
-    pub(crate) kind: Kind,
+pub struct Node {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub kind: Kind,
 }
 
 fn place(span: &ParserSpan) -> Place {
@@ -143,4 +153,17 @@ impl<'s> Builder<'s> {
         };
         Ok(Node { place: here, kind })
     }
+}
+
+/// The first with the second's values: mappings are merged, anything else takes the place of what is there.
+pub(crate) fn merged(into: &Node, from: &Node) -> Node {
+    let (Kind::Map(there), Kind::Map(new)) = (&into.kind, &from.kind) else { return from.clone() };
+    let mut entries = there.clone();
+    for (key, value) in new {
+        match entries.iter_mut().find(|(known, _)| known.kind == key.kind) {
+            Some((_, there)) => *there = merged(there, value),
+            None => entries.push((key.clone(), value.clone())),
+        }
+    }
+    Node { place: into.place, kind: Kind::Map(entries) }
 }

@@ -1,0 +1,223 @@
+//! Names: of scenarios and faults, and of what a vocabulary knows.
+
+use crate::{
+    Vocabulary,
+    language::{Value, as_written, schema},
+    values::is_plain,
+    yaml::{Decoder, Diagnostic, Node, Place},
+};
+use serde_json::{Value as Json, json};
+use serde_yaml::Value as Yaml;
+
+/// A name of letters, digits and dashes. It names directories, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(pub String);
+
+impl Value for Name {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        decoder.scalar(node, "a name of letters, digits and dashes", |text| is_plain(text).then(|| Name(text.to_string())))
+    }
+
+    fn write(&self) -> Yaml {
+        self.0.as_str().into()
+    }
+
+    fn form() -> String {
+        "a name of letters, digits and dashes".to_string()
+    }
+
+    fn schema(_vocabulary: &Vocabulary) -> Json {
+        schema::pattern("^[A-Za-z0-9_-]{1,80}$")
+    }
+}
+
+/// Text for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prose(pub String);
+
+impl Value for Prose {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        decoder.text(node, "a sentence").map(|text| Prose(text.to_string()))
+    }
+
+    fn write(&self) -> Yaml {
+        self.0.as_str().into()
+    }
+
+    fn form() -> String {
+        "text".to_string()
+    }
+
+    fn schema(_vocabulary: &Vocabulary) -> Json {
+        json!({ "type": "string" })
+    }
+}
+
+/// What only plans have: nobody is offered its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfPlans<V>(pub Option<V>);
+
+impl<V: Value<Planned = V>> Value for OfPlans<V> {
+    as_written!();
+
+    const OFFERED: bool = false;
+
+    fn absent() -> Option<Self> {
+        Some(OfPlans(None))
+    }
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        V::read(decoder, node).map(|value| OfPlans(Some(value)))
+    }
+
+    fn write(&self) -> Yaml {
+        self.0.as_ref().map_or(Yaml::Null, Value::write)
+    }
+
+    fn form() -> String {
+        V::form()
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        V::schema(vocabulary)
+    }
+}
+
+/// A value, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Placed<V> {
+    pub place: Place,
+    pub it: V,
+}
+
+impl<V: PartialEq> PartialEq for Placed<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.it == other.it
+    }
+}
+
+/// Several values, each with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Several<V>(pub Vec<Placed<V>>);
+
+impl<V: Value<Planned = V>> Value for Several<V> {
+    as_written!();
+
+    fn absent() -> Option<Self> {
+        Some(Several(vec![]))
+    }
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        let items = decoder.items(node)?;
+        let all: Vec<Option<Placed<V>>> =
+            items.iter().map(|item| V::read(decoder, item).map(|it| Placed { place: item.place, it })).collect();
+        all.into_iter().collect::<Option<Vec<_>>>().map(Several)
+    }
+
+    fn write(&self) -> Yaml {
+        self.0.iter().map(|placed| placed.it.write()).collect()
+    }
+
+    fn form() -> String {
+        format!("a list, each {}", V::form())
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        schema::list(&V::schema(vocabulary))
+    }
+}
+
+impl<V> Several<V> {
+    pub(crate) fn into_values(self) -> Vec<V> {
+        self.0.into_iter().map(|placed| placed.it).collect()
+    }
+}
+
+/// A name, held against those that there are, if that is known.
+fn known(decoder: &mut Decoder, node: &Node, what: &str, names: impl Fn(&Vocabulary) -> &Vec<String>) -> Option<String> {
+    let Some(names) = decoder.vocabulary.as_ref().map(|vocabulary| names(vocabulary).clone()) else {
+        return decoder.text(node, what).map(str::to_string);
+    };
+    let words: Vec<(&str, usize)> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+    decoder.word(node, what, &words).map(|i| names[i].clone())
+}
+
+macro_rules! known_names {
+    ($($(#[doc = $doc:literal])* $name:ident, $what:literal, $names:ident;)*) => {
+        $(
+            $(#[doc = $doc])*
+            #[derive(Clone, Debug, PartialEq, Eq)]
+            pub struct $name(pub String);
+
+            impl Value for $name {
+                as_written!();
+
+                fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+                    known(decoder, node, $what, |vocabulary| &vocabulary.$names).map($name)
+                }
+
+                fn write(&self) -> Yaml {
+                    self.0.as_str().into()
+                }
+
+                fn form() -> String {
+                    $what.to_string()
+                }
+
+                fn schema(vocabulary: &Vocabulary) -> Json {
+                    schema::names(&vocabulary.$names, $what)
+                }
+            }
+        )*
+    };
+}
+
+known_names! {
+    /// The name of a system under test.
+    SystemName, "a system under test", systems;
+    /// The name of a planted bug.
+    BugName, "a planted bug", bugs;
+    /// The name of a checker.
+    CheckerName, "a checker", checkers;
+}
+
+/// Names, each once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Names<V>(pub Vec<V>);
+
+impl<V: Value<Planned = V>> Value for Names<V> {
+    as_written!();
+
+    fn absent() -> Option<Self> {
+        Some(Names(vec![]))
+    }
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        let mut all: Vec<V> = Vec::new();
+        for item in decoder.items(node)? {
+            let name = V::read(decoder, item)?;
+            if all.contains(&name) {
+                let text = crate::yaml::flow(&name.write());
+                return decoder.wrong(Diagnostic::new(item.place, format!("`{text}` is named twice")));
+            }
+            all.push(name);
+        }
+        Some(Names(all))
+    }
+
+    fn write(&self) -> Yaml {
+        self.0.iter().map(Value::write).collect()
+    }
+
+    fn form() -> String {
+        format!("a list, each {}", V::form())
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        json!({ "type": "array", "uniqueItems": true, "items": V::schema(vocabulary) })
+    }
+}

@@ -1,0 +1,17 @@
+//! The small values of the language: durations, numbers, rates, names.
+
+mod bytes;
+mod clock;
+mod number;
+mod ratio;
+mod text;
+mod time;
+
+pub(crate) use bytes::{ByteRate, Bytes};
+pub(crate) use clock::{Range, RateError, Shift};
+pub use number::Number;
+pub(crate) use number::Seed;
+pub(crate) use ratio::PerSecond;
+pub use ratio::Probability;
+pub(crate) use text::{PathPrefix, Prefix, Set, is_plain};
+pub use time::{Each, Span, format_duration, parse_duration};

@@ -1,0 +1,95 @@
+//! How often something happens.
+
+use crate::{
+    Vocabulary,
+    language::{Value, as_written, schema},
+    yaml::{Decoder, Node},
+};
+use serde_json::Value as Json;
+use serde_yaml::Value as Yaml;
+
+/// How often, as a ratio: `3/100` or `3%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probability {
+    /// This many times
+    pub numerator: u32,
+    /// out of this many.
+    pub denominator: u32,
+}
+
+impl Probability {
+    /// Never.
+    pub const NEVER: Probability = Probability { numerator: 0, denominator: 1 };
+    /// Each time.
+    pub const ALWAYS: Probability = Probability::percent(100);
+
+    /// So many times in a hundred.
+    pub const fn percent(numerator: u32) -> Probability {
+        Probability { numerator, denominator: 100 }
+    }
+
+    /// Whether it is more than nine times in ten.
+    pub(crate) fn is_nearly_always(self) -> bool {
+        u64::from(self.numerator) * 10 > u64::from(self.denominator) * 9
+    }
+
+    pub(crate) fn to_text(self) -> String {
+        match self.denominator {
+            100 => format!("{}%", self.numerator),
+            denominator => format!("{}/{denominator}", self.numerator),
+        }
+    }
+}
+
+impl Value for Probability {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        decoder.scalar(node, "a probability such as 3% or 3/100", |text| {
+            let (numerator, denominator) = match text.strip_suffix('%') {
+                Some(percent) => (percent.parse().ok()?, 100),
+                None => {
+                    let (n, d) = text.split_once('/')?;
+                    (n.parse().ok()?, d.parse().ok()?)
+                }
+            };
+            (denominator > 0 && numerator <= denominator).then_some(Probability { numerator, denominator })
+        })
+    }
+
+    fn write(&self) -> Yaml {
+        self.to_text().into()
+    }
+
+    fn form() -> String {
+        "10% or 1/10".to_string()
+    }
+
+    fn schema(_vocabulary: &Vocabulary) -> Json {
+        schema::pattern("^[0-9]+(%|/[0-9]+)$")
+    }
+}
+
+/// So many times a second, over all clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PerSecond(pub(crate) u32);
+
+impl Value for PerSecond {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        decoder.scalar(node, "a rate such as 200/s", |text| text.strip_suffix("/s")?.parse().ok().filter(|n| *n > 0).map(PerSecond))
+    }
+
+    fn write(&self) -> Yaml {
+        format!("{}/s", self.0).into()
+    }
+
+    fn form() -> String {
+        "200/s".to_string()
+    }
+
+    fn schema(_vocabulary: &Vocabulary) -> Json {
+        schema::pattern("^[1-9][0-9]*/s$")
+    }
+}
