@@ -235,9 +235,21 @@ impl<E: Env> Members<E> {
         matched.is_some_and(|matched| matched.index + LAG_MAX >= metrics.last_log_index.unwrap_or(0))
     }
 
+    /// Whether this node is a member by the last membership in its log, which may not be applied yet.
+    fn is_in_the_log(&self) -> bool {
+        let metrics = self.replica.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().get_node(&self.replica.id).is_some()
+    }
+
     /// One change after the other: waits while another one is on the way.
     async fn settled<F: Future<Output = Changed<E>>>(&self, id: u64, change: impl Fn() -> F) -> Result<ChangeMembersReply, Refused> {
         loop {
+            // It leads on for a while after its own removal is committed. What it would still change it must not: the members that stay
+            // follow somebody else, and openraft takes for granted that who changes them is one of them.
+            if !self.is_in_the_log() {
+                return Err(Refused::NotLeader(None));
+            }
             let error = match change().await {
                 Ok(done) => return Ok(ChangeMembersReply { id, index: done.log_id.index }),
                 Err(error) => error,
