@@ -235,19 +235,21 @@ impl<E: Env> Members<E> {
         matched.is_some_and(|matched| matched.index + LAG_MAX >= metrics.last_log_index.unwrap_or(0))
     }
 
-    /// Whether this node is a member by the last membership in its log, which may not be applied yet.
-    fn is_in_the_log(&self) -> bool {
+    /// Whether this node is a member by the last membership in its log, which may not be applied yet, and by what that becomes.
+    fn is_to_stay(&self) -> bool {
         let metrics = self.replica.raft.metrics();
         let metrics = metrics.borrow_watched();
-        metrics.membership_config.membership().get_node(&self.replica.id).is_some()
+        let membership = metrics.membership_config.membership();
+        let wanted = membership.get_joint_config().last();
+        membership.get_node(&self.replica.id).is_some() && wanted.is_none_or(|voters| voters.contains(&self.replica.id))
     }
 
     /// One change after the other: waits while another one is on the way.
     async fn settled<F: Future<Output = Changed<E>>>(&self, id: u64, change: impl Fn() -> F) -> Result<ChangeMembersReply, Refused> {
         loop {
-            // It leads on for a while after its own removal is committed. What it would still change it must not: the members that stay
-            // follow somebody else, and openraft takes for granted that who changes them is one of them.
-            if !self.is_in_the_log() {
+            // Who is on the way out leads on for a while, and changes nobody else: openraft takes for granted that who changes members is
+            // one of them.
+            if !self.is_to_stay() {
                 return Err(Refused::NotLeader(None));
             }
             let error = match change().await {

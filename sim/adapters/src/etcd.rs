@@ -5,13 +5,22 @@ mod user;
 pub use user::User;
 
 use squall_cluster::{LogMark as Mark, Node, NodeConfig, Observer, RaftRole, StartError};
-use squall_env::Env;
+use squall_env::{
+    Env,
+    real::{RealNet, TokioEnv},
+};
 use squall_history::{LogMark, NodeId, Role, Saw};
-use squall_world::{Admin, BoxFuture, Client, ClientContext, NodeContext, Reporter, SimEnv, System};
+use squall_run::{Admin, BoxFuture, Client, ClientContext, Ear, NodeContext, RealContext, Reporter, SimEnv, System};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// A client that heard nothing for so long asks whether the node is there.
 const PING_AFTER: Duration = Duration::from_secs(1);
+
+/// The same, in real time: etcd ends connections that ask more often than every 5 s.
+const REAL_PING_AFTER: Duration = Duration::from_secs(30);
+
+/// How long a look at a cluster that really runs may take.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The etcd-style cluster.
 pub struct Etcd;
@@ -76,6 +85,24 @@ impl System for Etcd {
     fn client(&self, client: ClientContext) -> Box<dyn Client> {
         let nodes: Vec<SocketAddr> = client.members.values().copied().collect();
         Box::new(User::<SimEnv>::new(client.net, &nodes, client.ordinal, client.op_timeout, PING_AFTER, client.ear))
+    }
+
+    fn connect(&self, client: RealContext) -> Option<Box<dyn Client>> {
+        let RealContext { endpoints, op_timeout, ordinal, ear } = client;
+        Some(Box::new(User::<TokioEnv>::new(RealNet, &endpoints, ordinal, op_timeout, REAL_PING_AFTER, ear)))
+    }
+
+    fn is_new<'a>(&'a self, endpoints: &'a [SocketAddr]) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let mut user = User::<TokioEnv>::new(RealNet, endpoints, 1, LOOK_TIMEOUT, REAL_PING_AFTER, Ear::new(|_| {}));
+            match user.revision().await {
+                Ok(1) => Ok(()),
+                Ok(revision) => Err(format!(
+                    "the store is at revision {revision}: a history begins with an empty one, so start the cluster on new data directories"
+                )),
+                Err(status) => Err(format!("the cluster does not answer: {}", status.message())),
+            }
+        })
     }
 }
 

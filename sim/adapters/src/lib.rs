@@ -1,6 +1,6 @@
 //! The systems that Squall ships as targets.
 //!
-//! A system of your own is a crate of your own: implement [`squall_world::System`] and give it to
+//! A system of your own is a crate of your own: implement [`squall_run::System`] and give it to
 //! `squall::main`.
 
 mod etcd;
@@ -11,7 +11,7 @@ mod refusals;
 pub use etcd::{Etcd, User};
 pub use primary_backup::PrimaryBackup;
 
-use squall_world::System;
+use squall_run::System;
 use std::sync::Arc;
 
 /// Every system, the default first.

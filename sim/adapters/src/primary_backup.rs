@@ -10,7 +10,7 @@ use crate::patience::{Turns, persist};
 use squall_env::{Env, LocalInstant, Net};
 use squall_history::{Answer, NodeId, Op, Outcome, Output, Saw};
 use squall_rpc::{Channel, ChannelOptions, ServerOptions, serve};
-use squall_world::{BoxFuture, Client, ClientContext, Gives, NodeContext, SimEnv, System};
+use squall_run::{BoxFuture, Client, ClientContext, Gives, NodeContext, SimEnv, System};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},

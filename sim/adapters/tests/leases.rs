@@ -11,8 +11,8 @@ use squall_cluster::pb::{
 };
 use squall_env::Env;
 use squall_history::NodeId;
+use squall_machine::{SimEnv, SimNet};
 use squall_rpc::{Channel, ChannelOptions};
-use squall_world::{SimEnv, SimNet};
 use std::{net::SocketAddr, time::Duration};
 use support::{Cluster, on_cluster};
 use tokio::sync::{mpsc, oneshot};
@@ -77,7 +77,7 @@ where
         let _ = tell.send(story(addrs).await);
         std::future::pending::<Result<(), String>>().await
     });
-    told.await.unwrap_or_else(|_| panic!("the story comes to no end: {:?}", cluster.machine.harness_failure()))
+    told.await.unwrap_or_else(|_| panic!("the story comes to no end: {:?}", cluster.panics()))
 }
 
 fn ms(ms: u64) -> Duration {

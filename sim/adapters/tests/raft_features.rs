@@ -4,7 +4,7 @@
 mod support;
 
 use squall_history::NodeId;
-use squall_world::{SimEnv, SimNet};
+use squall_machine::{SimEnv, SimNet};
 use std::time::Duration;
 use support::on_cluster;
 

@@ -2,7 +2,7 @@
 //! process crashes, hangs or eats memory, and one that is not the same twice.
 
 use squall_history::{Op, Outcome, Output, Saw};
-use squall_world::{BoxFuture, Client, ClientContext, NodeContext, System};
+use squall_run::{BoxFuture, Client, ClientContext, NodeContext, System};
 use std::{process::ExitCode, sync::Arc};
 
 #[derive(Clone, Copy)]

@@ -1,8 +1,8 @@
 //! Why a command could not do its work.
 
 use crate::Exit;
+use squall_run::RunError;
 use squall_scenario::Diagnostics;
-use squall_world::RunError;
 use std::{fmt, io, path::Path};
 
 /// A command's failure: said once, on stderr, with its exit code.

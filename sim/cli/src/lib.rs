@@ -12,7 +12,7 @@ mod reference;
 pub use exit_code::Exit;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use squall_world::System;
+use squall_run::System;
 use std::{process::ExitCode, sync::Arc};
 
 #[derive(Parser)]

@@ -5,8 +5,8 @@ use squall_checker::{Verdict, violations_so_far};
 use squall_env::Bug;
 use squall_history::{Entry, View, What};
 use squall_report::{Judging, RunReport};
+use squall_run::{GoOn, Run, System};
 use squall_scenario::{Expect, Plan, Scenario, Vocabulary};
-use squall_world::{GoOn, Run, System};
 use std::{
     fs,
     path::Path,
@@ -51,7 +51,7 @@ pub(crate) fn load(path: &Path, bugs: &[String], systems: &Systems) -> Result<Lo
     let mut scenario = parsed.map_err(|d| Failure::Scenario(Box::new(d)))?;
     for bug in bugs {
         if Bug::from_name(bug).is_none() {
-            return Err(Failure::Run(squall_world::RunError::NoSuchBug(bug.clone())));
+            return Err(Failure::Run(squall_run::RunError::NoSuchBug(bug.clone())));
         }
         if !scenario.bugs.contains(bug) {
             scenario.bugs.push(bug.clone());
@@ -88,7 +88,7 @@ impl Onlooker {
         let (tell, told) = mpsc::channel::<Vec<Entry>>();
         let (say, said) = mpsc::channel::<bool>();
         let thread = std::thread::spawn(move || {
-            let cpu = squall_world::cpu_clock();
+            let cpu = squall_run::cpu_clock();
             let (mut history, mut finals) = (Vec::new(), false);
             while let Ok(more) = told.recv() {
                 finals |= more.iter().any(|entry| entry.what == What::FinalReads);
@@ -119,14 +119,14 @@ pub(crate) fn run_once(plan: &Plan, systems: &Systems) -> Result<Judged, Failure
 pub(crate) fn run_until(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
     let judging = std::panic::AssertUnwindSafe(|| run_and_judge(plan, stop_at, systems));
     std::panic::catch_unwind(judging)
-        .unwrap_or_else(|_| Err(Failure::Run(squall_world::RunError::Harness("a checker or a report panicked".to_string()))))
+        .unwrap_or_else(|_| Err(Failure::Run(squall_run::RunError::Harness("a checker or a report panicked".to_string()))))
 }
 
 fn run_and_judge(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
     let (onlooker, go_on) = stop_at.map(Onlooker::start).unzip();
-    let run = squall_world::run_while(plan, systems.get(&plan.system)?, go_on)?;
+    let run = squall_run::run_while(plan, systems.get(&plan.system)?, go_on)?;
     let looked_on = onlooker.map_or(Duration::ZERO, Onlooker::end);
-    let judging = squall_world::cpu_clock();
+    let judging = squall_run::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();
     let judged_by = Judging {
         scenario: &plan.name,

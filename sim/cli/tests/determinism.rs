@@ -2,8 +2,8 @@
 //! another thread beside others, and in another process.
 
 use squall_history::digest_of;
+use squall_run::run;
 use squall_scenario::{Plan, Scenario, parse, plan};
-use squall_world::run;
 use std::{path::Path, process::Command, sync::Arc};
 
 fn scenario() -> Scenario {

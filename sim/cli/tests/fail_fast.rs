@@ -23,8 +23,8 @@ fn what_is_invalid_in_the_beginning_is_invalid_at_the_end() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let plan = plan(&parse("scenario", &text).unwrap(), 1);
-        let system: Arc<dyn squall_world::System> = Arc::new(squall_adapters::Etcd);
-        let history = squall_world::run(&plan, system).unwrap().history;
+        let system: Arc<dyn squall_run::System> = Arc::new(squall_adapters::Etcd);
+        let history = squall_run::run(&plan, system).unwrap().history;
         let whole = check_all(&View::new(&history), &[]);
         let invalid: BTreeSet<&str> = whole.iter().filter(|(_, v)| matches!(v, Verdict::Invalid(_))).map(|(name, _)| *name).collect();
         let end = history.iter().position(|entry| entry.what == What::FinalReads).unwrap_or(history.len());

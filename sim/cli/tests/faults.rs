@@ -1,8 +1,8 @@
 //! Faults of plans, as the history tells them: when they fire, whom they hit, and that they end.
 
 use squall_history::{ClientId, Effect, EffectChange, EffectResult, Entry, Event, NodeId, Party, Role, Saw, SimTime, What};
+use squall_run::run;
 use squall_scenario::{parse, plan};
-use squall_world::run;
 use std::sync::Arc;
 
 /// The history of a short run of the cluster with these faults.

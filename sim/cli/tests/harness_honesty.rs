@@ -1,8 +1,8 @@
 //! What goes wrong in the harness is the harness' failure, never a verdict on the system.
 
 use squall_history::{Op, Outcome};
+use squall_run::{BoxFuture, Client, ClientContext, NodeContext, RunError, System, run};
 use squall_scenario::{parse, plan};
-use squall_world::{BoxFuture, Client, ClientContext, NodeContext, RunError, System, run};
 use std::{path::Path, process::Command, sync::Arc};
 
 /// Nodes that do nothing, and clients that panic.

@@ -15,10 +15,10 @@ fn the_reference_in_the_repository_is_fresh() {
     assert!(fresh == kept, "scenarios/README.md is stale: `squall list reference > scenarios/README.md`");
 }
 
-fn runs_valid(name: &str, text: &str, seed: u64) -> squall_world::Run {
+fn runs_valid(name: &str, text: &str, seed: u64) -> squall_run::Run {
     let scenario = parse(name, text).unwrap_or_else(|e| panic!("{e}"));
     let planned = plan(&scenario, seed);
-    let ran = squall_world::run(&planned, Arc::new(squall_adapters::Etcd)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let ran = squall_run::run(&planned, Arc::new(squall_adapters::Etcd)).unwrap_or_else(|e| panic!("{name}: {e}"));
     for (checker, verdict) in check_all(&View::new(&ran.history), &planned.checkers) {
         assert_eq!(verdict.word(), "valid", "{name}: {checker}: {verdict:?}\n{}", planned.to_yaml_text());
     }

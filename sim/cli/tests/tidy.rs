@@ -13,10 +13,12 @@ const FLOORS: &[(&str, u32)] = &[
     ("squall", 5),
     ("squall-adapters", 4),
     ("squall-server", 4),
-    ("squall-world", 3),
+    ("squall-run", 3),
     ("squall-report", 3),
+    ("squall-machine", 2),
     ("squall-scenario", 2),
     ("squall-cluster", 2),
+    ("squall-effect", 1),
     ("squall-checker", 1),
     ("squall-rpc", 1),
     ("squall-history", 0),
@@ -90,7 +92,10 @@ fn rooms_do_not_know_what_they_must_not() {
     for (room, forbidden) in [
         ("squall-server", "madsim"),
         ("squall-cluster", "madsim"),
-        ("squall-cluster", "squall-world"),
+        ("squall-cluster", "squall-run"),
+        ("squall-machine", "squall-scenario"),
+        ("squall-machine", "tonic"),
+        ("squall-effect", "squall-scenario"),
         ("squall-cluster", "squall-scenario"),
         ("squall-cluster", "squall-history"),
         ("squall-rpc", "madsim"),
@@ -100,13 +105,13 @@ fn rooms_do_not_know_what_they_must_not() {
         ("squall-checker", "squall-scenario"),
         ("squall-scenario", "madsim"),
         ("squall-scenario", "tonic"),
-        ("squall-report", "squall-world"),
+        ("squall-report", "squall-run"),
         ("squall-report", "madsim"),
         ("squall-history", "tokio"),
     ] {
         assert!(!knows(room).contains(forbidden), "{room} must not know {forbidden}");
     }
-    assert!(knows("squall-world").contains("madsim"), "the test can see madsim where it is");
+    assert!(knows("squall-machine").contains("madsim"), "the test can see madsim where it is");
 }
 
 fn sources() -> Vec<PathBuf> {
@@ -126,8 +131,8 @@ fn sources() -> Vec<PathBuf> {
 }
 
 #[test]
-fn only_the_world_names_madsim() {
-    let home = root().join("sim/world");
+fn only_the_machine_names_madsim() {
+    let home = root().join("sim/machine");
     for path in sources() {
         let names_it = fs::read_to_string(&path).unwrap().lines().any(|line| line.contains("madsim::") || line.contains("use madsim"));
         let allowed = path.starts_with(&home) || path.ends_with("tests/tidy.rs");

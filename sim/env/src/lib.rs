@@ -3,7 +3,7 @@
 //! A service is generic over one type, [`Env`]: its clock, its timers, its tasks, its randomness,
 //! and (as instances, handed to it at boot) its [`Net`] and its [`Disk`]. Two families implement
 //! them: [`real`] over tokio, kernel sockets and kernel files, and the simulated machine of
-//! `squall-world`. One suite, [`conformance`], runs against both.
+//! `squall-machine`. One suite, [`conformance`], runs against both.
 //!
 //! What this crate is not: an async runtime, a mock, or a place for policy. It holds no state.
 //!

@@ -11,6 +11,10 @@ use crate::{
     values::{Each, Number, Span},
     workloads::{self, PlannedLoad},
 };
+use squall_effect::{
+    Party,
+    budget::{Budget, Voters},
+};
 use squall_history::{SeededStream, stream};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -189,16 +193,22 @@ fn spare_a_quorum(plan: &mut Scenario, nodes: u32, faults: &mut Vec<PlannedFault
     if plan.allow_data_loss {
         return;
     }
-    let minority = (nodes as usize).saturating_sub(1) / 2;
-    let (mut hit, mut dropped) = (BTreeSet::new(), Vec::new());
+    let founders: Voters = (1..=u64::from(nodes)).collect();
+    let (mut damaged, mut dropped) = (Voters::new(), Vec::new());
     faults.retain(|fault| {
         if !fault.fault.destroys() {
             return true;
         }
-        let with_these: BTreeSet<_> = fault.fault.named().into_iter().chain(hit.iter().copied()).collect();
-        let spares = with_these.len() <= minority;
+        let mut with_these = damaged.clone();
+        let spares =
+            fault.fault.named().into_iter().filter_map(|party| if let Party::Node(id) = party { Some(id) } else { None }).all(|node| {
+                let budget = Budget { configurations: [vec![founders.clone()]].into(), damaged: &with_these, leaving: &Voters::new() };
+                let may = budget.may_destroy(node.0.into());
+                with_these.insert(node.0.into());
+                may
+            });
         match spares {
-            true => hit = with_these,
+            true => damaged = with_these,
             false => dropped.push(format!("{}: a minority's disks are damaged at the most", fault.id)),
         }
         spares

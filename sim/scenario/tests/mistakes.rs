@@ -69,7 +69,11 @@ const CASES: &[(&str, &str)] = &[
         "system: etcd\nbugs: [stale-read]\ncluster: { nodes: 3, heartbeat: 100ms, election_timeout: 300ms..600ms, network: { latency: 1ms, loss: 1% } }\nworkloads:\n  - register: { clients: 2, mix: { get: 1 } }\n  - kv: { clients: 2, large: 1/8 }\n  - script: { clients: 2, ops: [ { at: 1s, put: { key: k, value: v } }, { client: 2, at: 2s, get: k } ] }\nduration: 10s\nfaults:\n  - id: cut-off\n    at: 3s\n    partition: { isolate: leader, for: 1s }",
         "system: primary-backup\nbugs: [stale-read]\ncluster: { nodes: 3, heartbeat: 100ms, election_timeout: 300ms..600ms, network: { latency: 1ms, loss: 1% } }\nworkloads:\n  - register: { clients: 2, mix: { get: 1 } }\n  - kv: { clients: 2, large: 1/8 }\n  - script: { clients: 2, ops: [ { at: 1s, put: { key: k, value: v } }, { client: 2, at: 2s, get: k } ] }\nduration: 10s\nfaults:\n  - id: cut-off\n    at: 3s\n    compact: {}",
     ),
+    // What a scenario bites with is one, too.
+    ("expect: valid", "bites: { with: { duration: 1s }, violation: raft }"),
+    ("checkers: [raft, linearizable]", "checkers: [raft]\nbites: { with: { bugs: [stale-read] }, violation: linearizable }"),
     // The other workloads and faults.
+    ("partition: { isolate: leader, for: 1s }", "partition: { groups: [], for: 1s }"),
     ("register: { clients: 2, mix: { get: 1 } }", "txn: []"),
     ("register: { clients: 2, mix: { get: 1 } }", "watch: []"),
     ("register: { clients: 2, mix: { get: 1 } }", "watch: { lasts: 1m, prefix: [a], progress: maybe }"),

@@ -15,7 +15,7 @@ use squall_cluster::pb::{
 use squall_env::Env;
 use squall_history::{Answer, LeaseId, Op, Outcome, Output};
 use squall_rpc::{Channel, ChannelOptions};
-use squall_world::{BoxFuture, Client, Ear};
+use squall_run::{BoxFuture, Client, Ear};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -57,11 +57,6 @@ impl<E: Env> User<E> {
         Ok(reply.header.map_or(0, |h| h.revision))
     }
 
-    /// Renews nothing any more.
-    pub fn close(&mut self) {
-        std::mem::take(&mut self.kept).values().for_each(|stop| stop.store(true, Ordering::Relaxed));
-    }
-
     /// The way to the node whose turn it is.
     fn node(&self) -> Channel<E> {
         self.nodes[self.turns.current].clone()
@@ -95,6 +90,11 @@ impl<E: Env> Client for User<E> {
         let patience = self.op_timeout + op.lasts();
         let attempt = async |user: &mut Self, op: &Op, left| user.attempt(op, left).await;
         Box::pin(persist::<E, _>(self, op, patience, |user| &mut user.turns, attempt))
+    }
+
+    /// Renews nothing any more.
+    fn close(&mut self) {
+        std::mem::take(&mut self.kept).values().for_each(|stop| stop.store(true, Ordering::Relaxed));
     }
 }
 

@@ -3,8 +3,8 @@
 
 use squall_cluster::{LogMark, Node, NodeConfig, Observer, RaftRole};
 use squall_env::Env;
-use squall_history::NodeId;
-use squall_world::{DiskProfile, LinkProfile, Machine, MachineConfig, Ratio, SimDisk, SimEnv, SimNet};
+use squall_history::{NodeId, Saw};
+use squall_machine::{DiskProfile, LinkProfile, Machine, MachineConfig, Ratio, Seen, SimDisk, SimEnv, SimNet};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -67,6 +67,7 @@ pub struct Cluster {
     pub machine: Arc<Machine>,
     pub log: Log,
     pub orders: BTreeMap<u64, mpsc::UnboundedSender<Handover>>,
+    seen: Arc<Seen>,
     pre_vote: bool,
 }
 
@@ -99,6 +100,11 @@ impl Cluster {
         });
     }
 
+    /// The panics of nodes and clients.
+    pub fn panics(&self) -> Vec<Saw> {
+        self.seen.all().into_iter().map(|(_, _, saw)| saw).filter(|saw| matches!(saw, Saw::Panicked { .. })).collect()
+    }
+
     pub async fn sleep(&self, ms: u64) {
         self.machine.sleep_until(self.machine.now() + Duration::from_millis(ms)).await;
     }
@@ -123,8 +129,9 @@ pub fn on_cluster<F: Future<Output = ()>>(seed: u64, pre_vote: bool, story: impl
         disk: DiskProfile { sync_min: Duration::from_millis(2), sync_max: Duration::from_millis(2) },
         bugs: 0,
     };
-    let ran = Machine::run(config, move |machine| async move {
-        let mut cluster = Cluster { machine, log: Log::default(), orders: BTreeMap::new(), pre_vote };
+    let seen = Arc::new(Seen::default());
+    let ran = Machine::run_watched(config, seen.clone(), move |machine| async move {
+        let mut cluster = Cluster { machine, log: Log::default(), orders: BTreeMap::new(), seen, pre_vote };
         (1..=3).for_each(|id| cluster.boot(id));
         cluster.sleep(3000).await;
         assert!(cluster.log.leader().is_some(), "nobody leads after three seconds");

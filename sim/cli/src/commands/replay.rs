@@ -11,7 +11,7 @@ use crate::{
     once::run_once,
 };
 use squall_history::{History, SimTime, read_jsonl};
-use squall_world::Run;
+use squall_run::Run;
 use std::{
     fs,
     io::BufReader,

@@ -9,8 +9,8 @@ use crate::{
 use squall_checker::Judgement;
 use squall_history::{Entry, Event, to_line, write_jsonl};
 use squall_report::{Ending, Meaning, RunReport};
+use squall_run::Run;
 use squall_scenario::{Expect, Plan, Scenario, plan};
-use squall_world::Run;
 use std::{
     collections::BTreeMap,
     fs,

@@ -216,7 +216,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         // What stops one stops all; what is done is reported all the same.
         let work = || running.work().inspect_err(|_| running.halt(Stop::Failed));
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-        let panicked = || Err(Failure::Run(squall_world::RunError::Harness("a worker of the sweep panicked".to_string())));
+        let panicked = || Err(Failure::Run(squall_run::RunError::Harness("a worker of the sweep panicked".to_string())));
         workers.into_iter().map(|w| w.join().unwrap_or_else(|_| panicked())).collect()
     });
     running.bar.finish_and_clear();

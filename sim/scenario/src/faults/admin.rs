@@ -4,7 +4,7 @@ use super::{Acts, Family, Kind, to_each};
 use crate::{
     effect::{Admin, ClusterView, Effect},
     language::arguments,
-    target::{OfNodes, Target},
+    target::{Chosen, OfNodes, Target},
     values::Number,
 };
 use squall_history::{NodeId, SeededStream};
@@ -98,6 +98,10 @@ impl Acts for TransferringLeader {
 impl Acts for Compacting {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)> {
         to_each(view.leader.into_iter().collect(), |node| now(node, Admin::Compact { keep: self.keep.0 }))
+    }
+
+    fn target(&self) -> Option<Chosen> {
+        Some(Chosen::Leader)
     }
 }
 

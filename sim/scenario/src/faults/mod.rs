@@ -122,6 +122,11 @@ pub(crate) trait Acts {
     fn newcomers(&self) -> u32 {
         0
     }
+
+    /// Whom it is about, where none of its arguments says so.
+    fn target(&self) -> Option<Chosen> {
+        None
+    }
 }
 
 /// A kind of fault, in the registry.
@@ -331,17 +336,20 @@ pub fn targets(fault: &dyn Fault) -> Vec<Target> {
     fault.boxed().parts(&mut |_, part| match part {
         Part::Target(target) => all.push(target.clone()),
         Part::Nodes(nodes) => all.push(Target::named_ones(nodes.iter().map(|id| Party::Node(*id)).collect())),
-        Part::Groups(groups) => {
-            all.extend(groups.iter().map(|group| Target::named_ones(group.iter().map(|id| Party::Node(*id)).collect())));
-        }
-        Part::Time(_) | Part::Span(_) | Part::Number(..) | Part::Flag(_) => {}
+        Part::Groups(_) | Part::Time(_) | Part::Span(_) | Part::Number(..) | Part::Flag(_) => {}
     });
     all
 }
 
 /// The nodes and clients that a fault names.
 pub fn named(fault: &dyn Fault) -> Vec<Party> {
-    targets(fault).iter().flat_map(|target| target.named().to_vec()).collect()
+    let mut all: Vec<Party> = targets(fault).iter().flat_map(|target| target.named().to_vec()).collect();
+    fault.boxed().parts(&mut |_, part| {
+        if let Part::Groups(groups) = part {
+            all.extend(groups.iter().flatten().map(|id| Party::Node(*id)));
+        }
+    });
+    all
 }
 
 /// A fault of a plan: what it does.
@@ -360,6 +368,9 @@ pub trait PlannedAction: Debug + Send + Sync {
 
     /// Whether it destroys what is durable on its targets.
     fn destroys(&self) -> bool;
+
+    /// Whom it is about, first of all.
+    fn target(&self) -> Option<Chosen>;
 
     /// As it is written.
     fn written(&self) -> Box<dyn Fault>;
@@ -398,6 +409,11 @@ impl<K: Kind> PlannedAction for Planned<K> {
         K::DESTROYS
     }
 
+    fn target(&self) -> Option<Chosen> {
+        let said = || targets(&K::unfix(&self.0)).into_iter().next()?.planned();
+        self.0.target().or_else(said)
+    }
+
     fn written(&self) -> Box<dyn Fault> {
         Box::new(K::unfix(&self.0))
     }
@@ -414,12 +430,6 @@ impl Clone for Box<dyn PlannedAction> {
 }
 
 impl dyn PlannedAction {
-    /// Whom it is about, first of all.
-    pub fn target(&self) -> Option<Chosen> {
-        let written = self.written();
-        targets(&*written).into_iter().next()?.planned()
-    }
-
     /// The nodes and clients that it names.
     pub fn named(&self) -> Vec<Party> {
         named(&*self.written())

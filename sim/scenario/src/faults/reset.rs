@@ -20,7 +20,6 @@ arguments! {
         /// between nodes, between the target's nodes and clients, or both
         links: Links = Links::Peers,
     }
-    check |it, check| reach::check(&it.target, check)
 }
 
 impl Kind for ResetConnections {

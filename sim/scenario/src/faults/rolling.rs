@@ -41,8 +41,10 @@ const WORDS: [(&str, u8); 3] = [("ascending", 0), ("random", 1), ("leader-last",
 /// The same, when it is planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ordered {
-    Ascending,
-    LeaderLast,
+    /// All of so many nodes, by name.
+    Ascending(u32),
+    /// All of so many nodes, whoever leads as the last.
+    LeaderLast(u32),
     These(Vec<NodeId>),
 }
 
@@ -76,8 +78,8 @@ impl Value for Order {
 
     fn plan(&self, draws: &Draws) -> Ordered {
         match self {
-            Order::Ascending => Ordered::Ascending,
-            Order::LeaderLast => Ordered::LeaderLast,
+            Order::Ascending => Ordered::Ascending(draws.size.nodes),
+            Order::LeaderLast => Ordered::LeaderLast(draws.size.nodes),
             Order::These(ids) => Ordered::These(ids.clone()),
             Order::Random => {
                 let mut ids: Vec<NodeId> = (1..=draws.size.nodes).map(NodeId).collect();
@@ -89,8 +91,8 @@ impl Value for Order {
 
     fn planned(&self) -> Option<Ordered> {
         match self {
-            Order::Ascending => Some(Ordered::Ascending),
-            Order::LeaderLast => Some(Ordered::LeaderLast),
+            Order::Ascending => Some(Ordered::Ascending(NODES_MAX)),
+            Order::LeaderLast => Some(Ordered::LeaderLast(NODES_MAX)),
             Order::These(ids) => Some(Ordered::These(ids.clone())),
             Order::Random => None,
         }
@@ -98,8 +100,8 @@ impl Value for Order {
 
     fn unplanned(planned: &Ordered) -> Self {
         match planned {
-            Ordered::Ascending => Order::Ascending,
-            Ordered::LeaderLast => Order::LeaderLast,
+            Ordered::Ascending(_) => Order::Ascending,
+            Ordered::LeaderLast(_) => Order::LeaderLast,
             Ordered::These(ids) => Order::These(ids.clone()),
         }
     }
@@ -123,7 +125,7 @@ impl Kind for RollingRestart {
     }
 }
 
-/// No cluster has more nodes at first.
+/// No cluster has more nodes at first: where the size is not known, as in a plan that is read.
 const NODES_MAX: u32 = 9;
 
 impl Acts for RollingOn {
@@ -131,8 +133,8 @@ impl Acts for RollingOn {
         let mut ids = view.nodes.clone();
         match &self.order {
             Ordered::These(these) => ids.clone_from(these),
-            Ordered::LeaderLast => ids.sort_by_key(|id| Some(*id) == view.leader),
-            Ordered::Ascending => {}
+            Ordered::LeaderLast(_) => ids.sort_by_key(|id| Some(*id) == view.leader),
+            Ordered::Ascending(_) => {}
         }
         let mut at = Duration::ZERO;
         let mut effects = Vec::new();
@@ -145,7 +147,10 @@ impl Acts for RollingOn {
     }
 
     fn lasts(&self) -> Duration {
-        let count = if let Ordered::These(ids) = &self.order { ids.len() as u32 } else { NODES_MAX };
+        let count = match &self.order {
+            Ordered::Ascending(nodes) | Ordered::LeaderLast(nodes) => *nodes,
+            Ordered::These(ids) => ids.len() as u32,
+        };
         (self.down + self.gap) * count
     }
 }

@@ -215,11 +215,12 @@ pub struct Check<'c> {
     decoder: &'c mut Decoder,
     places: Vec<(&'static str, Place)>,
     whole: Place,
+    strangers: bool,
 }
 
 impl<'c> Check<'c> {
     pub(crate) fn new(decoder: &'c mut Decoder, fields: &Fields<'_>) -> Check<'c> {
-        Check { decoder, places: fields.taken().to_vec(), whole: fields.place }
+        Check { decoder, places: fields.taken().to_vec(), whole: fields.place, strangers: fields.first_left().is_some() }
     }
 
     /// Notes a mistake at this argument, or at all of them where it was not given.
@@ -227,6 +228,11 @@ impl<'c> Check<'c> {
         let place = self.places.iter().find(|(name, _)| *name == key).map_or(self.whole, |(_, place)| *place);
         self.decoder.mistakes.push(Diagnostic::new(place, message));
         self.decoder.mistakes.last_mut().expect("just noted")
+    }
+
+    /// Whether there are keys that nobody knows.
+    pub fn has_strangers(&self) -> bool {
+        self.strangers
     }
 
     /// Whether it was given, whatever it says.
@@ -249,7 +255,7 @@ pub(crate) fn nothing_given<A: Arguments>() -> A {
 pub(crate) fn is_sound<A: Arguments>(arguments: &A) -> bool {
     let mut decoder = Decoder::default();
     let whole = Place { line: 1, column: 1, length: 1 };
-    arguments.check(&mut Check { decoder: &mut decoder, places: vec![], whole });
+    arguments.check(&mut Check { decoder: &mut decoder, places: vec![], whole, strangers: false });
     decoder.mistakes.is_empty()
 }
 

@@ -201,7 +201,8 @@ arguments! {
             (Some(_), Some(_)) => {
                 check.wrong("duration", "with `phases`, each has its own `duration`, and the run takes all of them");
             }
-            (None, None) => _ = check.wrong("", "a scenario needs the key `duration`"),
+            // A key that nobody knows may have been meant for it.
+            (None, None) if !check.has_strangers() => _ = check.wrong("", "a scenario needs the key `duration`"),
             (Some(phases), None) if phases.0.is_empty() => _ = check.wrong("phases", "a run without a phase"),
             _ => {}
         }
@@ -209,10 +210,13 @@ arguments! {
             Some(phases) => ("phases", phases.0.iter().map(|phase| phase.it.duration).sum()),
             None => ("duration", it.duration.unwrap_or_default()),
         };
-        if whole > DURATION_MAX {
+        let told = it.phases.iter().flat_map(|phases| &phases.0).any(|phase| phase.it.duration > DURATION_MAX);
+        if whole > DURATION_MAX && !told {
             check.wrong(key, "a run of more than an hour").help = Some("run more seeds instead".to_string());
         }
-        if let Some(last) = it.workloads.0.iter().filter_map(|w| w.last_at()).max().filter(|last| *last >= whole && !whole.is_zero()) {
+        if let Some(last) = it.workloads.0.iter().filter_map(|w| w.last_at()).max().filter(|last| *last >= whole)
+            && (it.duration.is_some() || it.phases.is_some())
+        {
             let (last, end) = (format_duration(last), format_duration(whole));
             check.wrong("", format!("a script asks at {last}, but faults and load end at {end}"));
         }
@@ -223,6 +227,7 @@ arguments! {
             check.wrong("checkers", "without a checker nothing is judged").help = Some("leave `checkers` out for all of them".to_string());
         }
         if let (Expect::Violation { checker, .. }, Some(list)) = (&it.expect, &it.checkers)
+            && !list.0.is_empty()
             && !list.0.contains(&CheckerName(checker.clone()))
         {
             check.wrong("expect", format!("`{checker}` is expected to fail, but `checkers` leaves it out"));
@@ -307,9 +312,18 @@ fn read(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
     let mut scenario = assembled(d, written);
     // With its change it is a scenario, too. What is wrong with that is told once the scenario itself is right.
     if let Some(bites) = bites.filter(|_| d.mistakes.is_empty()) {
-        let changed = Written::read(d, &merged(&without(tree, &["bites", "sometimes", "expect"]), bites.with.tree()))?;
-        let changed = Written { expect: bites.expect(), ..changed };
-        scenario.bitten = Some(Box::new(assembled(d, changed)));
+        let changed = Written::read(d, &merged(&without(tree, &["bites", "sometimes", "expect"]), bites.with.tree()));
+        if let Some(changed) = changed {
+            let checkers = changed.checkers.clone().unwrap_or(Names(vec![]));
+            if !checkers.0.is_empty() && !checkers.0.contains(&bites.violation) {
+                let text = format!("`{}` is expected to fail, but `checkers` leaves it out", bites.violation.0);
+                d.mistakes.push(Diagnostic::new(bites.with.tree().place, text));
+            }
+            scenario.bitten = Some(Box::new(assembled(d, Written { expect: bites.expect(), ..changed })));
+        }
+        for mistake in &mut d.mistakes {
+            mistake.message = format!("with what it bites with: {}", mistake.message);
+        }
     }
     Some(scenario)
 }
@@ -327,6 +341,10 @@ fn check_faults(d: &mut Decoder, tree: &Node) {
     let mut read = |item: &Node| Some(Placed { place: item.place, it: ScheduledFault::read(&mut aside, item)? });
     let faults: Vec<Placed<ScheduledFault>> = items.iter().filter_map(&mut read).collect();
     schedule::check(d, &faults, Bounds { nodes: cluster.map(|cluster| cluster.smallest()), clients, end });
+    // One that cannot be read may be the one that has the name.
+    if faults.len() == items.len() && get("phases").is_none() {
+        schedule::check_names(d, &faults.into_iter().map(|placed| (placed.place, placed.it)).collect::<Vec<_>>());
+    }
 }
 
 /// A mapping without these keys.
@@ -349,7 +367,7 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
     };
     let duration = written.duration.unwrap_or(of_phases);
     // How long it takes may be what is wrong.
-    let end = Some(duration).filter(|end| !end.is_zero() || written.duration.is_some());
+    let end = Some(duration).filter(|end| (!end.is_zero() || written.duration.is_some()) && *end <= DURATION_MAX);
     schedule::check(d, &written.faults.0, Bounds { end, ..bounds });
     let own = written.faults.0.into_iter().map(|Placed { place, it }| (place, it));
     placed = own.chain(placed).collect();

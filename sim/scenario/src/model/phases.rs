@@ -82,7 +82,9 @@ pub(crate) fn laid_out(d: &mut Decoder, phases: &[Placed<Phase>], bounds: Bounds
     let (mut start, mut all) = (Duration::ZERO, Vec::new());
     for Placed { place, it: phase } in phases {
         let end = start + phase.duration;
-        check(d, &phase.faults.0, Bounds { end: Some(phase.duration), ..bounds });
+        // What is wrong with its duration is told already.
+        let sound = Some(phase.duration).filter(|lasts| !lasts.is_zero() && *lasts <= super::DURATION_MAX);
+        check(d, &phase.faults.0, Bounds { end: sound, ..bounds });
         let times = match phase.load {
             Load::Normal => None,
             Load::Idle => Some(0),

@@ -3,7 +3,7 @@
 use crate::{
     effect::Party,
     faults,
-    language::Part,
+    language::{Part, is_sound},
     model::{Bounds, Nodes, Scenario},
     target::{Chosen, Target},
     workloads::{Line, Script, Workload},
@@ -32,13 +32,17 @@ pub(super) fn sound(candidate: Scenario) -> Option<Scenario> {
         let fault = &*scheduled.fault;
         fault.is_sound() && scheduled.misfit(bounds).is_none() && faults::targets(fault).iter().all(is_bound)
     });
-    fits.then_some(candidate)
+    (fits && is_sound(&candidate.cluster)).then_some(candidate)
 }
 
 /// The plan in a cluster of so many nodes: faults forget those that are gone, and one that was about nobody else goes.
 pub(super) fn with_nodes(plan: &Scenario, few: u32) -> Scenario {
     let mut candidate = plan.clone();
     candidate.cluster.nodes = Nodes(vec![few]);
+    if let Some(zones) = &mut candidate.cluster.network.zones {
+        zones.groups.iter_mut().for_each(|group| group.retain(|party| if let Party::Node(id) = party { id.0 <= few } else { true }));
+        zones.groups.retain(|group| !group.is_empty());
+    }
     candidate.faults.retain_mut(|scheduled| {
         let mut is_about_somebody = true;
         scheduled.fault.parts(&mut |_, part| {

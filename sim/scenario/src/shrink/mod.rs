@@ -350,8 +350,10 @@ impl Shrinker<'_> {
             }
         }
         for i in 0..self.best.faults.len() {
-            for candidate in optional_arguments(&self.best, i) {
-                self.offer(candidate);
+            // Once one is gone the others are tried without it.
+            let mut needed = 0;
+            while let Some(candidate) = optional_arguments(&self.best, i).into_iter().nth(needed) {
+                needed += usize::from(!self.offer(candidate));
             }
         }
         for i in 0..self.best.faults.len() {
@@ -377,7 +379,7 @@ impl Shrinker<'_> {
         let all = crate::Cluster { nodes: now.nodes.clone(), ..default.clone() };
         let candidates = [
             all.clone(),
-            crate::Cluster { network: default.network.clone(), ..now.clone() },
+            crate::Cluster { network: crate::Network { zones: now.network.zones.clone(), ..default.network.clone() }, ..now.clone() },
             crate::Cluster { disk: default.disk.clone(), ..now.clone() },
             crate::Cluster { snapshot_every: default.snapshot_every, ..now.clone() },
         ];

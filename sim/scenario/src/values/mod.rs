@@ -12,6 +12,6 @@ pub(crate) use clock::{Range, RateError, Shift};
 pub use number::Number;
 pub(crate) use number::Seed;
 pub(crate) use ratio::PerSecond;
-pub use ratio::Probability;
+pub use squall_effect::{Probability, Span, format_duration, parse_duration};
 pub(crate) use text::{PathPrefix, Prefix, Set, is_plain};
-pub use time::{Each, Span, format_duration, parse_duration};
+pub use time::Each;

@@ -7,39 +7,7 @@ use crate::{
 };
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;
-
-/// How often, as a ratio: `3/100` or `3%`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probability {
-    /// This many times
-    pub numerator: u32,
-    /// out of this many.
-    pub denominator: u32,
-}
-
-impl Probability {
-    /// Never.
-    pub const NEVER: Probability = Probability { numerator: 0, denominator: 1 };
-    /// Each time.
-    pub const ALWAYS: Probability = Probability::percent(100);
-
-    /// So many times in a hundred.
-    pub const fn percent(numerator: u32) -> Probability {
-        Probability { numerator, denominator: 100 }
-    }
-
-    /// Whether it is more than nine times in ten.
-    pub(crate) fn is_nearly_always(self) -> bool {
-        u64::from(self.numerator) * 10 > u64::from(self.denominator) * 9
-    }
-
-    pub(crate) fn to_text(self) -> String {
-        match self.denominator {
-            100 => format!("{}%", self.numerator),
-            denominator => format!("{}/{denominator}", self.numerator),
-        }
-    }
-}
+use squall_effect::Probability;
 
 impl Value for Probability {
     as_written!();

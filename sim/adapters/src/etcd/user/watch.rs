@@ -11,7 +11,7 @@ use squall_cluster::pb::{
 use squall_env::{Env, timeout_at};
 use squall_history::{Answer, Before, Heard, Kind, Output, Told};
 use squall_rpc::Channel;
-use squall_world::Ear;
+use squall_run::Ear;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::{Request, Status};

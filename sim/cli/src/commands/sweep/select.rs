@@ -90,7 +90,7 @@ impl Selection {
         for (path, _) in &asked.files {
             let scenario = load(path, &asked.bugs, systems)?.scenario;
             // What its system cannot do is the scenario's mistake, not each seed's.
-            squall_world::check(&plan(&scenario, asked.seeds.0), &*systems.get(&scenario.system)?)?;
+            squall_run::check(&plan(&scenario, asked.seeds.0), &*systems.get(&scenario.system)?)?;
             // Several plans of one scenario may stand side by side, if the same is expected of them.
             let alike = |other: &Scenario| {
                 is_plan(other)

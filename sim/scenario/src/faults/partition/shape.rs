@@ -58,20 +58,27 @@ fn read_isolated(decoder: &mut Decoder, node: &Node) -> Option<Target> {
     }
 }
 
+/// Why there are no links between these two.
+fn no_links([a, b]: &[Target; 2]) -> Option<&'static str> {
+    let is_one = matches!(a, Target::Chosen(Chosen::Named(parties)) if parties.len() == 1);
+    match (a.is_only_clients() && b.is_only_clients(), is_one && a == b) {
+        (true, _) => Some("there are no links between clients to cut"),
+        (_, true) => Some("a node has no link to itself to cut"),
+        _ => None,
+    }
+}
+
 fn read_cut(decoder: &mut Decoder, node: &Node) -> Option<Vec<[Target; 2]>> {
     let mut pairs = Vec::new();
     for item in decoder.list(node, "`cut`")? {
         match decoder.list(item, "a pair of `cut`")? {
             [a, b] => {
                 let (a, b) = (Target::read(decoder, a), Target::read(decoder, b));
-                let (a, b) = (a?, b?);
-                if a.is_only_clients() && b.is_only_clients() {
-                    return decoder.wrong(Diagnostic::new(item.place, "there are no links between clients to cut"));
+                let pair = [a?, b?];
+                if let Some(why) = no_links(&pair) {
+                    return decoder.wrong(Diagnostic::new(item.place, why));
                 }
-                if matches!(&a, Target::Chosen(Chosen::Named(parties)) if parties.len() == 1) && a == b {
-                    return decoder.wrong(Diagnostic::new(item.place, "a node has no link to itself to cut"));
-                }
-                pairs.push([a, b]);
+                pairs.push(pair);
             }
             _ => return decoder.wrong(Diagnostic::new(item.place, "a pair of `cut` is two targets, such as [leader, n2]")),
         }
@@ -228,6 +235,7 @@ impl Arguments for Shape {
         match self {
             Shape::Groups(groups) if groups.is_empty() => _ = check.wrong("groups", "an empty set of nodes"),
             Shape::Cut(pairs) if pairs.is_empty() => _ = check.wrong("cut", "a cut of nothing: give at least one pair"),
+            Shape::Cut(pairs) => pairs.iter().filter_map(no_links).for_each(|why| _ = check.wrong("cut", why)),
             _ => {}
         }
     }

@@ -1,0 +1,98 @@
+//! Effects: what a run does at one moment.
+
+use crate::{Armed, ClockChange, Damage, DiskChange, LinkChange};
+use squall_history::{Link, NodeId, Party, PowerLoss};
+use std::fmt;
+
+/// What an administrator asks of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// Hand over to this node, if you lead.
+    TransferLeader {
+        /// To whom.
+        to: NodeId,
+    },
+    /// Forget every revision but the last so many.
+    Compact {
+        /// How many are kept.
+        keep: u64,
+    },
+    /// Write a snapshot now.
+    Snapshot,
+    /// Give back what the store does not need.
+    Defragment,
+    /// Take this node in; it votes once it has caught up.
+    AddMember {
+        /// Whom.
+        node: NodeId,
+    },
+    /// Let this node go.
+    RemoveMember {
+        /// Whom.
+        node: NodeId,
+    },
+}
+
+impl fmt::Display for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Admin::TransferLeader { to } => write!(f, "transfer the leadership to {to}"),
+            Admin::Compact { keep } => write!(f, "compact, keep {keep} revisions"),
+            Admin::Snapshot => f.write_str("take a snapshot"),
+            Admin::Defragment => f.write_str("defragment"),
+            Admin::AddMember { node } => write!(f, "take {node} in"),
+            Admin::RemoveMember { node } => write!(f, "let {node} go"),
+        }
+    }
+}
+
+/// What the world does at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// These links carry nothing any more, once more than before.
+    Cut(Vec<Link>),
+    /// Takes such a cut back.
+    Heal(Vec<Link>),
+    /// These links become worse; changes of several faults add up.
+    Shape { links: Vec<Link>, change: LinkChange },
+    /// Takes such a change back.
+    Unshape { links: Vec<Link>, change: LinkChange },
+    /// Every connection between the two ends of each of these dies with a reset.
+    ResetConnections(Vec<Link>),
+    /// The host answers new connections with a reset, once more than before.
+    Refuse { node: NodeId },
+    /// Takes that back.
+    Accept { node: NodeId },
+    /// The process dies; with a power loss its host does.
+    Kill { node: NodeId, power_loss: Option<PowerLoss> },
+    /// The process starts again, if none runs.
+    Boot { node: NodeId },
+    /// SIGSTOP.
+    Pause { party: Party },
+    /// SIGCONT.
+    Resume { party: Party },
+    /// Asks something of a node's administration interface.
+    Admin { node: NodeId, ask: Admin },
+    /// The clocks of a node, or of a client's host, go wrong, or right.
+    Clock { party: Party, change: ClockChange },
+    /// Something happens to a node when it comes to a seam of its code.
+    Arm { node: NodeId, armed: Armed },
+    /// Takes that back.
+    Disarm { node: NodeId, armed: Armed },
+    /// Clients ask so many times as often; 0: not at all.
+    Load { times: u32 },
+    /// They ask as often as their workloads say.
+    LoadNormal { times: u32 },
+    /// Something is wrong with a node's disk; several of these add up.
+    DiskWorse { node: NodeId, change: DiskChange },
+    /// Takes that back.
+    DiskBetter { node: NodeId, change: DiskChange },
+    /// What is on a node's disk is damaged.
+    Damage { node: NodeId, damage: Damage },
+    /// The power goes, and an empty disk takes the place of a node's.
+    Wipe { node: NodeId },
+    /// A node that there was not before starts, and the cluster is asked to take it in.
+    Grow,
+    /// The cluster is asked to let a node go; its process ends when it hears of that.
+    Shrink { node: NodeId },
+}

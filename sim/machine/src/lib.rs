@@ -1,0 +1,37 @@
+//! The simulated machine: hosts with clocks, disks and processes, and the network between them.
+//!
+//! ```text
+//!   one queue of events ──► clocks: timers    net: segments    disk: syncs    process: crashes
+//!            ▲                                        │
+//!            └──────────── what they cause ───────────┘      what is seen of a host ──► the watcher
+//! ```
+//!
+//! It knows no plan, no service and no history: whoever wants to know what happens gives it a [`Watcher`].
+//!
+//! **Architecture Invariant:** this is the only crate that names madsim. The machine never draws from
+//! a plan's random streams; what it draws comes from streams labelled by entity.
+
+#[cfg(not(madsim))]
+compile_error!(
+    "squall needs `--cfg madsim` for the whole build: it comes from .cargo/config.toml, so build from the workspace's \
+     directory, with RUSTFLAGS (and CARGO_ENCODED_RUSTFLAGS) unset, since they replace that file's flags"
+);
+
+mod clock;
+mod disk;
+mod env;
+mod failpoint;
+mod machine;
+mod net;
+mod process;
+mod queue;
+mod watcher;
+
+pub use clock::{ClockChange, PERFECT_RATE_PPM, SimSleep};
+pub use disk::{DiskProfile, SECTOR, SimDisk, SimFile};
+pub use env::SimEnv;
+pub use failpoint::Hit;
+pub use machine::{HostId, Machine, MachineConfig, cpu_clock};
+pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
+pub use process::{Process, SimJoin};
+pub use watcher::{Seen, Watcher};

@@ -1,0 +1,382 @@
+//! Clients: they ask, and what they see is written down. In simulated time or in real time.
+
+use crate::{
+    pen::Pen,
+    system::{Client, CurrentOp, Ear},
+    tempo::Tempo,
+};
+use squall_env::{Env, LocalInstant};
+use squall_history::{
+    Answer, ClientId, Failure, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpId, Outcome, Output, SimTime, What, work_key,
+};
+use squall_scenario::workloads::{OpSource, Pace, PlannedLoad};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    marker::PhantomData,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard},
+    task::Poll,
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// A client that holds on to an operation for longer than this is not waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a client whose operations are over waits between two probes.
+const PROBE: Duration = Duration::from_millis(100);
+
+/// Makes the client with this number, where it runs; what it hears goes into the ear.
+pub type Connect = Arc<dyn Fn(u32, Ear) -> Box<dyn Client> + Send + Sync>;
+
+/// The life of one client.
+type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[derive(Default)]
+struct Progress {
+    stop: bool,
+    /// Since when the faults are over: every client is to show whether it is served, at once.
+    healed: Option<SimTime>,
+    clients: u32,
+    running: u32,
+    keys: BTreeSet<String>,
+    /// The leases that were granted, and are not known to be gone; the longest time to live of any.
+    leases: BTreeSet<LeaseId>,
+    ttl_max: u64,
+    next_op: u64,
+    /// For each client, when its last successful operation was invoked.
+    served: BTreeMap<ClientId, SimTime>,
+}
+
+impl Progress {
+    fn follow(&mut self, ask: &LeaseOp, output: &LeaseOutput) {
+        match output {
+            LeaseOutput::Granted { lease, ttl } => {
+                self.leases.insert(*lease);
+                self.ttl_max = self.ttl_max.max(*ttl);
+            }
+            LeaseOutput::Renewed { ttl: 0 } | LeaseOutput::Left { ttl: -1, .. } | LeaseOutput::Revoked => {
+                _ = ask.lease().map(|lease| self.leases.remove(&lease));
+            }
+            LeaseOutput::Renewed { .. } | LeaseOutput::Left { .. } | LeaseOutput::Attached => {}
+        }
+    }
+
+    /// What an operation is about is looked at once more in the end.
+    fn remember(&mut self, op: &Op) {
+        // What hangs on a lease is to be gone with it.
+        let attached = if let Op::Lease(LeaseOp::Attach { key, .. }) = op { Some(key.as_str()) } else { None };
+        for key in op.keys().into_iter().chain(attached) {
+            if !self.keys.contains(key) {
+                self.keys.insert(key.to_string());
+            }
+        }
+        // What whoever holds a lock, or leads, has done is to be there at the end.
+        if let Op::Line(LineOp::Work { name, .. }) = op {
+            self.keys.insert(work_key(name));
+        }
+    }
+}
+
+/// What is looked at once more when the load is over.
+pub(crate) struct Leftovers {
+    keys: BTreeSet<String>,
+    leases: BTreeSet<LeaseId>,
+    ttl_max: u64,
+}
+
+impl Leftovers {
+    /// How many reads that takes at the least.
+    pub(crate) fn count(&self) -> u32 {
+        (self.keys.len() + self.leases.len()) as u32
+    }
+
+    /// Until when leases may live.
+    pub(crate) fn lives(&self) -> Duration {
+        if self.leases.is_empty() { Duration::ZERO } else { Duration::from_secs(self.ttl_max) + LEASE_GRACE }
+    }
+}
+
+/// The clients of a run.
+pub struct Driver<E: Env> {
+    shared: Arc<Shared>,
+    env: PhantomData<fn() -> E>,
+}
+
+struct Shared {
+    pen: Arc<dyn Pen>,
+    tempo: Arc<Tempo>,
+    connect: Connect,
+    progress: Mutex<Progress>,
+    changed: Notify,
+    /// Ends the pauses of every client.
+    hurry: Notify,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no panic under this lock")
+    }
+}
+
+impl<E: Env> Driver<E> {
+    /// Clients that write there, ask so often, and are made so.
+    pub fn new(pen: Arc<dyn Pen>, tempo: Arc<Tempo>, connect: Connect) -> Driver<E> {
+        let shared = Shared { pen, tempo, connect, progress: Mutex::default(), changed: Notify::new(), hurry: Notify::new() };
+        Driver { shared: Arc::new(shared), env: PhantomData }
+    }
+
+    /// Starts the clients of these workloads: `start` is given the number of each, and its life.
+    pub fn start(&self, workloads: &[Box<dyn PlannedLoad>], mut start: impl FnMut(u32, Life)) {
+        let mut ordinal = 0;
+        for workload in workloads {
+            for i in 1..=workload.clients() {
+                ordinal += 1;
+                let source = workload.source(i, &ClientId(ordinal).to_string());
+                {
+                    let mut progress = self.shared.lock();
+                    (progress.clients, progress.running) = (progress.clients + 1, progress.running + 1);
+                }
+                let session = Session::<E>::new(&self.shared, ClientId(ordinal));
+                start(ordinal, Box::pin(session.live(source)));
+            }
+        }
+    }
+
+    /// From now on every client asks at once, however slow its pace is, until it has shown that it is served.
+    pub(crate) fn hurry(&self, healed: SimTime) {
+        self.shared.lock().healed = Some(healed);
+        self.shared.hurry.notify_waiters();
+    }
+
+    /// Whether every client was served after the heal.
+    pub(crate) fn all_served(&self, healed: SimTime) -> bool {
+        let progress = self.shared.lock();
+        progress.served.values().filter(|at| **at >= healed).count() == progress.clients as usize
+    }
+
+    /// Ends the load: every client ends the operation that it is in.
+    pub fn stop(&self) {
+        self.shared.lock().stop = true;
+        self.shared.hurry.notify_waiters();
+    }
+
+    /// Whether every client has ended.
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().running == 0
+    }
+
+    /// A client was served, or ended.
+    pub fn changed(&self) -> impl Future<Output = ()> + '_ {
+        self.shared.changed.notified()
+    }
+
+    /// Every key that was asked for, and every lease that may be left.
+    pub(crate) fn leftovers(&self) -> Leftovers {
+        let Progress { keys, leases, ttl_max, .. } = &*self.shared.lock();
+        Leftovers { keys: keys.clone(), leases: leases.clone(), ttl_max: *ttl_max }
+    }
+
+    /// Reads every key once more, as client c1; each read is tried until it succeeds or time is up, and time is never up
+    /// before `everybody` has been asked once: members that were let go may be up, and lead nobody. Then looks at every lease
+    /// until it is gone, or should be.
+    pub(crate) fn final_reads(&self, left: Leftovers, deadline: SimTime, everybody: u32) -> impl Future<Output = ()> + Send + use<E> {
+        let session = Session::<E>::new(&self.shared, ClientId(1));
+        async move {
+            let pen = session.shared.pen.clone();
+            let mut client = session.connect();
+            let (mut unasked, lives) = (everybody, left.lives());
+            for key in left.keys {
+                let read = Op::Get { key };
+                while session.perform(&mut *client, &read).await.is_none() && (pen.now() < deadline || unasked > 0) {
+                    unasked = unasked.saturating_sub(1);
+                    E::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            let mut leases = left.leases;
+            let gone_by = pen.now() + lives;
+            while !leases.is_empty() {
+                for lease in leases.clone() {
+                    let answer = session.perform(&mut *client, &Op::Lease(LeaseOp::TimeLeft { lease })).await;
+                    if matches!(answer, Some(Answer { output: Output::Lease(LeaseOutput::Left { ttl: -1, .. }), .. })) {
+                        leases.remove(&lease);
+                    }
+                }
+                if pen.now() > gone_by {
+                    break;
+                }
+                E::sleep(LEASE_LOOK).await;
+            }
+        }
+    }
+
+    /// The same, within this time, of everything that was asked for.
+    pub fn read_again(&self, within: Duration) -> impl Future<Output = ()> + Send + use<E> {
+        let deadline = self.shared.pen.now() + within;
+        self.final_reads(self.leftovers(), deadline, 1)
+    }
+}
+
+/// A lease that nobody renews ends this much later than its time to live at the most.
+const LEASE_GRACE: Duration = Duration::from_secs(9);
+
+/// How often leases are looked at in the end.
+const LEASE_LOOK: Duration = Duration::from_secs(1);
+
+/// A pace so many times as fast; what is written down for a time keeps it.
+fn faster(pace: Pace, times: u32) -> Pace {
+    match pace {
+        Pace::AfterLast(pause) => Pace::AfterLast(pause / times.max(1)),
+        Pace::AfterStart(interval) => Pace::AfterStart(interval / times.max(1)),
+        Pace::At(at) => Pace::At(at),
+    }
+}
+
+fn due(pace: Pace, begun: LocalInstant, started: LocalInstant, ended: LocalInstant) -> LocalInstant {
+    match pace {
+        Pace::At(after) => begun + after,
+        Pace::AfterLast(pause) => ended + pause,
+        Pace::AfterStart(interval) => started + interval,
+    }
+}
+
+/// One client.
+struct Session<E: Env> {
+    shared: Arc<Shared>,
+    id: ClientId,
+    current: CurrentOp,
+    env: PhantomData<fn() -> E>,
+}
+
+impl<E: Env> Session<E> {
+    fn new(shared: &Arc<Shared>, id: ClientId) -> Session<E> {
+        Session { shared: shared.clone(), id, current: CurrentOp::default(), env: PhantomData }
+    }
+
+    fn connect(&self) -> Box<dyn Client> {
+        (self.shared.connect)(self.id.0, self.current.ear(&self.shared.pen))
+    }
+
+    /// Asks what its source says, when it says, until the load is over.
+    async fn live(self, mut source: Box<dyn OpSource>) {
+        let mut client = self.connect();
+        let begun = E::now();
+        let (mut started, mut ended, mut refused) = (begun, begun, false);
+        loop {
+            let (pace, op) = match source.next() {
+                // Whoever is to show that it is served does not wait in line, or listen, for that.
+                // Nor is a refusal, which may be right, held against the system.
+                Some((_, op)) if self.is_waited_for() && (refused || !op.lasts().is_zero()) => (Pace::AfterLast(PROBE), source.probe()),
+                Some(next) => next,
+                None => {
+                    self.until_healed().await;
+                    (Pace::AfterLast(PROBE), source.probe())
+                }
+            };
+            let (times, tempo_changes) = self.shared.tempo.now();
+            let mut until = due(faster(pace, times), begun, started, ended);
+            if self.is_waited_for() {
+                until = until.min(ended + PROBE);
+            }
+            self.pause(until).await;
+            self.while_idle(tempo_changes).await;
+            if self.shared.lock().stop {
+                break;
+            }
+            started = E::now();
+            match self.perform(&mut *client, &op).await {
+                Some(answer) => {
+                    refused = false;
+                    source.answered(&op, &answer);
+                }
+                None => {
+                    refused = true;
+                    source.unanswered(&op);
+                }
+            }
+            ended = E::now();
+        }
+        client.close();
+        self.shared.lock().running -= 1;
+        self.shared.changed.notify_one();
+    }
+
+    /// Whether the run waits for this client to be served, or to end.
+    fn is_waited_for(&self) -> bool {
+        let progress = self.shared.lock();
+        let unserved = |healed: SimTime| progress.served.get(&self.id).is_none_or(|at| *at < healed);
+        progress.stop || progress.healed.is_some_and(unserved)
+    }
+
+    /// Waits for the heal, or the end of the load.
+    async fn until_healed(&self) {
+        let mut hurried = pin!(self.shared.hurry.notified());
+        hurried.as_mut().enable();
+        let is_over = {
+            let progress = self.shared.lock();
+            progress.healed.is_some() || progress.stop
+        };
+        if !is_over {
+            hurried.await;
+        }
+    }
+
+    /// Waits until then, or until everybody is to hurry.
+    async fn pause(&self, until: LocalInstant) {
+        let (mut sleep, mut hurried) = (pin!(E::sleep_until(until)), pin!(self.shared.hurry.notified()));
+        std::future::poll_fn(|cx| match hurried.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => sleep.as_mut().poll(cx),
+        })
+        .await;
+    }
+
+    /// Waits as long as clients are to ask for nothing, but for who is waited for.
+    async fn while_idle(&self, changes: Arc<Notify>) {
+        loop {
+            let (mut changed, mut hurried) = (pin!(changes.notified()), pin!(self.shared.hurry.notified()));
+            changed.as_mut().enable();
+            hurried.as_mut().enable();
+            if self.shared.tempo.now().0 > 0 || self.is_waited_for() || self.shared.lock().healed.is_some() {
+                return;
+            }
+            std::future::poll_fn(|cx| match hurried.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => changed.as_mut().poll(cx),
+            })
+            .await;
+        }
+    }
+
+    /// Asks, and writes down question and answer. The output when it happened.
+    async fn perform(&self, client: &mut dyn Client, op: &Op) -> Option<Answer> {
+        let id = {
+            let mut progress = self.shared.lock();
+            progress.next_op += 1;
+            progress.remember(op);
+            OpId(progress.next_op)
+        };
+        let pen = &self.shared.pen;
+        let invoked = pen.now();
+        pen.write(What::Invoke { client: self.id, op: id, ask: op.clone() });
+        self.current.set(Some(id));
+        let called = squall_env::timeout::<E, _>(PATIENCE + op.lasts(), client.call(op)).await;
+        self.current.set(None);
+        let outcome = called.unwrap_or_else(|_| Outcome::Info("the client never said how it ended".to_string()));
+        let (what, answer) = match outcome {
+            Outcome::Ok(answer) => (What::Ok { op: id, output: answer.output.clone(), revision: answer.revision }, Some(answer)),
+            Outcome::Fail(Failure { code, why }) => (What::Fail { op: id, code: code.to_string(), why }, None),
+            Outcome::Info(why) => (What::Info { op: id, why }, None),
+        };
+        pen.write(what);
+        if let (Op::Lease(ask), Some(Answer { output: Output::Lease(output), .. })) = (op, &answer) {
+            self.shared.lock().follow(ask, output);
+        }
+        if answer.is_some() {
+            self.shared.lock().served.insert(self.id, invoked);
+            self.shared.changed.notify_one();
+        }
+        answer
+    }
+}

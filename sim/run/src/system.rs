@@ -1,0 +1,185 @@
+//! What a system under test is to the world: how a node is booted, how a client talks to it.
+
+use crate::{pen::Pen, stage::Stage};
+use squall_history::{Heard, NodeId, Op, OpId, Outcome, Saw, What};
+use squall_machine::{SimDisk, SimNet};
+use squall_scenario::{Admin, Cluster, Gives};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// A future that the world runs on a node or a client.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A system under test: an adapter's one entry point.
+pub trait System: Send + Sync {
+    /// The name that scenarios use.
+    fn name(&self) -> &'static str;
+
+    /// One sentence.
+    fn about(&self) -> &'static str;
+
+    /// Whether its clients can ask this. A plan that asks for what they cannot is refused.
+    fn takes(&self, _op: &Op) -> bool {
+        true
+    }
+
+    /// What it has besides: a scenario that waits for what it has not is a mistake.
+    fn gives(&self) -> Gives {
+        Gives::EVERYTHING
+    }
+
+    /// The life of one process of a node, on that node. It ends when the node does; an error is the
+    /// node's own refusal to go on.
+    fn boot(&self, node: NodeContext) -> BoxFuture<'static, Result<(), String>>;
+
+    /// A client, on a client host.
+    fn client(&self, client: ClientContext) -> Box<dyn Client>;
+
+    /// A client of a cluster that really runs; `None` of a system that cannot be recorded.
+    fn connect(&self, _client: RealContext) -> Option<Box<dyn Client>> {
+        None
+    }
+
+    /// Why what really runs at these addresses cannot be recorded: a history begins with an empty store.
+    fn is_new<'a>(&'a self, _endpoints: &'a [SocketAddr]) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// One client of a system under test.
+pub trait Client: Send {
+    /// Asks, and says how it ended. One operation at a time. What is heard while it lasts goes into the
+    /// [`Ear`] that the client was made with.
+    fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome>;
+
+    /// It is asked nothing more.
+    fn close(&mut self) {}
+}
+
+/// Answers what a node's store holds, when asked after the end. It must only read memory.
+pub(crate) type Probe = Box<dyn Fn() -> Saw + Send>;
+
+/// Does what an administrator asks of a node.
+pub(crate) type Administrator = Box<dyn Fn(Admin) -> BoxFuture<'static, Result<(), String>> + Send>;
+
+/// What a node is booted with.
+pub struct NodeContext {
+    /// Which node this is.
+    pub id: NodeId,
+    /// The nodes that found the cluster, and where they listen.
+    pub members: BTreeMap<NodeId, SocketAddr>,
+    /// Those, and every node that may join later.
+    pub hosts: BTreeMap<NodeId, SocketAddr>,
+    /// Whether this node joins a cluster that is there.
+    pub joins: bool,
+    /// The cluster's make.
+    pub cluster: Cluster,
+    /// The host's network.
+    pub net: SimNet,
+    /// The host's disk.
+    pub disk: SimDisk,
+    /// Where to tell what the node does.
+    pub reporter: Reporter,
+    pub(crate) probe: Arc<Mutex<Option<Probe>>>,
+    pub(crate) administrator: Arc<Mutex<Option<Administrator>>>,
+}
+
+impl NodeContext {
+    /// Says how the node's final state can be read.
+    pub fn on_probe(&self, probe: impl Fn() -> Saw + Send + 'static) {
+        *self.probe.lock().expect("no panic under this lock") = Some(Box::new(probe));
+    }
+
+    /// Says how the node can be administered: transfers of the leadership, compactions, snapshots. The
+    /// future runs as a task of the node; an error is the node's refusal, and no violation.
+    pub fn on_admin(&self, administrator: impl Fn(Admin) -> BoxFuture<'static, Result<(), String>> + Send + 'static) {
+        *self.administrator.lock().expect("no panic under this lock") = Some(Box::new(administrator));
+    }
+}
+
+/// Writes a node's observations into the history.
+#[derive(Clone)]
+pub struct Reporter {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: u32,
+}
+
+impl Reporter {
+    /// This node was seen to do this, now. What a dead process says is not heard.
+    pub fn saw(&self, saw: Saw) {
+        let machine = &self.stage.machine;
+        if machine.process(machine.node(self.node)).is_some_and(|p| p.incarnation == self.incarnation) {
+            self.stage.record(What::Node { node: self.node, saw });
+        }
+    }
+}
+
+/// What a client is made with.
+pub struct ClientContext {
+    /// Every node that there is or may be, and where it listens.
+    pub members: BTreeMap<NodeId, SocketAddr>,
+    /// The client host's network.
+    pub net: SimNet,
+    /// The longest that an operation may take.
+    pub op_timeout: Duration,
+    /// Which client this is, from 1: clients start at different nodes.
+    pub ordinal: u32,
+    /// Where to write down what an operation lets the client hear.
+    pub ear: Ear,
+}
+
+/// What a client of a cluster that really runs is made with.
+pub struct RealContext {
+    /// Where the nodes listen for clients.
+    pub endpoints: Vec<SocketAddr>,
+    /// The longest that an operation may take.
+    pub op_timeout: Duration,
+    /// Which client this is, from 1: clients start at different nodes.
+    pub ordinal: u32,
+    /// Where to write down what an operation lets the client hear.
+    pub ear: Ear,
+}
+
+/// Writes down what a client hears while its operation lasts.
+#[derive(Clone)]
+pub struct Ear(Arc<dyn Fn(Heard) + Send + Sync>);
+
+impl Ear {
+    /// An ear that tells this.
+    pub fn new(tell: impl Fn(Heard) + Send + Sync + 'static) -> Ear {
+        Ear(Arc::new(tell))
+    }
+
+    /// The operation that is under way lets the client hear this, now.
+    pub fn hears(&self, heard: Heard) {
+        (self.0)(heard);
+    }
+}
+
+/// The operation that a client is in.
+#[derive(Clone, Default)]
+pub(crate) struct CurrentOp(Arc<Mutex<Option<OpId>>>);
+
+impl CurrentOp {
+    pub(crate) fn set(&self, op: Option<OpId>) {
+        *self.0.lock().expect("no panic under this lock") = op;
+    }
+
+    /// An ear that writes there.
+    pub(crate) fn ear(&self, pen: &Arc<dyn Pen>) -> Ear {
+        let (current, pen) = (self.0.clone(), pen.clone());
+        Ear::new(move |heard| {
+            let op = *current.lock().expect("no panic under this lock");
+            if let Some(op) = op {
+                pen.write(What::Heard { op, heard });
+            }
+        })
+    }
+}
