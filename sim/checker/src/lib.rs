@@ -9,6 +9,7 @@ mod durable;
 mod foreign;
 pub mod generate;
 mod greeting;
+mod judge;
 mod lease;
 pub mod linearizable;
 mod liveness;
@@ -22,6 +23,7 @@ mod verdict;
 mod watch;
 mod writes;
 
+pub use judge::{Judged, judge};
 pub use verdict::{Judgement, Verdict, Witness, merge};
 
 use squall_history::View;

@@ -1,7 +1,7 @@
 //! One plan, run and judged once.
 
 use crate::{Systems, failure::Failure};
-use squall_checker::{Verdict, violations_so_far};
+use squall_checker::{judge, violations_so_far};
 use squall_env::Bug;
 use squall_history::{Entry, View, What};
 use squall_report::{Judging, RunReport};
@@ -128,22 +128,16 @@ fn run_and_judge(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems) -> Res
     let looked_on = onlooker.map_or(Duration::ZERO, Onlooker::end);
     let judging = squall_run::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();
-    let judged_by = Judging {
-        scenario: &plan.name,
-        seed: &seed,
-        nodes: plan.nodes(),
-        sometimes: &plan.sometimes,
-        checkers: &plan.checkers,
-        canary: plan.expect.checker(),
-    };
-    let mut report = RunReport::judge(&judged_by, &run.history, &run.digest);
+    let judged_by =
+        Judging { scenario: &plan.name, seed: &seed, nodes: plan.nodes(), sometimes: &plan.sometimes, canary: plan.expect.checker() };
+    let mut judged = judge(&run.history, &plan.checkers);
     if run.overflowed {
-        report.verdicts.push(("history", Verdict::Unknown("the history had to be cut off: it was too long".into())));
+        judged.is_cut_off();
     }
     if run.stopped {
-        let undecided = report.verdicts.iter_mut().filter(|(_, verdict)| matches!(verdict, Verdict::Unknown(_)));
-        undecided.for_each(|(_, verdict)| *verdict = Verdict::Unknown("the run was stopped at its first violation".into()));
+        judged.is_stopped();
     }
+    let mut report = RunReport::of(&judged_by, judged, &run.history, &run.digest);
     let checking = judging.elapsed() + looked_on;
     report.checking_s = checking.as_secs_f64();
     report.cpu_s = (run.cpu + checking).as_secs_f64();

@@ -146,9 +146,9 @@ fn a_fault_that_finds_nobody_is_said() {
         3,
         "  - { id: too-early, at: 0s, kill: { target: leader, restart_after: 1s } }\n  - { at: 2s, pause: { target: leader, for: 1s } }\n",
     );
-    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], checkers: &[], canary: None };
-    let report = squall_report::RunReport::judge(&judging, &history, "");
-    assert_eq!(report.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["too-early"]);
+    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], canary: None };
+    let report = squall_report::RunReport::of(&judging, squall_checker::judge(&history, &[]), &history, "");
+    assert_eq!(report.facts.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["too-early"]);
     let text = squall_report::text(&report);
     assert!(text.contains("1 fired; these did nothing: too-early"), "{text}");
 }
@@ -191,10 +191,10 @@ fn what_did_nothing_does_not_count_as_fired_and_an_id_counts_under_its_kind() {
          \x20 - { id: away, at: 2s, snapshot: { target: n1 } }\n\
          \x20 - { id: never, at: 4s, failpoint: { point: during-snapshot-install, target: n2, action: kill, for: 1s } }\n",
     );
-    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], checkers: &[], canary: None };
-    let report = squall_report::RunReport::judge(&judging, &history, "");
-    assert_eq!(report.faults.keys().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["down"]);
-    assert_eq!(report.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["again", "asleep", "away", "never"]);
+    let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], canary: None };
+    let report = squall_report::RunReport::of(&judging, squall_checker::judge(&history, &[]), &history, "");
+    assert_eq!(report.facts.faults.keys().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["down"]);
+    assert_eq!(report.facts.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["again", "asleep", "away", "never"]);
     let record = squall_report::Record::of(&report, None);
     assert_eq!((record.faults["kill"], record.named["down"]), (1, 1));
 }

@@ -15,10 +15,9 @@ mod timeline;
 pub use github::{annotations, summary};
 pub use json::verdict_json;
 pub use junit::junit;
-pub use model::{Judging, Latency, OpCounts, RunReport};
+pub use model::{Judging, RunReport};
 pub use overview::overview;
 pub use record::{Canary, Ending, FORMAT as RECORD_FORMAT, Meaning, Record, fingerprint};
-pub use recovery::Recovery;
 pub use story::{node_log, state_at};
 pub use sweep::{Group, Selected, Sweep};
 

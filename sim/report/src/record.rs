@@ -1,9 +1,9 @@
 //! One run in a few numbers: what a sweep keeps of each seed, and what `--json` prints.
 
-use crate::recovery::Recovery;
-use crate::{Latency, OpCounts, RunReport};
+use crate::RunReport;
 use serde::{Deserialize, Serialize};
 use squall_checker::{Judgement, Verdict};
+use squall_history::{Latency, OpCounts, Recovery};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the record's format. In 1, `met` was false of every run of a canary that was not caught.
@@ -175,7 +175,7 @@ impl Record {
             Verdict::Invalid(witness) => Some(witness.summary.clone()),
         };
         let (mut faults, mut named): (BTreeMap<String, u64>, BTreeMap<String, u64>) = Default::default();
-        for fault in r.faults.keys() {
+        for fault in r.facts.faults.keys() {
             *faults.entry(fault.kind.clone()).or_default() += 1;
             if fault.name() != fault.kind {
                 *named.entry(fault.name().to_string()).or_default() += 1;
@@ -193,20 +193,20 @@ impl Record {
             checkers: r.verdicts.iter().map(|(name, v)| ((*name).to_string(), v.word().to_string())).collect(),
             reasons: r.verdicts.iter().filter_map(|(name, v)| Some(((*name).to_string(), reason(v)?))).collect(),
             fingerprint: fingerprint(&r.verdicts),
-            sometimes: r.sometimes.iter().map(|e| (e.name().to_string(), r.events.get(e).copied().unwrap_or(0))).collect(),
-            events: r.events.iter().map(|(e, n)| (e.name().to_string(), *n)).collect(),
+            sometimes: r.sometimes.iter().map(|e| (e.name().to_string(), r.facts.events.get(e).copied().unwrap_or(0))).collect(),
+            events: r.facts.events.iter().map(|(e, n)| (e.name().to_string(), *n)).collect(),
             faults,
             named,
-            missed: r.missed.iter().map(|fault| fault.name().to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
+            missed: r.facts.missed.iter().map(|fault| fault.name().to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
             digest: r.digest.clone(),
             nodes: r.nodes,
-            sim_s: rounded(r.sim_s),
+            sim_s: rounded(r.facts.sim_s),
             cpu_s: rounded(r.cpu_s),
             rss_mb: rounded(r.rss_mb),
-            ops: r.ops,
-            latency_ms: Latency { p50: rounded(r.latency.p50), p99: rounded(r.latency.p99) },
-            leaderless_s: rounded(r.leaderless_s),
-            recovery: r.recovery.clone(),
+            ops: r.facts.ops,
+            latency_ms: Latency { p50: rounded(r.facts.latency.p50), p99: rounded(r.facts.latency.p99) },
+            leaderless_s: rounded(r.facts.leaderless_s),
+            recovery: r.facts.recovery.clone(),
             kept: None,
         }
     }

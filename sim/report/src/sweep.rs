@@ -1,10 +1,8 @@
 //! Many runs: counted, grouped by what is probably one bug, and said in a table.
 
-use crate::{
-    Ending, Meaning, Record,
-    recovery::{Recovery, distributions},
-};
+use crate::{Ending, Meaning, Record, recovery::distributions};
 use serde_json::{Value, json};
+use squall_history::Recovery;
 use std::collections::{BTreeMap, BTreeSet};
 use tabled::{builder::Builder, settings::Style};
 

@@ -11,7 +11,7 @@ fn write(r: &RunReport) -> String {
     let mut out = String::new();
     let infallible = "a String takes whatever is written";
     let word = r.verdict().word().to_uppercase();
-    writeln!(out, "{word}  {} (seed {}, {} nodes, {:.1} simulated seconds)", r.scenario, r.seed, r.nodes, r.sim_s).expect(infallible);
+    writeln!(out, "{word}  {} (seed {}, {} nodes, {:.1} simulated seconds)", r.scenario, r.seed, r.nodes, r.facts.sim_s).expect(infallible);
     writeln!(out).expect(infallible);
 
     let mut table = Builder::default();
@@ -39,21 +39,31 @@ fn write(r: &RunReport) -> String {
     for picture in &r.pictures {
         writeln!(out, "\n{picture}").expect(infallible);
     }
-    let total = r.ops.ok + r.ops.fail + r.ops.info;
-    writeln!(out, "operations  {total}: {} ok, {} failed for certain, {} of unknown outcome", r.ops.ok, r.ops.fail, r.ops.info)
-        .expect(infallible);
-    let missed: Vec<&str> = r.missed.iter().map(|fault| fault.id.as_str()).collect();
+    let total = r.facts.ops.ok + r.facts.ops.fail + r.facts.ops.info;
+    writeln!(
+        out,
+        "operations  {total}: {} ok, {} failed for certain, {} of unknown outcome",
+        r.facts.ops.ok, r.facts.ops.fail, r.facts.ops.info
+    )
+    .expect(infallible);
+    let missed: Vec<&str> = r.facts.missed.iter().map(|fault| fault.id.as_str()).collect();
     let idle = if missed.is_empty() { String::new() } else { format!("; these did nothing: {}", missed.join(", ")) };
-    writeln!(out, "faults      {} fired{idle}", r.faults.len()).expect(infallible);
-    let events: Vec<String> = r.events.iter().map(|(event, n)| format!("{} {n}", event.name())).collect();
+    writeln!(out, "faults      {} fired{idle}", r.facts.faults.len()).expect(infallible);
+    let events: Vec<String> = r.facts.events.iter().map(|(event, n)| format!("{} {n}", event.name())).collect();
     writeln!(out, "events      {}", if events.is_empty() { "none".to_string() } else { events.join(", ") }).expect(infallible);
-    let silent: Vec<&str> = r.sometimes.iter().filter(|event| !r.events.contains_key(event)).map(|event| event.name()).collect();
+    let silent: Vec<&str> = r.sometimes.iter().filter(|event| !r.facts.events.contains_key(event)).map(|event| event.name()).collect();
     if !silent.is_empty() {
         writeln!(out, "sometimes   not in this run (judged over {SEEDS_FOR_SOMETIMES} seeds or more): {}", silent.join(", "))
             .expect(infallible);
     }
-    writeln!(out, "cost        {:.2} CPU-seconds ({:.0} simulated seconds each), {:.0} MB", r.cpu_s, r.sim_s / r.cpu_s.max(1e-9), r.rss_mb)
-        .expect(infallible);
+    writeln!(
+        out,
+        "cost        {:.2} CPU-seconds ({:.0} simulated seconds each), {:.0} MB",
+        r.cpu_s,
+        r.facts.sim_s / r.cpu_s.max(1e-9),
+        r.rss_mb
+    )
+    .expect(infallible);
     writeln!(out, "digest      {}", r.digest).expect(infallible);
     if let Some(replay) = &r.replay {
         writeln!(out, "replay      {replay}").expect(infallible);

@@ -53,9 +53,9 @@ fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
     for i in 0..runs {
         let judged = run_once(&plan(&scenario, args.seed + i), systems)?;
         let report = judged.report;
-        speeds.push(report.sim_s / report.cpu_s);
+        speeds.push(report.facts.sim_s / report.cpu_s);
         shares.push(100.0 * report.checking_s / report.cpu_s);
-        rates.push(report.ops.ok as f64 / report.cpu_s);
+        rates.push(report.facts.ops.ok as f64 / report.cpu_s);
         peak = peak.max(report.rss_mb);
         if i < runs.min(10) {
             rss_early = rss_mb();

@@ -296,10 +296,10 @@ fn one_of_many(plan: &Plan, source: &str, seed: u64, args: &Args, systems: &Syst
     };
     let report = &judged.report;
     totals.runs += 1;
-    totals.ok += report.ops.ok;
-    totals.sim_s += report.sim_s;
+    totals.ok += report.facts.ops.ok;
+    totals.sim_s += report.facts.sim_s;
     totals.cpu_s += report.cpu_s;
-    for (event, n) in &report.events {
+    for (event, n) in &report.facts.events {
         *totals.events.entry(*event).or_default() += n;
     }
     if args.output.json {
