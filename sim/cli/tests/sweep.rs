@@ -266,7 +266,8 @@ fn parts_make_a_whole_and_what_cannot_be_is_refused() {
     let shown = ends(&squall(dir.path(), &["sweep", "quiet.yaml", "--count", "20", "--strict"]), 4);
     assert!(shown.contains("quiet: `outcome-unknown` never happened, although the scenario says sometimes"), "{shown}");
     ends(&squall(dir.path(), &["sweep", "quiet.yaml", "--count", "20"]), 0);
-    let shown = ends(&squall(dir.path(), &["sweep", "long.yaml", "--count", "10000", "--jobs", "1", "--time-budget", "1s"]), 0);
+    // The broken store breaks under some seed before long: under none of the first few of these.
+    let shown = ends(&squall(dir.path(), &["sweep", "long.yaml", "--seeds", "3..10000", "--jobs", "1", "--time-budget", "1s"]), 0);
     assert!(shown.contains("cut short: the time budget is spent"), "{shown}");
 }
 
