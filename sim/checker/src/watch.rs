@@ -9,7 +9,7 @@
 //! * **filter**: only keys that were asked for, only from the revision that was asked for.
 //! * **ordered**, **unique**, **atomic**: revisions never go back, none is told twice, and the changes of
 //!   one revision come in one answer.
-//! * **bookmarkable**: after "everything up to here is told" nothing older comes.
+//! * **bookmarkable**: after "everything up to here is told" nothing older comes, and no compaction below that ends the watch.
 //! * **reliable**, **resumable**: between its start and the last revision that it told, or vouched for, a
 //!   watch leaves nothing out that an acknowledged write did or another watch told.
 //! * **is-create**: version and create revision fit each other, and a key that was deleted is another one afterwards.
@@ -64,9 +64,9 @@ impl Session<'_> {
         format!("watch {}{all}{without} by {}", self.prefix, self.client)
     }
 
-    /// The first revision that it has not told yet.
-    fn next(&self) -> u64 {
-        self.from.unwrap_or(0).max(self.told + 1).max(self.vouched + 1)
+    /// The first revision that it may tell next, by what it told, whatever it vouched for.
+    fn next_told(&self) -> u64 {
+        self.from.unwrap_or(0).max(self.told + 1)
     }
 }
 
@@ -162,10 +162,18 @@ impl<'h> Watches<'h> {
                 if *compacted == 0 && session.is_there {
                     return wrong("ended-for-nothing", format!("was ended, and nothing was compacted: {heard}"));
                 }
-                if *compacted > 0 && *compacted < session.next() {
-                    let next = session.next();
+                if *compacted > 0 && *compacted < session.next_told() {
+                    let next = session.next_told();
                     let text = format!("was ended because revisions below {compacted} are compacted away, and it was to go on from {next}");
                     return wrong("ended-for-nothing", text);
+                }
+                // What it was to go on from is gone, so it had not come as far as it said.
+                if *compacted > 0 && *compacted <= session.vouched {
+                    let vouched = session.vouched;
+                    let text = format!(
+                        "had said that all up to revision {vouched} was told, and was ended because revisions below {compacted} are compacted away"
+                    );
+                    return wrong("overtaken", text);
                 }
             }
             Heard::Events { revision, events } => self.events(at, op, *revision, events)?,
@@ -451,6 +459,11 @@ mod tests {
             ("put 3 a x; watch 1 a 2; there 1 4; tell 1 2 a=x@3", "ahead-of-itself"),
             ("watch 1 a 2; there 1 9; end 1 7", "valid"),
             ("watch 1 a 8; there 1 9; end 1 7", "ended-for-nothing"),
+            ("watch 1 a 2; there 1 9; upto 1 6; end 1 9", "valid"),
+            // Etcd's issue 15220, seen by a compaction: it vouched for what it had not come to.
+            ("watch 1 a 2; there 1 9; upto 1 9; end 1 7", "overtaken"),
+            ("watch 1 a 2; there 1 9; upto 1 7; end 1 7", "overtaken"),
+            ("put 8 a x; watch 1 a 2; there 1 9; tell 1 8 a=x@8; upto 1 9; end 1 7", "ended-for-nothing"),
             ("watch 1 a 2; there 1 9; end 1 7; upto 1 9", "told-after-the-end"),
             ("watch 1 a 2; upto 1 9", "told-before-created"),
             // What was before is demanded where nodes tell of compactions, and of what is not compacted away.
