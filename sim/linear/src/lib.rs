@@ -56,7 +56,7 @@
 //! ```
 //!
 //! Or let a file be read ([`formats`]) as [`RawCall`]s, opaque `{ kind, key, input, output }`, and give [`judge`] the model and a
-//! closure that reads one of them; [`lanes`] draws what is told of.
+//! closure that reads one of them; [`lanes()`] draws what is told of, and [`Lanes`] whatever else has a time.
 //!
 //! ```
 //! # use squall_linear::{Found, Options, Register, RegisterAnswer as A, RegisterAsk as Q, RawEnd, Value, formats, judge, lanes};
@@ -105,7 +105,7 @@ pub use brute::{replay, some_order_exists};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
 pub use frontier::{Decision, Progress, Stuck, decide, decide_from, unlimited, where_stuck};
 pub use judge::{Found, Judged, Options, judge};
-pub use lanes::lanes;
+pub use lanes::{Lanes, lanes};
 pub use model::{Call, CallId, CallOf, Model, NEVER, Nature, Outright};
 pub use models::{
     AppendKv, Bank, Counter, FencedMutex, Initial, MODELS, MultiRegister, Mutex, Named, Parsed, PriorityQueue, Queue, Reads,

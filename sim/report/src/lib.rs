@@ -1,16 +1,18 @@
 //! Reports: one view model, many thin writers. A report never runs anything.
 
+mod bands;
 mod github;
 mod json;
 mod junit;
 mod model;
 mod overview;
+mod picture;
 mod record;
 mod recovery;
+mod states;
 mod story;
 mod sweep;
 mod text;
-mod timeline;
 
 pub use github::{annotations, summary};
 pub use json::verdict_json;

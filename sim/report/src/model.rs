@@ -54,7 +54,7 @@ impl RunReport {
     pub fn of(plan: &Judging<'_>, judged: Judged, history: &[Entry], digest: &str) -> RunReport {
         let Judged { verdicts, facts } = judged;
         let picture =
-            |verdict: &Verdict| if let Verdict::Invalid(witness) = verdict { crate::timeline::picture(history, witness) } else { None };
+            |verdict: &Verdict| if let Verdict::Invalid(witness) = verdict { crate::picture::picture(history, witness) } else { None };
         RunReport {
             scenario: plan.scenario.to_string(),
             seed: plan.seed.to_string(),

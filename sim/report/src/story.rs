@@ -136,7 +136,7 @@ pub fn state_at(history: &[Entry], at: SimTime) -> String {
         }
     }
     let mut out = format!("at {at}\n\n{}\n\n", node_table(history, at));
-    let bands = crate::timeline::bands(history, at, at);
+    let bands = crate::bands::bands(history, at, at);
     let infallible = "a String takes whatever is written";
     writeln!(out, "faults in force: {}", if bands.is_empty() { "none" } else { "" }).expect(infallible);
     bands.iter().for_each(|(fault, text, from, to)| writeln!(out, "  {fault}: {text} ({from} to {to})").expect(infallible));
