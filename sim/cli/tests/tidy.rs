@@ -201,6 +201,22 @@ fn no_room_matches_on_a_sentence() {
 }
 
 #[test]
+fn lanes_over_time_are_drawn_in_one_place() {
+    let home = root().join("sim/linear/src/lanes.rs");
+    let draws = |source: &str| {
+        let product = source.split("#[cfg(test)]").next().unwrap();
+        product.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(['├', '┤', '┼', '┄', '╌']))
+    };
+    assert!(draws(&fs::read_to_string(&home).unwrap()), "the test can see what is drawn where it is");
+    for path in sources() {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let is_room = name.contains("/src/") && !name.ends_with("tests.rs");
+        let alone = !is_room || path == home || !draws(&fs::read_to_string(&path).unwrap());
+        assert!(alone, "{name} draws a lane of its own: sim/linear's `Lanes` does that");
+    }
+}
+
+#[test]
 fn registry_entries_are_documented_and_their_examples_parse() {
     use squall_scenario::{faults, workloads};
     let scenario = |workload: &str, fault: &str| {

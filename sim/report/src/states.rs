@@ -56,6 +56,8 @@ mod tests {
         let role = |role| Saw::Role { term: 1, role, leader: None };
         let history = [
             entry(10, 1, role(Role::Leader)),
+            entry(20, 3, role(Role::Leader)),
+            entry(40, 3, role(Role::Follower)),
             entry(50, 2, role(Role::Candidate)),
             entry(501, 2, role(Role::Leader)),
             entry(502, 2, role(Role::Follower)),
@@ -67,7 +69,7 @@ mod tests {
             let lanes = node_lanes(&history, (SimTime(100_000_000), SimTime(1_100_000_000)), 11, candidate);
             lanes.into_iter().map(|(node, lane)| format!("{node} {lane}")).collect::<Vec<_>>()
         };
-        assert_eq!(drawn('C'), ["n1 LLLLLLxxxxx", "n2 CCCCL···xxx"]);
-        assert_eq!(drawn('·'), ["n1 LLLLLLxxxxx", "n2 ····L···xxx"]);
+        assert_eq!(drawn('C'), ["n1 LLLLLLxxxxx", "n2 CCCCL···xxx", "n3 ···········"]);
+        assert_eq!(drawn('·'), ["n1 LLLLLLxxxxx", "n2 ····L···xxx", "n3 ···········"]);
     }
 }
