@@ -2,10 +2,9 @@
 //! `runs`, so that `reports/runs/*` has each once.
 
 use crate::{failure::Failure, once::Judged};
-use serde_json::{Map, Value, json};
-use squall_checker::Verdict;
-use squall_history::{NodeId, write_jsonl};
-use squall_report::{fingerprint, verdict_json};
+use serde_json::{Value, json};
+use squall_history::write_jsonl;
+use squall_report::{Format, REGISTRY, kept_files};
 use squall_scenario::Plan;
 use std::{
     fs, io,
@@ -20,8 +19,14 @@ pub(crate) const COMMIT: &str = env!("SQUALL_COMMIT");
 /// The version of the files in a report directory.
 pub(crate) const FORMAT: u64 = 1;
 
-/// What is found in a report directory. It is written into every directory of runs.
+/// What is found in a report directory, but for the report formats. It is written into every directory of runs.
 const PAGE: &str = include_str!("reports_page.md");
+
+fn page() -> String {
+    let row = |(file, what): (&str, &str)| format!("| `{file}` | {what} |\n");
+    let formats: String = REGISTRY.iter().filter_map(Format::kept_as).map(row).collect();
+    PAGE.replace("{{formats}}\n", &formats)
+}
 
 /// Where they are, below the directory of reports.
 const RUNS: &str = "runs";
@@ -38,7 +43,7 @@ pub(crate) fn new_directory(reports: &Path) -> Result<PathBuf, Failure> {
         let dir = runs.join(if twin == 1 { name.clone() } else { format!("{name}-{twin}") });
         match fs::create_dir(&dir) {
             Ok(()) => {
-                fs::write(dir.join("README.md"), PAGE).map_err(Failure::io(&dir))?;
+                fs::write(dir.join("README.md"), page()).map_err(Failure::io(&dir))?;
                 link_latest(reports, &dir);
                 return Ok(dir);
             }
@@ -71,13 +76,6 @@ pub(crate) fn replay_command(dir: &Path) -> String {
     format!("cargo run --release -- replay {}", dir.display())
 }
 
-fn verdicts_json(judged: &Judged) -> Value {
-    let told = |(name, verdict): &(&str, Verdict)| ((*name).to_string(), verdict_json(verdict));
-    let checkers: Map<String, Value> = judged.report.verdicts.iter().map(told).collect();
-    let fingerprint = fingerprint(&judged.report.verdicts);
-    json!({ "format": FORMAT, "verdict": judged.report.verdict().word(), "fingerprint": fingerprint, "checkers": checkers })
-}
-
 fn run_json(plan: &Plan, judged: &Judged) -> Value {
     let command: Vec<String> = std::env::args().collect();
     json!({
@@ -104,7 +102,7 @@ pub(crate) fn keep(plan: &Plan, source: Option<&str>, judged: &Judged, dir: &Pat
         if fresh.exists() {
             fs::remove_dir_all(&fresh)?;
         }
-        fs::create_dir_all(fresh.join("nodes"))?;
+        fs::create_dir_all(&fresh)?;
         if let Some(source) = source {
             fs::write(fresh.join("scenario.yaml"), source)?;
         }
@@ -112,15 +110,11 @@ pub(crate) fn keep(plan: &Plan, source: Option<&str>, judged: &Judged, dir: &Pat
         let mut file = io::BufWriter::new(fs::File::create(fresh.join("history.jsonl"))?);
         write_jsonl(&judged.run.history, &mut file)?;
         io::Write::flush(&mut file)?;
-        fs::write(fresh.join("report.txt"), squall_report::text(&judged.report))?;
-        fs::write(fresh.join("timeline.txt"), squall_report::overview(&judged.run.history))?;
-        fs::write(fresh.join("verdict.json"), pretty(&verdicts_json(judged)))?;
         fs::write(fresh.join("run.json"), pretty(&run_json(plan, judged)))?;
-        // Those that joined are nodes like any other.
-        let of = |e: &squall_history::Entry| if let squall_history::What::Node { node, .. } = e.what { Some(node.0) } else { None };
-        let last = judged.run.history.iter().filter_map(of).max().unwrap_or(0).max(plan.nodes());
-        for id in (1..=last).map(NodeId) {
-            fs::write(fresh.join(format!("nodes/{id}.log")), squall_report::node_log(&judged.run.history, id))?;
+        for (name, text) in kept_files(&judged.report, &judged.run.history) {
+            let path = fresh.join(name);
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::write(path, text)?;
         }
         if dir.exists() {
             fs::remove_dir_all(dir)?;

@@ -3,6 +3,7 @@
 mod commands;
 mod exit_code;
 mod failure;
+mod format;
 mod interrupt;
 mod keep;
 mod once;

@@ -144,7 +144,7 @@ fn histories_of_ours_are_judged_by_every_checker_and_exported() {
         {\"t\":4,\"what\":{\"ok\":{\"op\":2,\"output\":{\"got\":{\"value\":\"a\\\"b\"}},\"revision\":2}}}\n\
         {\"t\":4,\"what\":\"end\"}\n"
         .to_string();
-    let (code, edn) = check(dir.path(), "r.jsonl", &registers, &["--format", "edn"]);
+    let (code, edn) = check(dir.path(), "r.jsonl", &registers, &["--export", "edn"]);
     assert_eq!(code, 0, "{edn}");
     assert!(edn.contains("{:process 1, :type :ok, :f :read, :key \"k\", :value \"a\\\"b\", :time 4}"), "{edn}");
     assert_eq!(check(dir.path(), "r.edn", &edn, &["--model", "register"]).0, 0);

@@ -149,7 +149,7 @@ fn a_fault_that_finds_nobody_is_said() {
     let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], canary: None };
     let report = squall_report::RunReport::of(&judging, squall_checker::judge(&history, &[]), &history, "");
     assert_eq!(report.facts.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["too-early"]);
-    let text = squall_report::text(&report);
+    let text = squall_report::Format::TEXT.run(&report, &history).unwrap();
     assert!(text.contains("1 fired; these did nothing: too-early"), "{text}");
 }
 

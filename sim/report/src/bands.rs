@@ -1,6 +1,6 @@
 //! Faults over time: when each was in force.
 
-use crate::sweep::one_line;
+use crate::plain::one_line;
 use squall_history::{EffectChange, Entry, SimTime, What};
 use squall_linear::Lanes;
 use std::collections::BTreeMap;

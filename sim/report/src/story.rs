@@ -12,7 +12,7 @@ pub fn node_log(history: &[Entry], node: NodeId) -> String {
             What::Effect(effect) if effect.concerns(Party::Node(node)) => format!("[{}] {effect}", effect.fault.id),
             _ => continue,
         };
-        writeln!(out, "{:>14}  {}", entry.t.to_string(), crate::sweep::printable(&line).replace('\n', " ")).expect("a String takes it");
+        writeln!(out, "{:>14}  {}", entry.t.to_string(), crate::plain::printable(&line).replace('\n', " ")).expect("a String takes it");
     }
     out
 }
@@ -142,7 +142,7 @@ pub fn state_at(history: &[Entry], at: SimTime) -> String {
     bands.iter().for_each(|(fault, text, from, to)| writeln!(out, "  {fault}: {text} ({from} to {to})").expect(infallible));
     writeln!(out, "open operations: {}", if open.is_empty() { "none" } else { "" }).expect(infallible);
     open.values().for_each(|text| writeln!(out, "  {text}").expect(infallible));
-    crate::sweep::printable(&out)
+    crate::plain::printable(&out)
 }
 
 fn follow(node: &mut Node, saw: &Saw) {

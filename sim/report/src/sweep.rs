@@ -1,10 +1,7 @@
-//! Many runs: counted, grouped by what is probably one bug, and said in a table.
+//! Many runs: counted, and grouped by what is probably one bug.
 
-use crate::{Ending, Meaning, Record, recovery::distributions};
-use serde_json::{Value, json};
-use squall_history::Recovery;
+use crate::{Ending, Meaning, Record, RunReport};
 use std::collections::{BTreeMap, BTreeSet};
-use tabled::{builder::Builder, settings::Style};
 
 /// What a sweep expects of one scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +44,20 @@ pub struct Group<'s> {
     pub cheapest: &'s Record,
 }
 
-/// No table is wider.
-const COLUMNS: usize = 100;
-
 /// A sweep of fewer seeds says nothing about `sometimes`.
 pub(crate) const SEEDS_FOR_SOMETIMES: usize = 20;
 
 impl Sweep {
-    fn of<'s>(&'s self, scenario: &'s str) -> impl Iterator<Item = &'s Record> + 's {
+    /// One run, as a sweep of one seed.
+    pub(crate) fn of_one(report: &RunReport) -> Sweep {
+        let sometimes = report.sometimes.iter().map(|event| event.name().to_string()).collect();
+        let selected = Selected { scenario: report.scenario.clone(), canary: report.canary.clone(), sometimes, faults: vec![], seeds: 1 };
+        let record = Record::of(report, report.canary.as_deref());
+        Sweep { selected: vec![selected], records: vec![record], ..Sweep::default() }
+    }
+
+    /// The runs of a scenario.
+    pub(crate) fn of<'s>(&'s self, scenario: &'s str) -> impl Iterator<Item = &'s Record> + 's {
         self.records.iter().filter(move |r| r.scenario == scenario)
     }
 
@@ -73,7 +76,7 @@ impl Sweep {
         self.silent_canaries().filter(|s| (self.of(&s.scenario).count() as u64) < s.seeds).collect()
     }
 
-    fn silent_canaries(&self) -> impl Iterator<Item = &Selected> {
+    pub(crate) fn silent_canaries(&self) -> impl Iterator<Item = &Selected> {
         self.selected.iter().filter(|s| s.canary.is_some() && !self.of(&s.scenario).any(|r| r.meaning() == Meaning::Caught))
     }
 
@@ -155,74 +158,6 @@ impl Sweep {
         self.failures().iter().map(|r| r.verdict).max().max(mute).max(undecided)
     }
 
-    /// For people.
-    pub fn text(&self, wide: bool) -> String {
-        let mut out = self.table(wide);
-        out.push('\n');
-        out.push_str(&recovery(&self.records.iter().map(|r| &r.recovery).collect::<Vec<_>>()));
-        for group in self.groups() {
-            let r = group.cheapest;
-            let runs = if group.count == 1 { "1 run".to_string() } else { format!("{} runs", group.count) };
-            let why = r.main_reason();
-            out.push_str(&format!(
-                "\n{}: {runs}, the cheapest is {} seed {} ({:.2} CPU-s)\n",
-                group.fingerprint, r.scenario, r.seed, r.cpu_s
-            ));
-            out.push_str(&format!("  {}\n", one_line(why, COLUMNS - 2)));
-            if let Some(kept) = &r.kept {
-                out.push_str(&format!("  squall replay {kept}\n"));
-            }
-        }
-        for s in self.selected.iter().filter(|s| s.canary.is_some()) {
-            let Some((n, r)) = self.of(&s.scenario).enumerate().find(|(_, r)| r.meaning() == Meaning::Caught) else { continue };
-            let checker = s.canary.as_deref().unwrap_or_default();
-            out.push_str(&format!("\n{}: failed by `{checker}`, as it must, at seed {} (run {})\n", s.scenario, r.seed, n + 1));
-            if let Some(kept) = &r.kept {
-                out.push_str(&format!("  squall replay {kept}\n"));
-            }
-        }
-        for s in self.mute_canaries() {
-            let checker = s.canary.as_deref().unwrap_or_default();
-            out.push_str(&format!(
-                "\n{}: a canary that did not fail by `{checker}` in {} seeds\n",
-                s.scenario,
-                self.of(&s.scenario).count()
-            ));
-        }
-        for s in self.undecided_canaries() {
-            let runs = self.of(&s.scenario).count();
-            out.push_str(&format!("\n{}: a canary that was given {runs} of its {} seeds: undecided\n", s.scenario, s.seeds));
-        }
-        for (scenario, fault) in self.idle_faults() {
-            out.push_str(&format!(
-                "\n{scenario}: the fault {fault} never did anything: nobody was there, or nobody came where it waited\n"
-            ));
-        }
-        for (scenario, fault) in self.unfired_faults() {
-            out.push_str(&format!("\n{scenario}: the fault {fault} never fired\n"));
-        }
-        for (scenario, event) in self.vacuous() {
-            out.push_str(&format!("\n{scenario}: `{event}` never happened, although the scenario says sometimes\n"));
-        }
-        for (scenario, event) in self.not_yet() {
-            let runs = self.of(scenario).count();
-            out.push_str(&format!("\n{scenario}: `{event}` did not happen in {runs} runs (judged over {SEEDS_FOR_SOMETIMES} or more)\n"));
-        }
-        for (what, all) in self.coverage() {
-            if !all.is_empty() {
-                let all: Vec<String> = all.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
-                out.push_str(&format!("\n{what}, and in how many runs:\n"));
-                out.push_str(&wrapped(&all, COLUMNS - 2));
-            }
-        }
-        let canaries = self.selected.iter().filter(|s| s.canary.is_some()).count();
-        if canaries > 0 {
-            out.push_str(&format!("\n{} of {canaries} canaries caught\n", canaries - self.silent_canaries().count()));
-        }
-        out.push_str(&format!("\n{}\n", self.summary()));
-        printable(&out)
-    }
-
     /// One sentence.
     pub fn summary(&self) -> String {
         let (n, failed) = (self.records.len(), self.failures().len());
@@ -245,125 +180,6 @@ impl Sweep {
         }
         text
     }
-
-    fn table(&self, wide: bool) -> String {
-        let mut table = Builder::default();
-        let narrow = ["scenario", "seeds", "valid", "invalid", "unknown", "no verdict", "ops", "CPU-s"];
-        let more = ["sim s", "faults", "p50 ms", "p99 ms", "no leader s"];
-        table.push_record(narrow.iter().chain(if wide { &more[..] } else { &[] }).copied());
-        for s in &self.selected {
-            let runs: Vec<&Record> = self.of(&s.scenario).collect();
-            let count = |ending: Ending| runs.iter().filter(|r| r.verdict == ending).count();
-            // An empty sum of floats is -0.
-            let sum = |of: &dyn Fn(&Record) -> f64| runs.iter().map(|r| of(r)).sum::<f64>() + 0.0;
-            let mean = |of: &dyn Fn(&Record) -> f64| if runs.is_empty() { 0.0 } else { sum(of) / runs.len() as f64 };
-            let judged = [Ending::Valid, Ending::Invalid, Ending::Unknown].map(count);
-            let name = if s.canary.is_some() { format!("{} (canary)", s.scenario) } else { s.scenario.clone() };
-            let mut row = vec![
-                one_line(&name, 34),
-                format!("{}/{}", runs.len(), s.seeds),
-                judged[0].to_string(),
-                judged[1].to_string(),
-                judged[2].to_string(),
-                (runs.len() - judged.iter().sum::<usize>()).to_string(),
-                format!("{:.0}", sum(&|r| r.ops.ok as f64)),
-                format!("{:.1}", sum(&|r| r.cpu_s)),
-            ];
-            if wide {
-                row.push(format!("{:.0}", sum(&|r| r.sim_s)));
-                row.push(format!("{:.0}", sum(&|r| r.faults.values().sum::<u64>() as f64)));
-                row.push(format!("{:.1}", mean(&|r| r.latency_ms.p50)));
-                row.push(format!("{:.1}", mean(&|r| r.latency_ms.p99)));
-                row.push(format!("{:.2}", mean(&|r| r.leaderless_s)));
-            }
-            table.push_record(row);
-        }
-        table.build().with(Style::blank()).to_string()
-    }
-
-    /// For programs.
-    pub fn json(&self) -> Value {
-        let scenarios: Vec<Value> = self
-            .selected
-            .iter()
-            .map(|s| {
-                let runs: Vec<&Record> = self.of(&s.scenario).collect();
-                let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
-                let (mut events, mut faults): (BTreeMap<&str, u64>, BTreeMap<&str, u64>) = Default::default();
-                for r in &runs {
-                    *verdicts.entry(r.verdict.word()).or_default() += 1;
-                    r.events.iter().for_each(|(e, n)| *events.entry(e).or_default() += n);
-                    r.faults.iter().for_each(|(f, n)| *faults.entry(f).or_default() += n);
-                }
-                json!({
-                    "scenario": s.scenario, "canary": s.canary, "seeds": s.seeds, "runs": runs.len(), "verdicts": verdicts,
-                    "events": events, "faults": faults,
-                    "ops": runs.iter().map(|r| r.ops.ok).sum::<u64>(),
-                    "recovery": distributions(runs.iter().map(|r| &r.recovery)).into_iter().map(|(name, [n, p50, p90, max])| {
-                        (name.to_string(), json!({ "n": n, "p50_s": p50, "p90_s": p90, "max_s": max }))
-                    }).collect::<serde_json::Map<String, Value>>(),
-                    "sim_s": runs.iter().map(|r| r.sim_s).sum::<f64>() + 0.0,
-                    "cpu_s": runs.iter().map(|r| r.cpu_s).sum::<f64>() + 0.0,
-                })
-            })
-            .collect();
-        let groups: Vec<Value> = self
-            .groups()
-            .iter()
-            .map(|g| json!({ "fingerprint": g.fingerprint, "count": g.count, "scenario": g.cheapest.scenario, "seed": g.cheapest.seed }))
-            .collect();
-        let vacuous: Vec<Value> = self.vacuous().into_iter().map(|(s, e)| json!({ "scenario": s, "event": e })).collect();
-        json!({
-            "format": 1,
-            "runs": self.records.len(),
-            "rechecked": self.rechecked,
-            "cut_short": self.cut_short,
-            "scenarios": scenarios,
-            "fingerprints": groups,
-            "mute_canaries": self.mute_canaries().iter().map(|s| &s.scenario).collect::<Vec<_>>(),
-            "vacuous": vacuous,
-            "unfired": self.unfired_faults().into_iter().map(|(s, f)| json!({ "scenario": s, "fault": f })).collect::<Vec<_>>(),
-            "coverage": self.coverage().into_iter().collect::<BTreeMap<_, _>>(),
-            "failures": self.failures(),
-        })
-    }
-}
-
-/// Words with commas, in indented lines of at most so many characters.
-fn wrapped(words: &[String], columns: usize) -> String {
-    let (mut out, mut line) = (String::new(), String::new());
-    for (i, word) in words.iter().enumerate() {
-        let word = if i + 1 == words.len() { word.clone() } else { format!("{word}, ") };
-        if line.len() + word.trim_end().len() > columns {
-            out.push_str(&format!("  {}\n", line.trim_end()));
-            line.clear();
-        }
-        line.push_str(&word);
-    }
-    out + &format!("  {line}\n")
-}
-
-/// Control characters would let a history write on the reader's terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
-}
-
-/// A text on one line, cut to so many characters.
-pub(crate) fn one_line(text: &str, columns: usize) -> String {
-    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if flat.chars().count() <= columns { flat } else { flat.chars().take(columns - 1).chain(['…']).collect() }
-}
-
-/// How long recovery took, over all runs; empty where there was nothing to recover from.
-fn recovery(all: &[&Recovery]) -> String {
-    let told = distributions(all.iter().copied());
-    if told.is_empty() {
-        return String::new();
-    }
-    let lines = told
-        .into_iter()
-        .map(|(name, [n, p50, p90, max])| format!("  {name:<34} p50 {p50:.2} s, p90 {p90:.2} s, longest {max:.2} s ({n:.0} times)\n"));
-    format!("\nrecovery:\n{}", lines.collect::<String>())
 }
 
 #[cfg(test)]

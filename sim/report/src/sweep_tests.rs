@@ -1,7 +1,17 @@
 //! Tables, groups, and strings that want to be markup.
 
 use super::*;
-use crate::{Canary, github, junit};
+use crate::{Canary, Format};
+use serde_json::Value;
+
+/// The sweep in a format of the registry.
+fn written(format: &str, sweep: &Sweep) -> String {
+    Format::named(format).unwrap().sweep(sweep).unwrap()
+}
+
+fn json(sweep: &Sweep) -> Value {
+    serde_json::from_str(&written("json", sweep)).unwrap()
+}
 
 fn record(scenario: &str, seed: &str, verdict: Ending, why: &str) -> Record {
     let mut record = Record::of_no_run(scenario, seed, verdict, why.to_string());
@@ -30,31 +40,31 @@ fn failures_are_grouped_and_the_cheapest_is_shown() {
     records.push(record("s", "9", Ending::TimedOut, "it took longer than 5s"));
     records.push(record("s", "8", Ending::Valid, ""));
     let sweep = sweep(records);
-    let text = sweep.text(false);
+    let text = written("text", &sweep);
     assert!(text.contains("raft/election-safety: 3 runs, the cheapest is s seed 1 (1.00 CPU-s)"), "{text}");
     assert!(text.contains("squall replay reports/s/1") && text.contains("harness/timed-out: 1 run"), "{text}");
     assert!(text.contains("5 runs in 6.0 CPU-seconds") && text.contains("4 failed"), "{text}");
     assert_eq!(sweep.worst(), Some(Ending::TimedOut));
-    assert_eq!(sweep.json()["failures"].as_array().unwrap().len(), 4);
+    assert_eq!(json(&sweep)["failures"].as_array().unwrap().len(), 4);
     assert!(text.lines().all(|l| l.chars().count() <= 100), "{text}");
     let table: Vec<&str> = text.lines().take(2).collect();
     assert_eq!(table[0].split("  ").filter(|c| !c.trim().is_empty()).count(), 8, "{text}");
-    assert!(sweep.text(true).lines().next().unwrap().contains("no leader s"));
+    assert!(written("wide", &sweep).lines().next().unwrap().contains("no leader s"));
 }
 
 #[test]
 fn nothing_failed_gives_the_bound_and_says_what_never_happened() {
     let mut quiet = sweep((0..300).map(|i| record("s", &i.to_string(), Ending::Valid, "")).collect());
     quiet.selected[0].sometimes = vec!["leader-changed".into()];
-    let text = quiet.text(false);
+    let text = written("text", &quiet);
     assert!(text.contains("none failed: under 1.00 % of seeds do (95 % bound)"), "{text}");
     assert!(text.contains("`leader-changed` never happened"), "{text}");
     assert_eq!(quiet.worst(), None);
     quiet.records.truncate(19);
     assert!(quiet.vacuous().is_empty(), "19 seeds say nothing");
-    assert!(quiet.text(false).contains("s: `leader-changed` did not happen in 19 runs (judged over 20 or more)"), "and that is told");
+    assert!(written("text", &quiet).contains("s: `leader-changed` did not happen in 19 runs (judged over 20 or more)"), "and that is told");
     quiet.records.clear();
-    assert!(!quiet.text(true).contains("-0"), "{}", quiet.text(true));
+    assert!(!written("wide", &quiet).contains("-0"), "{}", written("wide", &quiet));
 }
 
 #[test]
@@ -64,7 +74,7 @@ fn a_fault_that_never_found_anybody_is_named() {
     assert_eq!(sweep.idle_faults().len(), 2);
     sweep.records[2].faults = BTreeMap::from([("kill".to_string(), 1)]);
     assert_eq!(sweep.idle_faults(), BTreeSet::from([("s", "cut-off")]), "another use of it, in another run, did something");
-    assert!(sweep.text(false).contains("s: the fault cut-off never did anything"), "{}", sweep.text(false));
+    assert!(written("text", &sweep).contains("s: the fault cut-off never did anything"), "{}", written("text", &sweep));
     sweep.records[1].scenario = "other".into();
     sweep.records[1].missed = vec!["kill".into()];
     assert_eq!(sweep.idle_faults(), BTreeSet::from([("s", "cut-off"), ("other", "kill")]), "each scenario by itself");
@@ -77,14 +87,14 @@ fn a_canary_must_fail_by_its_checker() {
     canary.records.iter_mut().for_each(|r| r.canary = caught(false));
     canary.selected[0].canary = Some("raft".into());
     assert_eq!((canary.mute_canaries().len(), canary.worst()), (0, Some(Ending::Unknown)), "it was not given all its seeds");
-    assert!(canary.text(false).contains("given 2 of its 10 seeds: undecided"));
+    assert!(written("text", &canary).contains("given 2 of its 10 seeds: undecided"));
     canary.selected[0].seeds = 2;
     assert_eq!((canary.failures().len(), canary.mute_canaries().len(), canary.worst()), (0, 1, Some(Ending::Invalid)));
-    assert!(canary.text(false).contains("a canary that did not fail by `raft` in 2 seeds"));
+    assert!(written("text", &canary).contains("a canary that did not fail by `raft` in 2 seeds"));
     canary.records[1].canary = caught(true);
     assert_eq!((canary.mute_canaries().len(), canary.worst()), (0, None));
     assert!(canary.summary().ends_with("none failed"), "no bound by canaries: {}", canary.summary());
-    assert!(canary.text(false).contains("1 of 1 canaries caught"));
+    assert!(written("text", &canary).contains("1 of 1 canaries caught"));
     canary.records.push(Record { canary: caught(false), ..record("c", "2", Ending::Crashed, "boom") });
     assert_eq!((canary.failures().len(), canary.worst()), (1, Some(Ending::Crashed)), "a crash finds nothing");
     canary.records.push(record("s", "0", Ending::Valid, ""));
@@ -117,31 +127,31 @@ fn hostile_strings_stay_text_in_every_form() {
     (bad.fingerprint, bad.kept) = (Some(HOSTILE.to_string()), Some(HOSTILE.to_string()));
     let sweep = sweep(vec![bad]);
 
-    let text = sweep.text(true);
+    let text = written("wide", &sweep);
     assert!(!text.contains('\u{1b}') && !text.contains('\0'), "{text:?}");
 
-    let annotations = github::annotations(&sweep);
+    let annotations = written("github", &sweep);
     assert_eq!(annotations.lines().count(), 1, "one command is one line: {annotations}");
     assert!(annotations.starts_with("::error title=") && !annotations.contains('\u{1b}'));
     let (title, message) = annotations.strip_prefix("::error title=").unwrap().split_once("::").unwrap();
     assert!(!title.contains(':') && !title.contains(','), "a title ends where it must: {title}");
     assert!(message.contains("%0A"));
 
-    let summary = github::summary(&sweep);
+    let summary = written("markdown", &sweep);
     for markup in ["<b>", "</script>", "<!--", "\u{1b}"] {
         assert!(!summary.contains(markup), "{markup}: {summary}");
     }
     assert!(summary.contains("\\|\\`x\\`"), "{summary}");
     assert_eq!(summary.lines().filter(|l| l.starts_with("| ")).count(), 3, "one row: {summary}");
 
-    let xml = junit(&sweep);
+    let xml = written("junit", &sweep);
     for markup in ["<b>", "</script>", "\u{1b}", "\0"] {
         assert!(!xml.contains(markup), "{markup}: {xml}");
     }
     assert!(xml.contains("]]&gt;") || !xml.contains("]]>") || xml.contains("]]]]><![CDATA[>"), "{xml}");
     assert_eq!(xml.matches("<testcase").count(), 1);
 
-    let json = sweep.json().to_string();
+    let json = written("json", &sweep);
     assert_eq!(json.lines().count(), 1);
     let back: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(back["failures"][0]["reasons"]["harness"], HOSTILE);
@@ -154,7 +164,7 @@ fn a_summary_is_bounded() {
         r.fingerprint = Some(format!("raft/kind-{i}"));
         r
     });
-    let summary = github::summary(&sweep(many.collect()));
+    let summary = written("markdown", &sweep(many.collect()));
     assert!(summary.len() < 300 << 10 && summary.contains("more"), "{}", summary.len());
 }
 
@@ -170,7 +180,7 @@ fn what_fired_is_counted_and_what_never_did_is_named() {
     sweep.selected =
         vec![Selected { scenario, canary: None, sometimes: vec![], faults: vec!["kill".into(), "wipe".into(), "torn".into()], seeds: 40 }];
     assert_eq!(sweep.unfired_faults().iter().map(|(_, fault)| *fault).collect::<Vec<_>>(), ["wipe", "torn"]);
-    let text = sweep.text(false);
+    let text = written("text", &sweep);
     let kills = sweep.records.len().div_ceil(2);
     assert!(text.contains(&format!("faults, and in how many runs:\n  kill {kills}\n")), "{text}");
     assert!(text.contains(&format!("events, and in how many runs:\n  leader-changed {}\n", sweep.records.len())), "{text}");

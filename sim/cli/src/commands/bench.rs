@@ -6,6 +6,7 @@ use crate::{
     once::{rss_mb, run_once},
 };
 use squall_checker::Judgement;
+use squall_report::Format;
 use squall_scenario::plan;
 
 #[derive(clap::Args)]
@@ -52,7 +53,7 @@ fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
     let runs = args.runs.unwrap_or(if args.json { 1 } else { 5 });
     for i in 0..runs {
         let judged = run_once(&plan(&scenario, args.seed + i), systems)?;
-        let report = judged.report;
+        let (report, history) = (judged.report, judged.run.history);
         speeds.push(report.facts.sim_s / report.cpu_s);
         shares.push(100.0 * report.checking_s / report.cpu_s);
         rates.push(report.facts.ops.ok as f64 / report.cpu_s);
@@ -61,10 +62,10 @@ fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
             rss_early = rss_mb();
         }
         if args.json {
-            println!("{}", squall_report::json(&report));
+            print!("{}", Format::JSON.run(&report, &history)?);
         }
         if report.verdict() != Judgement::Valid {
-            print!("{}", squall_report::text(&report));
+            print!("{}", Format::TEXT.run(&report, &history)?);
             return Ok(Exit::Violation);
         }
     }

@@ -3,6 +3,7 @@
 use crate::{Exit, Systems, failure::Failure};
 use squall_env::{Bug, Failpoint};
 use squall_history::Event;
+use squall_report::{Format, Kind, REGISTRY};
 use squall_scenario::{TARGET_WORDS, faults, language::Argument, workloads};
 use tabled::{
     builder::Builder,
@@ -83,9 +84,19 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         What::Events => print(Event::ALL.iter().map(|event| row(event.name(), event.about())).collect()),
         What::Failpoints => print(Failpoint::ALL.iter().map(|point| row(point.name(), point.about())).collect()),
         What::Reference => print!("{}", crate::reference::text()),
-        What::Formats => print(squall_report::REGISTRY.iter().map(|f| row(f.name, f.about)).collect()),
+        What::Formats => {
+            println!("What --format NAME prints, and of what:\n");
+            print(REGISTRY.iter().map(|f| row(f.name, &format!("{}. Writes {}", f.about, writes(f)))).collect());
+        }
     }
     Ok(Exit::Ok)
+}
+
+/// What a format can write, in words.
+fn writes(format: &Format) -> String {
+    let kinds: Vec<String> = Kind::ALL.iter().filter(|kind| format.can_write(**kind).is_ok()).map(Kind::to_string).collect();
+    let kept = format.kept_as().map_or(String::new(), |(file, _)| format!("; kept as {file}"));
+    format!("{}{kept}", kinds.join(", "))
 }
 
 fn documented(name: &str, about: &str, args: &[Argument], example: &str) {

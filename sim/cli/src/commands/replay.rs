@@ -24,10 +24,10 @@ pub(crate) struct Args {
     /// The plan, or the report directory that holds it
     plan: PathBuf,
     /// Stop there, and show each node's state and the open operations: 12.3s
-    #[arg(long, value_parser = moment, conflicts_with_all = ["diff", "json", "history", "recheck", "keep", "fail_fast"])]
+    #[arg(long, value_parser = moment, conflicts_with_all = ["diff", "format", "json", "history", "recheck", "keep", "fail_fast"])]
     until: Option<Duration>,
     /// Another run (a report directory, a history, or a plan): show the first entry at which the two part
-    #[arg(long, conflicts_with_all = ["json", "history", "recheck", "keep", "fail_fast"])]
+    #[arg(long, conflicts_with_all = ["format", "json", "history", "recheck", "keep", "fail_fast"])]
     diff: Option<PathBuf>,
     #[command(flatten)]
     output: Output,

@@ -2,13 +2,15 @@
 
 use crate::{
     Exit, Systems,
+    commands::sweep::selected,
     failure::Failure,
+    format::FormatOf,
     keep::{keep, new_directory, place, replay_command},
     once::{Judged, Loaded, decisive, load, run_until},
 };
 use squall_checker::Judgement;
-use squall_history::{Entry, Event, to_line, write_jsonl};
-use squall_report::{Ending, Meaning, RunReport};
+use squall_history::{Entry, to_line, write_jsonl};
+use squall_report::{Ending, Format, Kind, Meaning, Record, RunReport, Runs, Sweep};
 use squall_run::Run;
 use squall_scenario::{Expect, Plan, Scenario, plan};
 use std::{
@@ -44,8 +46,11 @@ pub(crate) struct Args {
 
 #[derive(clap::Args)]
 pub(crate) struct Output {
-    /// Print JSON, one line a run
-    #[arg(long)]
+    /// What to print (`squall list formats`)
+    #[arg(long, value_name = "NAME", default_value = "text", value_parser = FormatOf(Kind::Run))]
+    format: &'static Format,
+    /// Short for --format json: one line a run
+    #[arg(long, conflicts_with = "format")]
     json: bool,
     /// Run each plan twice in this process: two different runs are exit code 5
     #[arg(long)]
@@ -65,6 +70,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    fn format(&self) -> &'static Format {
+        if self.json { Format::JSON } else { self.format }
+    }
+
+    /// Says something to people: where standard output holds what programs read, beside it.
+    fn say(&self, line: &str) {
+        if self.format().for_people { println!("{line}") } else { eprintln!("{line}") }
+    }
+
     fn once(&self, plan: &Plan, systems: &Systems) -> Result<Judged, Failure> {
         run_until(plan, self.fail_fast.then(|| decisive(plan)), systems)
     }
@@ -117,7 +131,7 @@ pub(crate) fn finish_one(
     let mut judged = output.once(plan, systems)?;
     // What makes the report another one than the reader takes it for is said before it.
     if let Some(line) = first(&judged.run)? {
-        if output.json { eprintln!("{line}") } else { println!("{line}\n") }
+        output.say(&format!("{line}\n"));
     }
     if let Some(path) = &output.history {
         let mut file = BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
@@ -125,14 +139,11 @@ pub(crate) fn finish_one(
     }
     judged.report.replay = replay;
     let keeping = output.keep || (judged.report.verdict() != Judgement::Valid && judged.report.replay.is_none());
-    match output.json {
-        true => println!("{}", squall_report::json(&judged.report)),
-        false => print!("{}", squall_report::text(&judged.report)),
-    }
+    print!("{}", output.format().run(&judged.report, &judged.run.history)?);
     if keeping {
         // The verdict is out already: a full disk does not take it back.
-        let line = format!("replay      {}", kept(plan, source, &judged, &output.reports));
-        if output.json { eprintln!("{line}") } else { println!("{line}") }
+        let replay = kept(plan, source, &judged, &output.reports).map_or_else(not_kept, |dir| replay_command(&dir));
+        output.say(&format!("replay      {replay}"));
     }
     if output.recheck {
         recheck(plan, &judged, output, systems)?;
@@ -165,13 +176,14 @@ pub(crate) fn parting(a: &[Entry], b: &[Entry]) -> Option<String> {
     Some(format!("they part at entry {}:\n  {}\n  {}", at + 1, line(a), line(b)))
 }
 
-/// Keeps a run; says how to run it again, or why it could not be kept.
-fn kept(plan: &Plan, source: Option<&str>, judged: &Judged, reports: &Path) -> String {
-    let kept = new_directory(reports).map(|dir| place(&dir, plan)).and_then(|dir| keep(plan, source, judged, &dir).map(|()| dir));
-    match kept {
-        Ok(dir) => replay_command(&dir),
-        Err(failure) => format!("not kept: {}", failure.to_string().trim()),
-    }
+/// Keeps a run; where.
+fn kept(plan: &Plan, source: Option<&str>, judged: &Judged, reports: &Path) -> Result<PathBuf, Failure> {
+    let dir = place(&new_directory(reports)?, plan);
+    keep(plan, source, judged, &dir).map(|()| dir)
+}
+
+fn not_kept(failure: Failure) -> String {
+    format!("not kept: {}", failure.to_string().trim())
 }
 
 /// What a single run is made for.
@@ -198,11 +210,8 @@ fn exit_of(report: &RunReport, asked: Asked) -> Exit {
 
 #[derive(Default)]
 struct Totals {
-    runs: u64,
-    ok: u64,
-    sim_s: f64,
-    cpu_s: f64,
-    events: BTreeMap<Event, u64>,
+    /// By seed.
+    records: BTreeMap<u64, Record>,
     /// The runs that were not what was hoped for, by seed: whether it was a violation, what that means
     /// for the exit code, and what to say.
     worst: BTreeMap<u64, (bool, Exit, String)>,
@@ -210,6 +219,7 @@ struct Totals {
 }
 
 fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    let runs = args.output.format().runs()?;
     // A canary must fail within so many seeds; more of them prove nothing.
     let seeds = match scenario.expect {
         Expect::Valid => seeds,
@@ -224,7 +234,7 @@ fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &A
             if seed >= seeds.end {
                 return;
             }
-            let ended = one_of_many(&plan(scenario, seed), source, seed, args, systems, &totals);
+            let ended = one_of_many(&plan(scenario, seed), source, seed, args, systems, (&totals, runs));
             if ended {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -240,44 +250,41 @@ fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &A
     // A violation outranks what could not be decided; then the lowest seed.
     let found = totals.worst.values().find(|(violation, ..)| *violation).or_else(|| totals.worst.values().next());
     if let Some((_, _, text)) = found {
-        // Standard output holds JSON only, when JSON is asked for.
-        if args.output.json { eprintln!("{text}") } else { println!("{text}") }
+        args.output.say(text);
     }
-    if !args.output.json {
-        let coverage: Vec<String> = totals.events.iter().map(|(e, n)| format!("{} {n}", e.name())).collect();
-        println!(
-            "{}: {} runs, {} operations, {:.0} simulated seconds in {:.1} CPU-seconds; {}",
-            scenario.name,
-            totals.runs,
-            totals.ok,
-            totals.sim_s,
-            totals.cpu_s,
-            coverage.join(", ")
-        );
+    let (asked, done) = (seeds.end - seeds.start, totals.records.len() as u64);
+    let cut = interrupted.load(Ordering::Relaxed) && done < asked;
+    let sweep = Sweep {
+        selected: vec![selected(scenario, asked)],
+        records: totals.records.into_values().collect(),
+        cut_short: cut.then(|| "interrupted".to_string()),
+        rechecked: if args.output.recheck { done } else { 0 },
+    };
+    if let Runs::Together(write) = runs {
+        print!("{}", write(&sweep));
     }
-    let silent: Vec<&str> = scenario.sometimes.iter().filter(|e| !totals.events.contains_key(e)).map(|e| e.name()).collect();
+    let happened = |event: &str| sweep.records.iter().any(|r| r.events.get(event).is_some_and(|n| *n > 0));
+    let silent: Vec<&str> = scenario.sometimes.iter().map(|event| event.name()).filter(|event| !happened(event)).collect();
     if !silent.is_empty() {
-        let few = if totals.runs >= 20 { "" } else { " (too few runs to judge by: 20 are needed)" };
-        eprintln!("never happened in {} runs, although the scenario says sometimes: {}{few}", totals.runs, silent.join(", "));
+        let few = if done >= 20 { "" } else { " (too few runs to judge by: 20 are needed)" };
+        eprintln!("never happened in {done} runs, although the scenario says sometimes: {}{few}", silent.join(", "));
     }
-    let asked = seeds.end - seeds.start;
-    let cut = interrupted.load(Ordering::Relaxed) && totals.runs < asked;
     if cut {
-        eprintln!("interrupted after {} of {asked} runs", totals.runs);
+        eprintln!("interrupted after {done} of {asked} runs");
     }
     Ok(match (bites, found) {
         (_, None) if cut => Exit::Interrupted,
         (false, None) => Exit::Ok,
         (_, Some((_, exit, _))) => *exit,
         (true, None) => {
-            eprintln!("{}: a canary that did not fail within {} seeds", scenario.name, seeds.end - seeds.start);
+            eprintln!("{}: a canary that did not fail within {asked} seeds", scenario.name);
             Exit::Violation
         }
     })
 }
 
 /// Runs one of many seeds. True when the others need not be run.
-fn one_of_many(plan: &Plan, source: &str, seed: u64, args: &Args, systems: &Systems, totals: &Mutex<Totals>) -> bool {
+fn one_of_many(plan: &Plan, source: &str, seed: u64, args: &Args, systems: &Systems, (totals, runs): (&Mutex<Totals>, Runs)) -> bool {
     let output = &args.output;
     let judged = output.once(plan, systems).and_then(|judged| {
         if output.recheck {
@@ -295,27 +302,21 @@ fn one_of_many(plan: &Plan, source: &str, seed: u64, args: &Args, systems: &Syst
         }
     };
     let report = &judged.report;
-    totals.runs += 1;
-    totals.ok += report.facts.ops.ok;
-    totals.sim_s += report.facts.sim_s;
-    totals.cpu_s += report.cpu_s;
-    for (event, n) in &report.facts.events {
-        *totals.events.entry(*event).or_default() += n;
+    let mut record = Record::of(report, report.canary.as_deref());
+    if let Runs::Each(write) = runs {
+        print!("{}", write(&record));
     }
-    if args.output.json {
-        println!("{}", squall_report::json(report));
-    }
-    let ending = Ending::of(report);
     // A canary's search goes on until the checker that it names has found it.
-    let meaning = Meaning::of(ending, plan.expect.checker().map(|checker| report.violated().contains(&checker)));
-    if meaning == Meaning::Met {
-        return false;
+    let (meaning, mut violation) = (record.meaning(), false);
+    if meaning != Meaning::Met {
+        violation = record.verdict != Ending::Unknown || meaning == Meaning::Caught;
+        let kept = kept(plan, Some(source), &judged, &output.reports);
+        record.kept = kept.as_ref().ok().map(|dir| dir.display().to_string());
+        let cpu_s = totals.records.values().map(|r| r.cpu_s).sum::<f64>() + report.cpu_s;
+        let (names, replay) = (report.violated().join(", "), kept.map_or_else(not_kept, |dir| replay_command(&dir)));
+        let text = format!("seed {seed}: {} ({names}) after {cpu_s:.1} CPU-seconds\n  {replay}", report.verdict());
+        totals.worst.insert(seed, (violation, exit_of(report, Asked::AsExpected), text));
     }
-    let violation = ending != Ending::Unknown || meaning == Meaning::Caught;
-    let names = judged.report.violated().join(", ");
-    let replay = kept(plan, Some(source), &judged, &args.output.reports);
-    let text = format!("seed {seed}: {} ({names}) after {:.1} CPU-seconds\n  {replay}", report.verdict(), totals.cpu_s);
-    let exit = exit_of(&judged.report, Asked::AsExpected);
-    totals.worst.insert(seed, (violation, exit, text));
+    totals.records.insert(seed, record);
     violation
 }

@@ -7,14 +7,15 @@ use crate::{
     Exit, Systems,
     commands::run::{parse_seeds, parting},
     failure::Failure,
+    format::FormatOf,
     keep::new_directory,
     process::{self, Ended, Limits},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-pub(crate) use select::files;
 use select::{Item, Selection};
+pub(crate) use select::{files, selected};
 use squall_history::read_jsonl;
-use squall_report::{Canary, Ending, Meaning, Record, Sweep};
+use squall_report::{Canary, Ending, Format, Kind, Meaning, Record, Sweep};
 use state::{Asked, State};
 use std::{
     collections::BTreeMap,
@@ -80,16 +81,19 @@ pub(crate) struct Args {
     /// Run scenarios with the change under which they say that they bite: each must fail
     #[arg(long, conflicts_with = "resume")]
     bites: bool,
-    /// More columns
-    #[arg(long)]
+    /// What to print (`squall list formats`)
+    #[arg(long, value_name = "NAME", default_value = "text", value_parser = FormatOf(Kind::Sweep))]
+    format: &'static Format,
+    /// Short for --format wide: more columns
+    #[arg(long, conflicts_with_all = ["format", "json"])]
     wide: bool,
-    /// Print JSON: one object for the sweep
-    #[arg(long)]
+    /// Short for --format json: one object for the sweep
+    #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Write JUnit XML to this file
+    /// Write JUnit XML to this file, too
     #[arg(long)]
     junit: Option<PathBuf>,
-    /// Print GitHub annotations, and append to the job's summary (as on a GitHub runner)
+    /// Print GitHub annotations, too, and append to the job's summary (as on a GitHub runner)
     #[arg(long)]
     github: bool,
     /// Shrink the cheapest failure of each kind
@@ -463,24 +467,25 @@ fn two_traces(dir: &Path) -> Result<String, String> {
 }
 
 fn report(args: &Args, sweep: &Sweep, dir: &Path) -> Result<(), Failure> {
-    match args.json {
-        true => println!("{}", sweep.json()),
-        false => print!("{}", sweep.text(args.wide)),
-    }
-    if !args.json {
+    let format = match (args.wide, args.json) {
+        (true, _) => Format::WIDE,
+        (_, true) => Format::JSON,
+        _ => args.format,
+    };
+    print!("{}", format.sweep(sweep)?);
+    if format.for_people {
         println!("records: {}", dir.display());
     }
     if let Some(path) = &args.junit {
-        fs::write(path, squall_report::junit(sweep)).map_err(Failure::io(path))?;
+        fs::write(path, Format::JUNIT.sweep(sweep)?).map_err(Failure::io(path))?;
     }
     let on_a_runner = std::env::var("GITHUB_ACTIONS").is_ok_and(|v| v == "true");
     if args.github || on_a_runner {
-        // Annotations are read from either stream; JSON alone belongs on standard output.
-        let annotations = squall_report::annotations(sweep);
-        if args.json {
-            eprint!("{annotations}")
-        } else {
-            print!("{annotations}")
+        // Annotations are read from either stream; what programs read belongs on standard output alone. Nothing is annotated twice.
+        match format {
+            format if format.name == Format::GITHUB.name => {}
+            format if format.for_people => print!("{}", Format::GITHUB.sweep(sweep)?),
+            _ => eprint!("{}", Format::GITHUB.sweep(sweep)?),
         }
         if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
             let path = PathBuf::from(path);
@@ -491,7 +496,7 @@ fn report(args: &Args, sweep: &Sweep, dir: &Path) -> Result<(), Failure> {
                     .open(&path)
                     .and_then(|mut f| std::io::Write::write_all(&mut f, text.as_bytes()))
             };
-            append(squall_report::summary(sweep)).map_err(Failure::io(&path))?;
+            append(Format::MARKDOWN.sweep(sweep)?).map_err(Failure::io(&path))?;
         }
     }
     Ok(())

@@ -2,8 +2,14 @@
 
 mod limits;
 mod tell;
+mod values;
 
-use crate::{Exit, failure::Failure, once::rss_mb};
+use crate::{
+    Exit,
+    failure::Failure,
+    format::FormatOf,
+    once::{peak_rss_mb, rss_mb},
+};
 use limits::{Guard, Limits, cpu};
 use squall_checker::{
     Verdict, check_each,
@@ -11,9 +17,10 @@ use squall_checker::{
 };
 use squall_history::{History, View, read_jsonl};
 use squall_linear::{
-    Effort, Found, Initial, Isolation, Judged, MODELS, Options, Progress, RawHistory, Reads, Remark,
-    formats::{self, Format, ReadOptions},
+    Found, Initial, Isolation, Judged, MODELS, Options, Progress, RawHistory, Reads, Remark,
+    formats::{self, Format as HistoryFormat, ReadOptions},
 };
+use squall_report::{ByModel, CheckReport, Format, JudgedBy, Kind};
 use std::{
     cell::Cell,
     fs::{self, File},
@@ -22,7 +29,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tell::{Took, head, tell, tell_all};
+use tell::{head, tell};
+use values::{EXPLAIN, Explain, duration, explaining, initial, isolation, size};
+
+/// What a history can be written in.
+pub(crate) const EXPORTS: [&str; 1] = ["edn"];
 
 #[derive(Clone, clap::Args)]
 pub(crate) struct Args {
@@ -31,8 +42,11 @@ pub(crate) struct Args {
     /// What it is to be linearizable as (`squall list models`); without it every checker judges a history of ours
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Print JSON: one object
-    #[arg(long)]
+    /// What to print (`squall list formats`)
+    #[arg(long, value_name = "NAME", default_value = "text", value_parser = FormatOf(Kind::Check))]
+    format: &'static Format,
+    /// Short for --format json: one object
+    #[arg(long, conflicts_with = "format")]
     json: bool,
     /// Print an order of the calls that explains every answer, where there is one
     #[arg(long, requires = "model")]
@@ -60,67 +74,39 @@ pub(crate) struct Args {
     /// [default: 2s]
     #[arg(long, value_name = "TIME", requires = "model", value_parser = explaining)]
     explain: Option<Explain>,
-    /// Print the history in another format, and do not judge it
-    #[arg(long, value_name = "FORMAT", value_parser = ["edn"])]
-    format: Option<String>,
+    /// Print the history itself, for other tools, and do not judge it
+    #[arg(long, value_name = "FORMAT", value_parser = EXPORTS)]
+    #[arg(conflicts_with_all = ["model", "format", "json", "nil_is_seen", "time_limit", "memory_limit"])]
+    export: Option<String>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is no time: expected `10s` or `500ms`");
-    let (number, unit) = text.split_at(text.find(|c: char| c.is_alphabetic()).ok_or_else(bad)?);
-    let number: u64 = number.parse().map_err(|_| bad())?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" | "min" => Ok(Duration::from_secs(number.saturating_mul(60))),
-        _ => Err(bad()),
+impl Args {
+    fn format(&self) -> &'static Format {
+        if self.json { Format::JSON } else { self.format }
+    }
+
+    /// What `model` has found.
+    fn found<'h>(&self, found: ByModel<'h>) -> CheckReport<'h> {
+        CheckReport { file: self.file.display().to_string(), by: JudgedBy::Model(found) }
+    }
+
+    /// What checkers have found, and why others have not.
+    fn checked<'h>(&self, verdicts: &'h [(&'static str, Verdict)], stopped: Option<&'h str>) -> CheckReport<'h> {
+        CheckReport { file: self.file.display().to_string(), by: JudgedBy::Checkers { verdicts, stopped, cpu: cpu() } }
     }
 }
 
-/// How long may be explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Explain {
-    effort: Effort,
-    time: Duration,
-}
-
-/// What is explained unless somebody says otherwise: the same for the same history, as far as this time is enough.
-const EXPLAIN: Explain = Explain { effort: Effort::Bounded, time: Duration::from_secs(2) };
-
-fn explaining(text: &str) -> Result<Explain, String> {
-    match text {
-        "0" => Ok(Explain { effort: Effort::Nothing, time: Duration::ZERO }),
-        "2s" => Ok(EXPLAIN),
-        "full" => Ok(Explain { effort: Effort::Full, time: Duration::MAX }),
-        text => Ok(Explain { effort: Effort::Full, time: duration(text).map_err(|e| format!("{e}, `0`, or `full`"))? }),
-    }
-}
-
-fn initial(text: &str) -> Result<Initial, String> {
-    formats::initial(text).map_err(|e| format!("{e}: expected a value such as `0`, values by key such as `x=0,y=0`, or `unknown`"))
-}
-
-fn isolation(text: &str) -> Result<Isolation, String> {
-    let names: Vec<&str> = Isolation::ALL.iter().map(|(_, name)| *name).collect();
-    Isolation::from_name(text).ok_or_else(|| format!("there is no isolation `{text}`; there are {}", names.join(", ")))
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    let bad = || format!("`{text}` is no size: expected `256MB` or `2GB`");
-    let (number, unit) = text.split_at(text.find(|c: char| c.is_alphabetic()).ok_or_else(bad)?);
-    let number: u64 = number.parse().map_err(|_| bad())?;
-    match unit {
-        "KB" => Ok(number.saturating_mul(1 << 10)),
-        "MB" => Ok(number.saturating_mul(1 << 20)),
-        "GB" => Ok(number.saturating_mul(1 << 30)),
-        _ => Err(bad()),
-    }
+/// What a model has found, of a history that is told of by number.
+fn by_number<'h>(args: &'h Args, format: &'h str, judged: &'h Judged, (read, whole): (Duration, bool)) -> ByModel<'h> {
+    let model = args.model.as_deref().unwrap_or("kv");
+    let took = (read, cpu().saturating_sub(read));
+    ByModel { model, format, judged, history: None, witness: args.witness, whole, took, peak_mb: peak_rss_mb() }
 }
 
 /// A history, as it was found in a file.
 enum Source {
     Ours(History),
-    Other(Format, RawHistory),
+    Other(HistoryFormat, RawHistory),
 }
 
 /// What is decided by now: for the last words, where a limit ends it before anybody asked.
@@ -134,7 +120,8 @@ enum SoFar {
         revisions: bool,
         events: usize,
         found: Option<Judged>,
-        cut: &'static str,
+        /// Whether the history comes to its end.
+        whole: bool,
     },
     Checkers(Vec<(&'static str, Verdict)>),
 }
@@ -180,20 +167,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let why = "they are for EDN; this is a history of ours, which says both by itself";
         return Err(Failure::Usage(format!("--independent and --nil-is-seen: {why}")));
     }
-    if args.format.is_some() && (args.time_limit.is_some() || args.memory_limit.is_some()) {
-        return Err(Failure::Usage("--time-limit and --memory-limit: they are for judging, and --format does not judge".into()));
-    }
     if args.memory_limit.is_some() && rss_mb() == 0.0 {
         return Err(Failure::Usage("--memory-limit: this system does not tell how much memory a process holds".into()));
     }
     let so_far: Shared = Arc::new(Mutex::new(SoFar::Reading));
     let (last, of) = (Arc::clone(&so_far), args.clone());
     let limits = Limits { time: args.time_limit, memory: args.memory_limit };
-    let guard = Guard::start(limits, move || last_words(&of, &lock(&last)));
+    let guard = Guard::start(limits, move || last_words(&of, &lock(&last)).unwrap_or_else(|failure| failure.exit()));
     // Long histories of keys and values need not be kept whole, if they are as they should be.
     if args.model.as_deref() == Some("kv")
         && !args.witness
-        && args.format.is_none()
+        && args.export.is_none()
         && is_ours(&args.file)?
         && let Some(exit) = in_one_go(args, &guard, &so_far)?
     {
@@ -201,7 +185,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let source = read(args)?;
     let took = cpu();
-    let exit = match (&source, &args.model, &args.format) {
+    let exit = match (&source, &args.model, &args.export) {
         (_, _, Some(_)) => {
             guard.take_the_word();
             match &source {
@@ -210,7 +194,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             }
             Exit::Ok
         }
-        (Source::Ours(history), None, _) => every_checker(args, history, &guard, &so_far),
+        (Source::Ours(history), None, _) => every_checker(args, history, &guard, &so_far)?,
         (Source::Other(format, _), None, _) => {
             guard.take_the_word();
             return Err(Failure::Usage(format!(
@@ -221,15 +205,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         (Source::Ours(history), Some(model), _) => {
             let view = View::new(history);
-            let cut = if view.ended() { "" } else { CUT };
+            let whole = view.ended();
             let revisions = model == "kv" && view.ops().iter().all(|op| op.output().is_none() || op.revision.is_some());
-            *lock(&so_far) = SoFar::Judging { format: "squall", read: took, revisions, events: 0, found: None, cut };
+            *lock(&so_far) = SoFar::Judging { format: "squall", read: took, revisions, events: 0, found: None, whole };
             let (judged, calls) = if model == "kv" {
                 let judged = judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| Ok(judge_kv(view.ops(), options)))?;
                 // What its calls are is wanted only where some are told of.
                 let tells = match &judged.verdict {
                     Found::Not(_) | Found::Anomalies(_) => true,
-                    Found::Linearizable(orders) => !args.json && !orders.is_empty(),
+                    Found::Linearizable(orders) => args.format().shows_calls() && !orders.is_empty(),
                     Found::Unknown(_) => false,
                 };
                 (judged, tells.then(|| raw(view.ops())))
@@ -238,17 +222,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 (judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| by_model(args, model, &calls, options))?, Some(calls))
             };
             guard.take_the_word();
-            let took = Took { read: took, check: cpu() - took };
-            tell(args, "squall", &judged, calls.as_ref(), took, cut)
+            tell(args, &args.found(ByModel { history: calls.as_ref(), ..by_number(args, "squall", &judged, (took, whole)) }))?
         }
         (Source::Other(format, calls), Some(model), _) => {
-            *lock(&so_far) = SoFar::Judging { format: format.name(), read: took, revisions: false, events: 0, found: None, cut: "" };
-            let knossos =
-                matches!(format, Format::Edn | Format::JepsenText) && calls.calls.iter().all(|c| c.key.is_none() || args.independent);
+            *lock(&so_far) = SoFar::Judging { format: format.name(), read: took, revisions: false, events: 0, found: None, whole: true };
+            let knossos = matches!(format, HistoryFormat::Edn | HistoryFormat::JepsenText)
+                && calls.calls.iter().all(|c| c.key.is_none() || args.independent);
             let reads = if knossos && !args.nil_is_seen { Reads::NilIsUnknown } else { Reads::NilIsSeen };
             let judged = judge(args, (reads, &calls.remarks), &guard, &so_far, |options| by_model(args, model, calls, options))?;
             guard.take_the_word();
-            tell(args, format.name(), &judged, Some(calls), Took { read: took, check: cpu() - took }, "")
+            tell(args, &args.found(ByModel { history: Some(calls), ..by_number(args, format.name(), &judged, (took, true)) }))?
         }
     };
     // The process is about to end: giving back what a long history took, call by call, takes as long as judging it.
@@ -261,7 +244,7 @@ fn in_one_go(args: &Args, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>
     let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
     let Some(columns) = read_columns(file).map_err(Failure::io(&args.file))? else { return Ok(None) };
     let read = cpu();
-    *lock(so_far) = SoFar::Judging { format: "squall", read, revisions: true, events: 0, found: None, cut: "" };
+    *lock(so_far) = SoFar::Judging { format: "squall", read, revisions: true, events: 0, found: None, whole: true };
     let (calls, verdict, ended) = match columns.decide(&mut |progress| asked(guard, so_far, progress)) {
         OneGo::Valid { ops, ended } => (ops, Found::Linearizable(vec![]), ended),
         OneGo::Stopped { ops, revision } => {
@@ -274,13 +257,10 @@ fn in_one_go(args: &Args, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>
     };
     guard.take_the_word();
     let judged = Judged { calls, keys: 1, verdict, remarks: vec![] };
-    let exit = tell(args, "squall", &judged, None, Took { read, check: cpu() - read }, if ended { "" } else { CUT });
+    let exit = tell(args, &args.found(by_number(args, "squall", &judged, (read, ended))))?;
     std::mem::forget(columns);
     Ok(Some(exit))
 }
-
-/// What is said of a history without an end.
-const CUT: &str = "; the history does not come to its end";
 
 /// Whether the search may go on; and how far it came.
 fn asked(guard: &Guard, so_far: &Shared, progress: Progress) -> bool {
@@ -306,8 +286,9 @@ fn judge(
             *found = Some(judged.clone());
         }
         // Explaining holds back no verdict.
-        if since.replace(Some(cpu())).is_none() && matches!(judged.verdict, Found::Not(_)) && !args.json {
-            head(args, judged);
+        if since.replace(Some(cpu())).is_none() && matches!(judged.verdict, Found::Not(_)) {
+            // What cannot be told now is told in the end, or that it cannot.
+            _ = head(args, &args.found(by_number(args, "", judged, (Duration::ZERO, true))));
         }
     };
     let mut options = Options {
@@ -349,7 +330,7 @@ fn read(args: &Args) -> Result<Source, Failure> {
     let bytes = fs::read(&args.file).map_err(Failure::io(&args.file))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8".into()))?;
     let (format, history) = formats::read(&text, ReadOptions { independent: args.independent }).map_err(|e| bad(e.to_string()))?;
-    if args.nil_is_seen && !matches!(format, Format::Edn | Format::JepsenText) {
+    if args.nil_is_seen && !matches!(format, HistoryFormat::Edn | HistoryFormat::JepsenText) {
         return Err(Failure::Usage(format!(
             "--nil-is-seen: it is for EDN and Jepsen's text; in {} a read of nil saw that anyway",
             format.name()
@@ -359,40 +340,37 @@ fn read(args: &Args) -> Result<Source, Failure> {
 }
 
 /// Where a limit has ended it: what is decided by then.
-fn last_words(args: &Args, so_far: &SoFar) -> Exit {
+fn last_words(args: &Args, so_far: &SoFar) -> Result<Exit, Failure> {
     let limits = [
         args.time_limit.map(|limit| format!("--time-limit {}ms", limit.as_millis())),
         args.memory_limit.map(|limit| format!("--memory-limit {}MB", limit >> 20)),
     ];
     let stopped = format!("{} ended it", limits.into_iter().flatten().collect::<Vec<_>>().join(" or "));
-    let (format, read, check, judged, cut) = match so_far {
-        SoFar::Checkers(verdicts) => return tell_all(args, verdicts, Some(&format!("{stopped}: the others have not judged"))),
-        SoFar::Reading if args.model.is_none() => {
-            return tell_all(args, &[], Some(&format!("{stopped} while it was read: nothing is decided")));
-        }
+    let unknown = |why: String| Judged { calls: 0, keys: 0, verdict: Found::Unknown(why), remarks: vec![] };
+    match so_far {
+        SoFar::Checkers(verdicts) => tell(args, &args.checked(verdicts, Some(&format!("{stopped}: the others have not judged")))),
         SoFar::Reading => {
             let why = format!("{stopped} while it was read: nothing is decided");
-            ("", cpu(), Duration::ZERO, Judged { calls: 0, keys: 0, verdict: Found::Unknown(why), remarks: vec![] }, "")
+            match args.model {
+                None => tell(args, &args.checked(&[], Some(&why))),
+                Some(_) => tell(args, &args.found(by_number(args, "", &unknown(why), (cpu(), true)))),
+            }
         }
-        SoFar::Judging { format, read, revisions, events, found, cut } => {
+        SoFar::Judging { format, read, revisions, events, found, whole } => {
             let judged = found.clone().unwrap_or_else(|| {
-                let verdict = Found::Unknown(match events {
+                unknown(match events {
                     0 => format!("{stopped} before the first answer was decided"),
-                    _ if *revisions => {
-                        format!("{stopped} at revision {events}: every answer before that has an order")
-                    }
+                    _ if *revisions => format!("{stopped} at revision {events}: every answer before that has an order"),
                     _ => format!("{stopped} when {events} events of the key at hand were decided"),
-                });
-                Judged { calls: 0, keys: 0, verdict, remarks: vec![] }
+                })
             });
-            (*format, *read, cpu() - *read, judged, *cut)
+            tell(args, &args.found(by_number(args, format, &judged, (*read, *whole))))
         }
-    };
-    tell(args, format, &judged, None, Took { read, check }, cut)
+    }
 }
 
 /// Every checker that applies judges a history of ours.
-fn every_checker(args: &Args, history: &History, guard: &Guard, so_far: &Shared) -> Exit {
+fn every_checker(args: &Args, history: &History, guard: &Guard, so_far: &Shared) -> Result<Exit, Failure> {
     *lock(so_far) = SoFar::Checkers(vec![]);
     for (name, judge) in check_each(&View::new(history), &[]) {
         if !guard.may_go_on() {
@@ -406,5 +384,5 @@ fn every_checker(args: &Args, history: &History, guard: &Guard, so_far: &Shared)
     }
     guard.take_the_word();
     let SoFar::Checkers(verdicts) = &*lock(so_far) else { unreachable!("it was put there") };
-    tell_all(args, verdicts, None)
+    tell(args, &args.checked(verdicts, None))
 }

@@ -160,15 +160,20 @@ impl Selection {
             if seeds == 0 || all.iter().any(|other| other.scenario == s.name) {
                 continue;
             }
-            let canary = s.expect.checker().map(str::to_string);
-            let sometimes = s.sometimes.iter().map(|e| e.name().to_string()).collect();
-            let named = s.faults.iter().map(|f| f.id.clone().unwrap_or_else(|| f.fault.kind().to_string()));
-            let drawn = s.swarm.iter().flat_map(|swarm| swarm.candidates()).map(|kind| kind.name.to_string());
-            let mut faults: Vec<String> = named.chain(drawn).collect();
-            faults.sort_unstable();
-            faults.dedup();
-            all.push(Selected { scenario: s.name.clone(), canary, sometimes, faults, seeds });
+            all.push(selected(s, seeds));
         }
         all
     }
+}
+
+/// What is expected of a scenario that is given so many seeds.
+pub(crate) fn selected(s: &Scenario, seeds: u64) -> Selected {
+    let canary = s.expect.checker().map(str::to_string);
+    let sometimes = s.sometimes.iter().map(|e| e.name().to_string()).collect();
+    let named = s.faults.iter().map(|f| f.id.clone().unwrap_or_else(|| f.fault.kind().to_string()));
+    let drawn = s.swarm.iter().flat_map(|swarm| swarm.candidates()).map(|kind| kind.name.to_string());
+    let mut faults: Vec<String> = named.chain(drawn).collect();
+    faults.sort_unstable();
+    faults.dedup();
+    Selected { scenario: s.name.clone(), canary, sometimes, faults, seeds }
 }

@@ -1,4 +1,4 @@
-//! The whole run on a page: who led, who was down, what each client got, which faults were in force.
+//! `timeline`: the whole run on a page: who led, who was down, what each client got, which faults were in force.
 //!
 //! ```text
 //!                0s                                                                 15.2s
@@ -7,10 +7,16 @@
 //!   partition-1        ████████
 //! ```
 
-use crate::{bands::draw_bands, states::node_lanes};
+use super::{Format, Kept};
+use crate::{RunReport, bands::draw_bands, states::node_lanes};
 use squall_history::{ClientId, Entry, OpEnd, Role, Saw, SimTime, View, What};
 use squall_linear::Lanes;
 use std::{collections::BTreeMap, fmt::Write as _};
+
+pub(super) const FORMAT: Format =
+    Format { for_people: true, run: Some(write), kept: Kept::As("timeline.txt", ABOUT), ..Format::new("timeline", ABOUT) };
+
+const ABOUT: &str = "the whole run on a page: nodes, leaders and terms, clients, faults";
 
 const NAMES: usize = 23;
 const COLUMNS: usize = 84;
@@ -18,7 +24,7 @@ const FAULTS_MAX: usize = 60;
 const LEADERS_MAX: usize = 100;
 
 /// Lanes of nodes, clients and faults over the whole run, and the leaders with their terms.
-pub fn overview(history: &[Entry]) -> String {
+fn write(_: &RunReport, history: &[Entry]) -> String {
     let (first, last) = (SimTime(0), history.last().map_or(SimTime(1), |e| e.t));
     let mut lanes = Lanes::new(NAMES, COLUMNS);
     lanes.axis("0s", &last.to_string());

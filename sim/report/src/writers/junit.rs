@@ -1,8 +1,18 @@
 //! `junit`: what CI servers read. One suite a scenario, one case a seed.
 
-use crate::{Ending, Meaning, Sweep};
+use super::{Format, Runs, WritesCheck};
+use crate::{CheckReport, Ending, Meaning, Sweep, plain::one_line};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use squall_checker::Judgement;
 use std::time::Duration;
+
+pub(super) const FORMAT: Format = Format {
+    run: Some(|report, _| sweep(&Sweep::of_one(report))),
+    runs: Some(Runs::Together(sweep)),
+    sweep: Some(sweep),
+    check: Some(WritesCheck { head: None, rest: check, shows_calls: false }),
+    ..Format::new("junit", "JUnit XML, for CI servers: a suite for each scenario, a case for each seed")
+};
 
 /// No message is longer: some servers refuse large files.
 const MESSAGE_MAX: usize = 4_000;
@@ -11,8 +21,13 @@ fn cut(text: &str) -> String {
     text.chars().take(MESSAGE_MAX).collect()
 }
 
+/// A reason. No line of it begins as it likes: on a runner's standard output that might be a command.
+fn reason(name: &str, why: &str) -> String {
+    format!("{name}: {}\n", why.replace(['\r', '\n'], "\n  | "))
+}
+
 /// The sweep as JUnit XML. A canary is one case: it passes when it failed by its checker.
-pub fn junit(sweep: &Sweep) -> String {
+fn sweep(sweep: &Sweep) -> String {
     let mut report = Report::new("squall");
     for selected in &sweep.selected {
         let mut suite = TestSuite::new(selected.scenario.clone());
@@ -29,7 +44,7 @@ pub fn junit(sweep: &Sweep) -> String {
             suite.add_test_case(case);
         }
         for record in runs {
-            let why: String = record.reasons.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
+            let why: String = record.reasons.iter().map(|(name, why)| reason(name, why)).collect();
             let kind = match record.verdict {
                 Ending::Invalid => NonSuccessKind::Failure,
                 _ => NonSuccessKind::Error,
@@ -50,5 +65,36 @@ pub fn junit(sweep: &Sweep) -> String {
         }
         report.add_test_suite(suite);
     }
-    report.to_string().expect("a report in memory can be written")
+    text(&report)
+}
+
+/// A check as JUnit XML: a suite for the file, a case for each judge.
+fn check(check: &CheckReport<'_>) -> String {
+    let file = one_line(&check.file, MESSAGE_MAX);
+    let mut suite = TestSuite::new(file.clone());
+    for finding in check.findings() {
+        let mut status = match finding.judgement {
+            Judgement::Valid => TestCaseStatus::success(),
+            Judgement::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
+            Judgement::Invalid => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        };
+        if finding.judgement != Judgement::Valid {
+            let kind = finding.fingerprint();
+            status.set_type(kind.clone()).set_message(kind).set_description(cut(&reason(&finding.judge, &finding.why)));
+        }
+        let mut case = TestCase::new(finding.judge, status);
+        case.set_classname(file.clone());
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("squall");
+    report.add_test_suite(suite);
+    text(&report)
+}
+
+fn text(report: &Report) -> String {
+    let mut text = report.to_string().expect("a report in memory can be written");
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
 }

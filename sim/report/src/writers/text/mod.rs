@@ -1,13 +1,28 @@
 //! `text`: what a stranger understands.
 
-use crate::{Format, RunReport, sweep::SEEDS_FOR_SOMETIMES};
+mod check;
+mod sweep;
+
+pub(super) use sweep::sweep;
+
+use super::{Format, Kept, Runs, WritesCheck};
+use crate::{RunReport, sweep::SEEDS_FOR_SOMETIMES};
 use squall_checker::Verdict;
+use squall_history::Entry;
 use std::fmt::Write as _;
 use tabled::{Table, builder::Builder, settings::Style};
 
-pub(crate) const FORMAT: Format = Format { name: "text", about: "for people, on a terminal", write };
+pub(super) const FORMAT: Format = Format {
+    for_people: true,
+    run: Some(run),
+    runs: Some(Runs::Together(sweep::runs)),
+    sweep: Some(|of| sweep(of, false)),
+    check: Some(WritesCheck { head: Some(check::head), rest: check::rest, shows_calls: true }),
+    kept: Kept::As("report.txt", "the verdict for people: the operations of each witness over time, with the faults"),
+    ..Format::new("text", "for people, on a terminal")
+};
 
-fn write(r: &RunReport) -> String {
+fn run(r: &RunReport, _: &[Entry]) -> String {
     let mut out = String::new();
     let infallible = "a String takes whatever is written";
     let word = r.verdict().word().to_uppercase();
