@@ -12,19 +12,25 @@
 //!
 //! **Architecture Invariant:** no madsim, no HashMap that is iterated, no clock but the Env's.
 
+mod bug;
+mod failpoint;
 mod identity;
 mod member;
 pub mod mvcc;
 mod node;
 mod observe;
 mod raft;
+mod refusals;
 mod service;
 mod wal;
 
+pub use bug::Bug;
+pub use failpoint::Failpoint;
 pub use identity::{IdentityError, read as read_identity};
 pub use member::url_addr;
 pub use node::{Admin, Node, NodeConfig, StartError};
 pub use observe::{LogMark, NoObserver, Observer, RaftRole};
+pub use refusals::REFUSALS;
 
 /// Generated from `proto/`.
 pub mod pb {

@@ -1,6 +1,7 @@
 //! Writing: one command, one revision at most.
 
 use super::{RequestError, Store, Version, range};
+use crate::Bug;
 use crate::pb::{
     KeyValue,
     etcdserverpb::{
@@ -14,7 +15,7 @@ use crate::pb::{
 };
 use bytes::Bytes;
 use prost::Message as _;
-use squall_env::{Bug, Env};
+use squall_env::Env;
 use std::cmp::Ordering;
 
 /// What a command answers, without its header, and the store's revision after it.

@@ -5,6 +5,7 @@ use super::{
     state_machine::StateMachine,
     types::Types,
 };
+use crate::{Bug, Failpoint};
 use crate::{
     observe::{Observer, RaftRole},
     wal::{Done, Record, Space, Wal, WalError},
@@ -13,7 +14,7 @@ use openraft::{
     EntryPayload, OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
-use squall_env::{Bug, Disk, Env, Failpoint};
+use squall_env::{Disk, Env};
 use std::{
     collections::BTreeMap,
     fmt::Debug,

@@ -10,6 +10,7 @@ use super::{
     },
     types::Types,
 };
+use crate::Bug;
 use crate::{
     member::{channel_options, peer_addr, request},
     pb::raft::{self as pb, raft_client::RaftClient},
@@ -27,7 +28,7 @@ use openraft::{
     },
     type_config::alias::SnapshotOf,
 };
-use squall_env::{Bug, Env, LocalInstant, timeout};
+use squall_env::{Env, LocalInstant, timeout};
 use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, VecDeque},

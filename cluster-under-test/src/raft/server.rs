@@ -9,6 +9,7 @@ use super::{
     network::decoded,
     types::{Raft, Types},
 };
+use crate::Bug;
 use crate::pb::raft::{self as pb, raft_server};
 use bytes::BytesMut;
 use futures_util::{Stream, StreamExt, stream};
@@ -17,7 +18,7 @@ use openraft::{
     raft::{AppendEntriesRequest, AppendEntriesResponse, StreamAppendError},
     storage::RaftStateMachine,
 };
-use squall_env::{Bug, Env, LocalInstant};
+use squall_env::{Env, LocalInstant};
 use std::{
     future::ready,
     pin::Pin,

@@ -9,6 +9,7 @@ use super::{
     types::{Command, Types},
     watch::{OrderedReceiver, OrderedSender, OrderedWatch},
 };
+use crate::{Bug, Failpoint};
 use crate::{
     mvcc::{Applied, Store, apply},
     observe::Observer,
@@ -27,7 +28,7 @@ use openraft_rt::{
     watch::{Watch as _, WatchSender as _},
 };
 use prost::Message;
-use squall_env::{Bug, Disk, Env, Failpoint, File, OpenMode};
+use squall_env::{Disk, Env, File, OpenMode};
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard},

@@ -5,6 +5,7 @@
 //! it as etcd would, as a member that has not started.
 
 use super::replica::{Refused, Replica, leader, leader_changed, timed_out};
+use crate::Bug;
 use crate::{
     member,
     pb::{
@@ -30,7 +31,7 @@ use openraft::{
 use openraft_rt::{Instant as _, WatchReceiver as _};
 use prost::Message as _;
 use rand::Rng as _;
-use squall_env::{Bug, Env, timeout_at};
+use squall_env::{Env, timeout_at};
 use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, BTreeSet},

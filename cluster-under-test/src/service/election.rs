@@ -1,6 +1,7 @@
 //! etcd's election service, on lines: the head leads.
 
 use super::line::{Lines, Place, head, prefix, prefix_end};
+use crate::Bug;
 use crate::{
     pb::{
         KeyValue,
@@ -14,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use openraft_rt::WatchReceiver as _;
-use squall_env::{Bug, Env};
+use squall_env::Env;
 use std::{collections::VecDeque, ops::ControlFlow, pin::Pin, time::Duration};
 use tonic::{Request, Response, Status};
 

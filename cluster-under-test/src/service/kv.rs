@@ -4,6 +4,7 @@
 //! leader, which asks a quorum (read index), and waits until this node has applied that far.
 
 use super::replica::{Replica, unexpected};
+use crate::Bug;
 use crate::{
     mvcc::{AppliedResponse, RequestError, check_command, check_range, range},
     pb::{
@@ -14,7 +15,7 @@ use crate::{
         internal,
     },
 };
-use squall_env::{Bug, Env};
+use squall_env::Env;
 use std::time::Duration;
 use tonic::{Request, Response, Status};
 

@@ -20,6 +20,7 @@ use super::{
     replica::{Refused, Replica, leader_changed, unexpected},
     require_leader,
 };
+use crate::{Bug, Failpoint};
 use crate::{
     member,
     mvcc::AppliedResponse,
@@ -37,7 +38,7 @@ use futures_util::{Stream, StreamExt};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
 use rand::Rng as _;
-use squall_env::{Bug, Env, Failpoint, LocalInstant, timeout};
+use squall_env::{Env, LocalInstant, timeout};
 use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, BTreeSet},

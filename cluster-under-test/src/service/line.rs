@@ -4,6 +4,7 @@
 //! use in their own recipe; the place with the lowest `create_revision` is at the head.
 
 use super::{Lessor, replica::unexpected};
+use crate::Bug;
 use crate::{
     mvcc::{AppliedResponse, Store, Version},
     pb::{
@@ -18,7 +19,7 @@ use crate::{
 };
 use bytes::Bytes;
 use openraft_rt::WatchReceiver as _;
-use squall_env::{Bug, Env};
+use squall_env::Env;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tonic::{Code, Status};

@@ -4,6 +4,7 @@
 //! service, and the answer waits until it is applied here too. Whoever is asked so and does not lead
 //! refuses; nobody passes a request on twice.
 
+use crate::{Bug, Failpoint};
 use crate::{
     member,
     mvcc::{Applied, AppliedResponse, check_command},
@@ -21,7 +22,7 @@ use openraft::{
 };
 use openraft_rt::{Instant as _, WatchReceiver as _};
 use prost::Message;
-use squall_env::{Bug, Env, Failpoint, LocalInstant, timeout, timeout_at};
+use squall_env::{Env, LocalInstant, timeout, timeout_at};
 use squall_rpc::{
     Channel,
     outcome::{Certainty, classify},
@@ -218,7 +219,7 @@ impl<E: Env> Replica<E> {
                     let client = PeerClient::new(self.channel(addr)).max_decoding_message_size(usize::MAX);
                     match there(client, deadline.since(E::now())).await {
                         Ok(done) => return Ok(done),
-                        Err(status) if classify(&status) == Certainty::Unknown => return Err(lost(&status)),
+                        Err(status) if classify(&status, &crate::REFUSALS) == Certainty::Unknown => return Err(lost(&status)),
                         Err(status) => status,
                     }
                 }

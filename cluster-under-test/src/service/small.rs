@@ -1,6 +1,7 @@
 //! Health, a greeting, and what is not there.
 
 use super::replica::Replica;
+use crate::Bug;
 use crate::pb::{
     etcdserverpb::{AuthRequest, AuthResponse, auth_server},
     grpc::health::v1::{HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_server},
@@ -8,7 +9,7 @@ use crate::pb::{
 };
 use futures_util::{Stream, stream};
 use openraft_rt::WatchReceiver as _;
-use squall_env::{Bug, Env};
+use squall_env::Env;
 use std::{marker::PhantomData, pin::Pin, sync::Mutex, time::Duration};
 use tonic::{Request, Response, Status};
 

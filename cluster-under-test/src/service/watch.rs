@@ -16,6 +16,7 @@ use super::{
     replica::{REQUEST_BYTES_MAX, Replica},
     require_leader,
 };
+use crate::{Bug, Failpoint};
 use crate::{
     mvcc::KeyChange,
     pb::{
@@ -30,7 +31,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, stream};
 use openraft_rt::WatchReceiver as _;
 use prost::Message as _;
-use squall_env::{Bug, Env, Failpoint, LocalInstant};
+use squall_env::{Env, LocalInstant};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::ControlFlow,

@@ -9,7 +9,8 @@ use super::{
     sync_dir,
 };
 use crate::pb::{internal::SegmentHead, raft as pb};
-use squall_env::{Bug, Disk, Env, Failpoint, File, OpenMode};
+use crate::{Bug, Failpoint};
+use squall_env::{Disk, Env, File, OpenMode};
 use std::{
     collections::{BTreeMap, VecDeque},
     io,

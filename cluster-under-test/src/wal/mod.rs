@@ -23,7 +23,8 @@ pub(crate) use log::{Done, Wal};
 pub(crate) use record::Record;
 pub(crate) use space::Space;
 
-use squall_env::{Bug, Disk, Env};
+use crate::Bug;
+use squall_env::{Disk, Env};
 use std::io;
 
 /// Why a log cannot be opened.

@@ -1,8 +1,10 @@
 //! Systems of one's own are given to [`squall::main`]. These are what a sweep must live with: nodes whose
 //! process crashes, hangs or eats memory, and one that is not the same twice.
 
-use squall_history::{Op, Outcome, Output, Saw};
-use squall_run::{BoxFuture, Client, ClientContext, NodeContext, System};
+use squall_history::{Answer, Dialect, Op, Outcome, Output, Saw};
+use squall_primary_backup::{PrimaryBackup, Told};
+use squall_run::{BoxFuture, Checker, Client, ClientContext, NodeContext, Pack};
+use squall_scenario::workloads::WorkloadKind;
 use std::{process::ExitCode, sync::Arc};
 
 #[derive(Clone, Copy)]
@@ -18,7 +20,7 @@ struct Misbehaving(How);
 
 struct Nobody;
 
-impl System for Misbehaving {
+impl Pack for Misbehaving {
     fn name(&self) -> &'static str {
         match self.0 {
             How::Crashes => "crashes",
@@ -30,6 +32,18 @@ impl System for Misbehaving {
 
     fn about(&self) -> &'static str {
         "a system that misbehaves, for the tests of sweeps"
+    }
+
+    fn workloads(&self) -> &'static [WorkloadKind] {
+        PrimaryBackup.workloads()
+    }
+
+    fn checkers(&self) -> &'static [Checker] {
+        PrimaryBackup.checkers()
+    }
+
+    fn dialect(&self) -> Dialect {
+        PrimaryBackup.dialect()
     }
 
     fn boot(&self, node: NodeContext) -> BoxFuture<'static, Result<(), String>> {
@@ -58,12 +72,12 @@ impl System for Misbehaving {
 
 impl Client for Nobody {
     fn call<'a>(&'a mut self, _op: &'a Op) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::Ok(Output::Got { value: None }.into()) })
+        Box::pin(async { Outcome::Ok(Answer { output: Output::new(Told(0)), position: None }) })
     }
 }
 
 fn main() -> ExitCode {
-    let mut systems = squall_adapters::all();
+    let mut systems: Vec<Arc<dyn Pack>> = vec![Arc::new(squall_etcd::Etcd), Arc::new(PrimaryBackup)];
     for how in [How::Crashes, How::Hangs, How::Eats, How::TossesCoins] {
         systems.push(Arc::new(Misbehaving(how)));
     }

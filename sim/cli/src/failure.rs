@@ -29,7 +29,7 @@ impl Failure {
         match self {
             Failure::Io(..) | Failure::Usage(_) => Exit::Usage,
             Failure::NonDeterminism(_) => Exit::NonDeterminism,
-            Failure::Scenario(_) | Failure::Run(RunError::NoSuchBug(_) | RunError::NotTaken { .. }) => Exit::Scenario,
+            Failure::Scenario(_) | Failure::Run(RunError::NoSuchBug { .. }) => Exit::Scenario,
             Failure::Run(RunError::Harness(_)) => Exit::Harness,
         }
     }

@@ -13,7 +13,7 @@ mod reference;
 pub use exit_code::Exit;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use squall_run::System;
+use squall_run::Pack;
 use std::{process::ExitCode, sync::Arc};
 
 #[derive(Parser)]
@@ -50,6 +50,7 @@ enum Command {
     /// List what there is: systems, faults, workloads, checkers, models, bugs, targets, events, formats
     List(commands::list::Args),
     /// Measure
+    #[cfg(feature = "etcd")]
     Bench(commands::bench::Args),
     /// Print completions for a shell
     Completions {
@@ -61,12 +62,12 @@ enum Command {
     Seed(commands::seed::Args),
 }
 
-/// The systems under test, by name.
+/// The systems under test, by name: what their packs say of them.
 #[derive(Clone)]
-pub(crate) struct Systems(Vec<Arc<dyn System>>);
+pub(crate) struct Systems(Vec<Arc<dyn Pack>>);
 
 /// Parses the command line and does what it says, with these systems under test.
-pub fn main(systems: Vec<Arc<dyn System>>) -> ExitCode {
+pub fn main(systems: Vec<Arc<dyn Pack>>) -> ExitCode {
     let systems = Systems(systems);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -84,12 +85,13 @@ pub fn main(systems: Vec<Arc<dyn System>>) -> ExitCode {
         Command::Shrink(args) => commands::shrink::run(&args, &systems),
         Command::Keep(args) => commands::keep::run(&args, &systems),
         Command::Record(args) => commands::record::run(&args, &systems),
-        Command::Check(args) => commands::check::run(&args),
+        Command::Check(args) => commands::check::run(&args, &systems),
         Command::Plan(args) => commands::plan::run(&args, &systems),
         Command::Lint(args) => commands::lint::run(&args, &systems),
         Command::New(args) => commands::new::run(&args),
         Command::Schema => commands::schema::run(&systems),
         Command::List(args) => commands::list::run(&args, &systems),
+        #[cfg(feature = "etcd")]
         Command::Bench(args) => commands::bench::run(&args, &systems),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "squall", &mut std::io::stdout());

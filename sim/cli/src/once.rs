@@ -1,14 +1,14 @@
 //! One plan, run and judged once.
 
 use crate::{Systems, failure::Failure};
-use squall_checker::{judge, violations_so_far};
-use squall_env::Bug;
-use squall_history::{Entry, View, What};
+use squall_history::{Entry, History, View, What, read_jsonl};
+use squall_judge::{Checker, judge, violations_so_far};
 use squall_report::{Judging, RunReport};
-use squall_run::{GoOn, Run, System};
+use squall_run::{GoOn, Pack, Run, service};
 use squall_scenario::{Expect, Plan, Scenario, Vocabulary};
 use std::{
     fs,
+    io::BufReader,
     path::Path,
     sync::{Arc, mpsc},
     time::Duration,
@@ -16,7 +16,7 @@ use std::{
 
 impl Systems {
     /// The system of this name.
-    pub(crate) fn get(&self, name: &str) -> Result<Arc<dyn System>, Failure> {
+    pub(crate) fn get(&self, name: &str) -> Result<Arc<dyn Pack>, Failure> {
         self.0.iter().find(|s| s.name() == name).cloned().ok_or_else(|| {
             let names: Vec<&str> = self.0.iter().map(|s| s.name()).collect();
             Failure::Usage(format!("there is no system `{name}`; there are {}", names.join(", ")))
@@ -25,15 +25,30 @@ impl Systems {
 
     /// The names that a scenario may use.
     pub(crate) fn vocabulary(&self) -> Vocabulary {
-        Vocabulary {
-            systems: self.0.iter().map(|s| s.name().to_string()).collect(),
-            bugs: Bug::ALL.iter().map(|b| b.name().to_string()).collect(),
-            gives: self.0.iter().map(|s| s.gives()).collect(),
-            checkers: squall_checker::REGISTRY.iter().map(|c| c.name.to_string()).collect(),
-        }
+        Vocabulary { services: self.0.iter().map(|pack| Arc::new(service(&**pack))).collect() }
     }
 
-    pub(crate) fn all(&self) -> &[Arc<dyn System>] {
+    /// Reads a history of any of them, and says of which it is: of the first that knows its operations.
+    pub(crate) fn read(&self, path: &Path) -> Result<(History, Arc<dyn Pack>), Failure> {
+        let mut first = None;
+        for pack in &self.0 {
+            let file = fs::File::open(path).map_err(Failure::io(path))?;
+            match read_jsonl(BufReader::new(file), pack.dialect()) {
+                Ok(history) => return Ok((history, pack.clone())),
+                Err(e) => _ = first.get_or_insert(e),
+            }
+        }
+        let why = first.map_or("there is no system that could have written it".to_string(), |e| e.to_string());
+        Err(Failure::Usage(format!("{}: {why}", path.display())))
+    }
+
+    /// Every checker, and what it promises, each once.
+    pub(crate) fn checkers(&self) -> Vec<(&'static str, &'static str)> {
+        let own = self.0.iter().flat_map(|pack| pack.checkers());
+        own.chain(squall_judge::GENERAL).map(|checker| (checker.name, checker.about)).collect()
+    }
+
+    pub(crate) fn all(&self) -> &[Arc<dyn Pack>] {
         &self.0
     }
 }
@@ -47,11 +62,12 @@ pub(crate) struct Loaded {
 /// Reads a scenario or a plan, and switches these bugs on in it.
 pub(crate) fn load(path: &Path, bugs: &[String], systems: &Systems) -> Result<Loaded, Failure> {
     let source = fs::read_to_string(path).map_err(Failure::io(path))?;
-    let parsed = squall_scenario::parse_within(&path.display().to_string(), &source, &systems.vocabulary());
+    let parsed = squall_scenario::parse(&path.display().to_string(), &source, &systems.vocabulary());
     let mut scenario = parsed.map_err(|d| Failure::Scenario(Box::new(d)))?;
     for bug in bugs {
-        if Bug::from_name(bug).is_none() {
-            return Err(Failure::Run(squall_run::RunError::NoSuchBug(bug.clone())));
+        if !scenario.service.bugs.iter().any(|known| known.name == bug) {
+            let known = scenario.service.bugs.iter().map(|known| known.name).collect();
+            return Err(Failure::Run(squall_run::RunError::NoSuchBug { name: bug.clone(), known }));
         }
         if !scenario.bugs.contains(bug) {
             scenario.bugs.push(bug.clone());
@@ -84,7 +100,7 @@ struct Onlooker {
 
 impl Onlooker {
     /// It, and what the world asks whether to go on. It ends when that is dropped.
-    fn start(stop_at: StopAt) -> (Onlooker, GoOn) {
+    fn start(stop_at: StopAt, own: &'static [Checker]) -> (Onlooker, GoOn) {
         let (tell, told) = mpsc::channel::<Vec<Entry>>();
         let (say, said) = mpsc::channel::<bool>();
         let thread = std::thread::spawn(move || {
@@ -93,7 +109,7 @@ impl Onlooker {
             while let Ok(more) = told.recv() {
                 finals |= more.iter().any(|entry| entry.what == What::FinalReads);
                 history.extend(more);
-                if say.send(finals || violations_so_far(&View::new(&history), &stop_at).is_empty()).is_err() {
+                if say.send(finals || violations_so_far(&View::new(&history), &stop_at, own).is_empty()).is_err() {
                     break;
                 }
             }
@@ -123,14 +139,16 @@ pub(crate) fn run_until(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems)
 }
 
 fn run_and_judge(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
-    let (onlooker, go_on) = stop_at.map(Onlooker::start).unzip();
-    let run = squall_run::run_while(plan, systems.get(&plan.system)?, go_on)?;
+    let pack = systems.get(&plan.system)?;
+    let own = pack.checkers();
+    let (onlooker, go_on) = stop_at.map(|stop_at| Onlooker::start(stop_at, own)).unzip();
+    let run = squall_run::run_while(plan, pack, go_on)?;
     let looked_on = onlooker.map_or(Duration::ZERO, Onlooker::end);
     let judging = squall_run::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();
     let judged_by =
         Judging { scenario: &plan.name, seed: &seed, nodes: plan.nodes(), sometimes: &plan.sometimes, canary: plan.expect.checker() };
-    let mut judged = judge(&run.history, &plan.checkers);
+    let mut judged = judge(&run.history, &plan.checkers, own);
     if run.overflowed {
         judged.is_cut_off();
     }

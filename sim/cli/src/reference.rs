@@ -1,9 +1,10 @@
 //! The reference of the scenario language: prose from `reference.md`, tables from the registries. It is kept as
 //! `scenarios/README.md`; a test compares the two, and runs every YAML block of it.
 
-use squall_env::{Bug, Failpoint};
+use crate::Systems;
 use squall_history::{Event, Subject};
-use squall_scenario::{TARGET_WORDS, faults, language::Argument, workloads};
+use squall_scenario::{Service, TARGET_WORDS, faults, language::Argument};
+use std::sync::Arc;
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
@@ -38,13 +39,18 @@ fn all_faults() -> String {
     out
 }
 
-fn events() -> String {
-    let subject = |event: &Event| match event.subject() {
+fn events(services: &[Arc<Service>]) -> String {
+    let subject = |event: Event| match event.subject() {
         Some(Subject::Node) => "a node",
         Some(Subject::Client) => "a client",
         None => "nobody",
     };
-    let rows = Event::ALL.iter().map(|event| format!("| `{}` | {} | {} |\n", event.name(), subject(event), cell(event.about())));
+    let own = services.iter().flat_map(|service| service.events).map(|own| own.event);
+    let rows = Event::ALL
+        .iter()
+        .copied()
+        .chain(own)
+        .map(|event| format!("| `{}` | {} | {} |\n", event.name(), subject(event), cell(event.about())));
     format!("| event | `subject` | is |\n| --- | --- | --- |\n{}", rows.collect::<String>())
 }
 
@@ -60,20 +66,28 @@ fn top() -> String {
 }
 
 /// The whole reference, as Markdown.
-pub(crate) fn text() -> String {
-    let workloads =
-        workloads::REGISTRY.iter().map(|kind| documented(kind.name, &kind.about(), &kind.arguments(), kind.example)).collect::<String>();
+pub(crate) fn text(systems: &Systems) -> String {
+    let services = systems.vocabulary().services;
+    let targets = services.iter().filter_map(|service| service.holder).map(|holder| (holder.name, holder.about));
+    let of_service = |service: &Arc<Service>| {
+        let kinds = service.workloads.iter().map(|kind| documented(kind.name, &kind.about(), &kind.arguments(), kind.example));
+        format!("### {}\n\n{}", service.name, kinds.collect::<String>())
+    };
+    let workloads: String = services.iter().map(of_service).collect();
     let mut text = include_str!("reference.md").to_string();
     for (place, table) in [
         ("{{scenario}}", top()),
         ("{{parts}}", parts()),
         ("{{faults}}", all_faults()),
         ("{{workloads}}", workloads),
-        ("{{targets}}", words(TARGET_WORDS.iter().copied(), "target")),
-        ("{{events}}", events()),
-        ("{{checkers}}", words(squall_checker::REGISTRY.iter().map(|c| (c.name, c.about)), "checker")),
-        ("{{failpoints}}", words(Failpoint::ALL.iter().map(|p| (p.name(), p.about())), "failpoint")),
-        ("{{bugs}}", words(Bug::ALL.iter().map(|b| (b.name(), b.about())), "planted bug")),
+        ("{{targets}}", words(TARGET_WORDS.iter().copied().chain(targets), "target")),
+        ("{{events}}", events(&services)),
+        ("{{checkers}}", words(systems.checkers().into_iter(), "checker")),
+        (
+            "{{failpoints}}",
+            words(services.iter().flat_map(|service| service.failpoints).map(|point| (point.name, point.about)), "failpoint"),
+        ),
+        ("{{bugs}}", words(services.iter().flat_map(|service| &service.bugs).map(|bug| (bug.name, bug.about)), "planted bug")),
     ] {
         text = text.replace(place, table.trim_end());
     }

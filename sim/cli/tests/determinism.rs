@@ -1,10 +1,13 @@
 //! The same plan gives the same run, bit for bit: again in this process, from its printed form, in
 //! another thread beside others, and in another process.
 
+mod support;
+
 use squall_history::digest_of;
 use squall_run::run;
-use squall_scenario::{Plan, Scenario, parse, plan};
+use squall_scenario::{Plan, Scenario, plan};
 use std::{path::Path, process::Command, sync::Arc};
+use support::parse;
 
 fn scenario() -> Scenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/nightly/swarm-kv.yaml");
@@ -13,7 +16,7 @@ fn scenario() -> Scenario {
 }
 
 fn digest(plan: &Plan) -> String {
-    let run = run(plan, Arc::new(squall_adapters::Etcd)).unwrap();
+    let run = run(plan, Arc::new(squall_etcd::Etcd)).unwrap();
     assert_eq!(run.digest, digest_of(&run.history));
     assert!(run.history.len() > 500, "a run of {} lines proves little", run.history.len());
     run.digest

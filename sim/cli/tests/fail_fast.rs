@@ -2,15 +2,17 @@
 
 mod support;
 
-use squall_checker::{Verdict, check_all, violations_so_far};
+use squall_etcd_model::checks::ALL as CHECKERS;
 use squall_history::{Entry, View, What, read_jsonl};
-use squall_scenario::{parse, plan};
+use squall_judge::{Verdict, check_all, violations_so_far};
+use squall_scenario::plan;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
+use support::parse;
 use support::{ends, scenario, scenarios, squall};
 
 /// The checkers that find a violation in the beginning of a history, up to its final reads.
 fn so_far(history: &[Entry]) -> BTreeSet<&'static str> {
-    violations_so_far(&View::new(history), &[]).into_iter().map(|(name, _)| name).collect()
+    violations_so_far(&View::new(history), &[], CHECKERS).into_iter().map(|(name, _)| name).collect()
 }
 
 #[test]
@@ -23,9 +25,9 @@ fn what_is_invalid_in_the_beginning_is_invalid_at_the_end() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let plan = plan(&parse("scenario", &text).unwrap(), 1);
-        let system: Arc<dyn squall_run::System> = Arc::new(squall_adapters::Etcd);
+        let system: Arc<dyn squall_run::Pack> = Arc::new(squall_etcd::Etcd);
         let history = squall_run::run(&plan, system).unwrap().history;
-        let whole = check_all(&View::new(&history), &[]);
+        let whole = check_all(&View::new(&history), &[], CHECKERS);
         let invalid: BTreeSet<&str> = whole.iter().filter(|(_, v)| matches!(v, Verdict::Invalid(_))).map(|(name, _)| *name).collect();
         let end = history.iter().position(|entry| entry.what == What::FinalReads).unwrap_or(history.len());
         for part in 1..=12 {
@@ -42,7 +44,7 @@ fn what_is_invalid_in_the_beginning_is_invalid_at_the_end() {
 }
 
 fn history(dir: &Path, name: &str) -> Vec<Entry> {
-    read_jsonl(std::io::BufReader::new(std::fs::File::open(dir.join(name)).unwrap())).unwrap()
+    read_jsonl(std::io::BufReader::new(std::fs::File::open(dir.join(name)).unwrap()), squall_history::Dialect::UNTYPED).unwrap()
 }
 
 #[test]

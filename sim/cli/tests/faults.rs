@@ -1,9 +1,13 @@
 //! Faults of plans, as the history tells them: when they fire, whom they hit, and that they end.
 
+mod support;
+
+use squall_etcd_model::checks::ALL as CHECKERS;
 use squall_history::{ClientId, Effect, EffectChange, EffectResult, Entry, Event, NodeId, Party, Role, Saw, SimTime, What};
 use squall_run::run;
-use squall_scenario::{parse, plan};
+use squall_scenario::plan;
 use std::sync::Arc;
+use support::parse;
 
 /// The history of a short run of the cluster with these faults.
 fn history(nodes: u32, faults: &str) -> Vec<Entry> {
@@ -12,8 +16,8 @@ fn history(nodes: u32, faults: &str) -> Vec<Entry> {
          duration: 6s\nliveness: {{ within: 10s }}\nfaults:\n{faults}"
     );
     let scenario = parse("x", &source).unwrap_or_else(|e| panic!("{e}"));
-    let run = run(&plan(&scenario, 4), Arc::new(squall_adapters::Etcd)).unwrap();
-    let verdicts = squall_checker::check_all(&squall_history::View::new(&run.history), &[]);
+    let run = run(&plan(&scenario, 4), Arc::new(squall_etcd::Etcd)).unwrap();
+    let verdicts = squall_judge::check_all(&squall_history::View::new(&run.history), &[], CHECKERS);
     assert!(verdicts.iter().all(|(_, v)| v.word() == "valid"), "{verdicts:?}");
     run.history
 }
@@ -132,10 +136,10 @@ fn a_replica_that_is_still_booting_is_waited_for_and_a_dead_minority_is_not() {
 
     let source = "format: 1\nname: x\ncluster: { nodes: 5 }\nworkloads: [ kv: { clients: 3, think: 10ms } ]\nduration: 3s\n\
                   faults: [ { at: 1s, kill: { target: [n1, n2, n3] } } ]\nliveness: { heal: quorum, within: 10s }\n";
-    let run = run(&plan(&parse("x", source).unwrap(), 1), Arc::new(squall_adapters::Etcd)).unwrap();
+    let run = run(&plan(&parse("x", source).unwrap(), 1), Arc::new(squall_etcd::Etcd)).unwrap();
     let healed = run.history.iter().find_map(|e| if let What::Healed { nodes, .. } = &e.what { Some(nodes.clone()) } else { None });
     assert_eq!(healed.unwrap(), [3, 4, 5].map(NodeId), "a quorum, and a minority stays dead");
-    let verdicts = squall_checker::check_all(&squall_history::View::new(&run.history), &[]);
+    let verdicts = squall_judge::check_all(&squall_history::View::new(&run.history), &[], CHECKERS);
     assert!(verdicts.iter().all(|(_, v)| v.word() == "valid"), "{verdicts:?}");
 }
 
@@ -147,7 +151,7 @@ fn a_fault_that_finds_nobody_is_said() {
         "  - { id: too-early, at: 0s, kill: { target: leader, restart_after: 1s } }\n  - { at: 2s, pause: { target: leader, for: 1s } }\n",
     );
     let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], canary: None };
-    let report = squall_report::RunReport::of(&judging, squall_checker::judge(&history, &[]), &history, "");
+    let report = squall_report::RunReport::of(&judging, squall_judge::judge(&history, &[], CHECKERS), &history, "");
     assert_eq!(report.facts.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["too-early"]);
     let text = squall_report::Format::TEXT.run(&report, &history).unwrap();
     assert!(text.contains("1 fired; these did nothing: too-early"), "{text}");
@@ -161,8 +165,8 @@ fn asked(history: &[Entry], from: u64, to: u64) -> usize {
 
 fn run_valid(source: &str) -> Vec<Entry> {
     let scenario = parse("x", source).unwrap_or_else(|e| panic!("{e}"));
-    let run = run(&plan(&scenario, 4), Arc::new(squall_adapters::Etcd)).unwrap();
-    let verdicts = squall_checker::check_all(&squall_history::View::new(&run.history), &[]);
+    let run = run(&plan(&scenario, 4), Arc::new(squall_etcd::Etcd)).unwrap();
+    let verdicts = squall_judge::check_all(&squall_history::View::new(&run.history), &[], CHECKERS);
     assert!(verdicts.iter().all(|(_, v)| v.word() == "valid"), "{verdicts:?}");
     run.history
 }
@@ -192,7 +196,7 @@ fn what_did_nothing_does_not_count_as_fired_and_an_id_counts_under_its_kind() {
          \x20 - { id: never, at: 4s, failpoint: { point: during-snapshot-install, target: n2, action: kill, for: 1s } }\n",
     );
     let judging = squall_report::Judging { scenario: "x", seed: "4", nodes: 3, sometimes: &[], canary: None };
-    let report = squall_report::RunReport::of(&judging, squall_checker::judge(&history, &[]), &history, "");
+    let report = squall_report::RunReport::of(&judging, squall_judge::judge(&history, &[], CHECKERS), &history, "");
     assert_eq!(report.facts.faults.keys().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["down"]);
     assert_eq!(report.facts.missed.iter().map(|fault| fault.id.as_str()).collect::<Vec<_>>(), ["again", "asleep", "away", "never"]);
     let record = squall_report::Record::of(&report, None);
@@ -225,7 +229,7 @@ fn the_lease_holder_and_the_subject_of_a_lock_are_clients() {
 
 #[test]
 fn every_failpoint_is_somewhere_on_the_way() {
-    for point in squall_env::Failpoint::ALL {
+    for point in squall_run::Pack::failpoints(&squall_etcd::Etcd) {
         // A snapshot is installed by who was away for long enough.
         let history = run_valid(&format!(
             "format: 1\nname: x\ncluster: {{ nodes: 3, snapshot_every: 40 }}\n\
@@ -233,9 +237,9 @@ fn every_failpoint_is_somewhere_on_the_way() {
              \x20 - {{ id: hit, at: 10ms, failpoint: {{ point: {}, target: all, action: delay, by: 1ms, for: 5900ms }} }}\n\
              \x20 - {{ at: 1s, kill: {{ target: n1, restart_after: 2s }} }}\n\
              \x20 - {{ at: 4s, compact: {{ keep: 10 }} }}\n",
-            point.name()
+            point.name
         ));
-        assert!(!events(&history, Event::FailpointHit).is_empty(), "{} is never passed", point.name());
+        assert!(!events(&history, Event::FailpointHit).is_empty(), "{} is never passed", point.name);
     }
 }
 

@@ -15,7 +15,7 @@ fn prepared() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("quick.yaml"), quick("quick", "")).unwrap();
     fs::write(dir.path().join("plan.yaml"), squall(dir.path(), &["plan", "quick.yaml"]).stdout).unwrap();
-    ends(&squall(dir.path(), &["run", "quick.yaml", "--history", "h.jsonl"]), 0);
+    ends(&squall(dir.path(), &["run", &scenario("smoke/first.yaml"), "--history", "h.jsonl"]), 0);
     dir
 }
 
@@ -65,7 +65,7 @@ fn every_command_writes_every_format_that_can_and_refuses_the_others() {
                 ("github", _) => &[],
                 ("markdown", Kind::Check) => &["| linearizable | valid |"],
                 ("markdown", _) => &["## squall", "none failed"],
-                ("verdicts", Kind::Run) => &["\"linearizable\": {"],
+                ("verdicts", Kind::Run) => &["\"tickets\": {"],
                 ("timeline", Kind::Run) => &["  n1 ", "  c1 ", "leaders:"],
                 ("nodes", Kind::Run) => &["n1\n", "n3\n", "starts for the 1. time"],
                 // A format that was added since: its own tests say more.
@@ -138,7 +138,7 @@ fn short_forms_are_the_same_formats() {
 fn a_violation_is_written_in_every_format_and_people_are_told_beside_it() {
     let dir = tempfile::tempdir().unwrap();
     let source = fs::read_to_string(scenario("tutorial/00-broken-store.yaml")).unwrap();
-    let hopeful = source.replace("expect: { violation: linearizable, within_seeds: 1 }", "").replace("00-broken-store", "hopeful");
+    let hopeful = source.replace("expect: { violation: tickets, within_seeds: 1 }", "").replace("00-broken-store", "hopeful");
     fs::write(dir.path().join("hopeful.yaml"), hopeful).unwrap();
     let out = with_format(dir.path(), &["run", "hopeful.yaml"], "junit");
     let xml = ends(&out, 1);
@@ -147,7 +147,7 @@ fn a_violation_is_written_in_every_format_and_people_are_told_beside_it() {
     let out = with_format(dir.path(), &["run", "hopeful.yaml", "--seeds", "0..9"], "junit");
     let xml = ends(&out, 1);
     assert!(xml.contains("tests=\"1\"") && xml.contains("squall replay reports/runs/"), "it ends at the first, which is kept: {xml}");
-    assert!(text(&out.stderr).starts_with("seed 0: invalid (linearizable"), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).starts_with("seed 0: invalid (tickets"), "{}", text(&out.stderr));
 
     // What is kept of a run is written by the same formats.
     let kept = dir.path().join("reports/latest/hopeful/0");
@@ -171,14 +171,14 @@ fn a_violation_is_written_in_every_format_and_people_are_told_beside_it() {
     assert!(count >= 4);
     let history = kept.join("history.jsonl").display().to_string();
     let lines = ends(&with_format(dir.path(), &["check", &history], "github"), 1);
-    assert!(lines.starts_with("::error file=") && lines.contains("title=linearizable/"), "{lines}");
+    assert!(lines.starts_with("::error file=") && lines.contains("title=tickets/"), "{lines}");
 }
 
 #[test]
 fn on_a_runner_nothing_is_annotated_twice() {
     let dir = tempfile::tempdir().unwrap();
     let source = fs::read_to_string(scenario("tutorial/00-broken-store.yaml")).unwrap();
-    fs::write(dir.path().join("s.yaml"), source.replace("expect: { violation: linearizable, within_seeds: 1 }", "")).unwrap();
+    fs::write(dir.path().join("s.yaml"), source.replace("expect: { violation: tickets, within_seeds: 1 }", "")).unwrap();
     let annotated = |format: &str| {
         let mut command = Command::new(binary());
         command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", dir.path().join("summary.md")).current_dir(dir.path());
@@ -190,7 +190,7 @@ fn on_a_runner_nothing_is_annotated_twice() {
     assert_eq!((annotated("text"), annotated("json"), annotated("github")), ([1, 0], [0, 1], [1, 0]));
     let summary = fs::read_to_string(dir.path().join("summary.md")).unwrap();
     assert_eq!(summary.matches("## squall\n").count(), 3, "{summary}");
-    assert!(summary.contains("| linearizable/"), "{summary}");
+    assert!(summary.contains("| tickets/"), "{summary}");
 }
 
 #[test]

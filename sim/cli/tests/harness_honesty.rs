@@ -1,22 +1,37 @@
 //! What goes wrong in the harness is the harness' failure, never a verdict on the system.
 
-use squall_history::{Op, Outcome};
-use squall_run::{BoxFuture, Client, ClientContext, NodeContext, RunError, System, run};
-use squall_scenario::{parse, plan};
+mod support;
+
+use squall_history::{Dialect, Op, Outcome};
+use squall_run::{BoxFuture, Checker, Client, ClientContext, NodeContext, Pack, RunError, run};
+use squall_scenario::{plan, workloads::WorkloadKind};
 use std::{path::Path, process::Command, sync::Arc};
+use support::parse;
 
 /// Nodes that do nothing, and clients that panic.
 struct Panicky;
 
 struct Panics;
 
-impl System for Panicky {
+impl Pack for Panicky {
     fn name(&self) -> &'static str {
         "panicky"
     }
 
     fn about(&self) -> &'static str {
         "its clients panic"
+    }
+
+    fn workloads(&self) -> &'static [WorkloadKind] {
+        &[]
+    }
+
+    fn checkers(&self) -> &'static [Checker] {
+        &[]
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::UNTYPED
     }
 
     fn boot(&self, _node: NodeContext) -> BoxFuture<'static, Result<(), String>> {

@@ -2,10 +2,12 @@
 
 mod support;
 
-use squall_checker::check_all;
+use squall_etcd_model::checks::ALL as CHECKERS;
 use squall_history::View;
-use squall_scenario::{faults, parse, plan};
+use squall_judge::check_all;
+use squall_scenario::{faults, plan};
 use std::{fs, sync::Arc};
+use support::parse;
 use support::{ends, scenarios, squall};
 
 #[test]
@@ -18,8 +20,8 @@ fn the_reference_in_the_repository_is_fresh() {
 fn runs_valid(name: &str, text: &str, seed: u64) -> squall_run::Run {
     let scenario = parse(name, text).unwrap_or_else(|e| panic!("{e}"));
     let planned = plan(&scenario, seed);
-    let ran = squall_run::run(&planned, Arc::new(squall_adapters::Etcd)).unwrap_or_else(|e| panic!("{name}: {e}"));
-    for (checker, verdict) in check_all(&View::new(&ran.history), &planned.checkers) {
+    let ran = squall_run::run(&planned, Arc::new(squall_etcd::Etcd)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for (checker, verdict) in check_all(&View::new(&ran.history), &planned.checkers, CHECKERS) {
         assert_eq!(verdict.word(), "valid", "{name}: {checker}: {verdict:?}\n{}", planned.to_yaml_text());
     }
     ran

@@ -32,7 +32,7 @@ fn a_sweep_says_what_it_did_in_a_table_in_json_and_in_files() {
     let broken = scenario("tutorial/00-broken-store.yaml");
     let out = squall(dir.path(), &["sweep", "quick.yaml", &broken, "--count", "4", "--junit", "junit.xml", "--github"]);
     let shown = ends(&out, 0);
-    for expect in ["4/4", "00-broken-store (canary)", "failed by `linearizable`, as it must, at seed 0", "5 runs in", "95 % bound"] {
+    for expect in ["4/4", "00-broken-store (canary)", "failed by `tickets`, as it must, at seed 0", "5 runs in", "95 % bound"] {
         assert!(shown.contains(expect), "missing {expect:?}:\n{shown}");
     }
     assert!(shown.lines().all(|l| l.chars().count() <= 100), "{shown}");
@@ -60,7 +60,7 @@ fn failures_are_grouped_kept_and_counted_and_the_exit_code_says_so() {
     write(
         dir.path(),
         "hopeful.yaml",
-        &source.replace("expect: { violation: linearizable, within_seeds: 1 }", "").replace("00-broken-store", "hopeful"),
+        &source.replace("expect: { violation: tickets, within_seeds: 1 }", "").replace("00-broken-store", "hopeful"),
     );
     let out =
         squall(dir.path(), &["sweep", "hopeful.yaml", "--count", "6", "--max-fail", "2", "--jobs", "1", "--github", "--junit", "j.xml"]);
@@ -277,9 +277,9 @@ fn what_is_kept_is_run_first_by_every_sweep() {
     ends(&squall(dir.path(), &["run", &scenario("tutorial/00-broken-store.yaml"), "--keep"]), 0);
     let failing = "reports/latest/00-broken-store/0";
     let shown = ends(&squall(dir.path(), &["shrink", failing, "--budget", "20"]), 0);
-    assert!(shown.contains("linearizable/") && shown.contains("fresh world seeds fail too"), "{shown}");
+    assert!(shown.contains("tickets/") && shown.contains("fresh world seeds fail too"), "{shown}");
     let small = fs::read_to_string(dir.path().join(failing).join("plan.min.yaml")).unwrap();
-    assert!(small.starts_with("# Shrunk from `00-broken-store`, seed 0: it fails by linearizable/"), "{small}");
+    assert!(small.starts_with("# Shrunk from `00-broken-store`, seed 0: it fails by tickets/"), "{small}");
     assert!(small.lines().count() < 60, "{small}");
     let out = squall(dir.path(), &["replay", &format!("{failing}/plan.min.yaml")]);
     assert!(ends(&out, 1).starts_with("INVALID"), "the small plan fails in the same way");
@@ -298,12 +298,12 @@ fn what_is_kept_is_run_first_by_every_sweep() {
 #[test]
 fn a_canary_gets_all_its_seeds_and_is_undecided_without_them() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), "mute.yaml", &quick("mute", "expect: { violation: raft, within_seeds: 3 }\n"));
+    write(dir.path(), "mute.yaml", &quick("mute", "expect: { violation: no-panic, within_seeds: 3 }\n"));
     let shown = ends(&squall(dir.path(), &["sweep", "mute.yaml", "--count", "1"]), 1);
-    assert!(shown.contains("mute: a canary that did not fail by `raft` in 3 seeds"), "{shown}");
+    assert!(shown.contains("mute: a canary that did not fail by `no-panic` in 3 seeds"), "{shown}");
     // It belongs to one part, whole.
     ends(&squall(dir.path(), &["sweep", "mute.yaml", "--shard", "2/2"]), 3);
-    write(dir.path(), "long.yaml", &quick("long", "expect: { violation: raft, within_seeds: 10000 }\n"));
+    write(dir.path(), "long.yaml", &quick("long", "expect: { violation: no-panic, within_seeds: 10000 }\n"));
     let shown = ends(&squall(dir.path(), &["sweep", "long.yaml", "--jobs", "1", "--time-budget", "1s"]), 4);
     assert!(shown.contains("of its 10000 seeds: undecided"), "{shown}");
 }
@@ -312,7 +312,7 @@ fn a_canary_gets_all_its_seeds_and_is_undecided_without_them() {
 fn what_cannot_be_told_apart_or_done_is_refused_before_anything_runs() {
     let dir = tempfile::tempdir().unwrap();
     // Two plans of one name, of which different things are expected.
-    for (file, seed, extra) in [("a.yaml", 0, "expect: { violation: raft }\n"), ("b.yaml", 1, "")] {
+    for (file, seed, extra) in [("a.yaml", 0, "expect: { violation: tickets }\n"), ("b.yaml", 1, "")] {
         write(dir.path(), "source.yaml", &quick("same", extra));
         let plan = ends(&squall(dir.path(), &["plan", "source.yaml", "--seed", &seed.to_string()]), 0);
         write(dir.path(), file, &plan);
@@ -320,7 +320,7 @@ fn what_cannot_be_told_apart_or_done_is_refused_before_anything_runs() {
     let out = squall(dir.path(), &["sweep", "a.yaml", "b.yaml"]);
     ends(&out, 2);
     assert!(text(&out.stderr).contains("are both named `same`"), "{}", text(&out.stderr));
-    write(dir.path(), "asks.yaml", &quick("asks", "").replace("register: { clients: 2, think: 50ms }", "kv: {}"));
+    write(dir.path(), "asks.yaml", &quick("asks", "").replace("tickets: { clients: 2, think: 50ms }", "kv: {}"));
     ends(&squall(dir.path(), &["sweep", "asks.yaml"]), 65);
     // A fixed world seed leaves the rest to the seed: each run has a name of its own.
     write(dir.path(), "fixed.yaml", &quick("fixed", "world_seed: 5\n"));

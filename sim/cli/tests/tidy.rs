@@ -1,5 +1,8 @@
 //! The house, checked: arrows between rooms, what a binary may link, what must be documented.
 
+mod support;
+
+use squall_run::Pack;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -10,8 +13,10 @@ use std::{
 /// DESIGN's floors: an arrow may only point down. `beside` names the arrows within a floor that are
 /// meant, and what a room may not know although it is below.
 const FLOORS: &[(&str, u32)] = &[
-    ("squall", 5),
-    ("squall-adapters", 4),
+    ("squall", 6),
+    ("squall-etcd", 5),
+    ("squall-primary-backup", 4),
+    ("squall-etcd-model", 4),
     ("squall-server", 4),
     ("squall-run", 3),
     ("squall-report", 3),
@@ -19,7 +24,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("squall-scenario", 2),
     ("squall-cluster", 2),
     ("squall-effect", 1),
-    ("squall-checker", 1),
+    ("squall-judge", 1),
     ("squall-rpc", 1),
     ("squall-history", 0),
     ("squall-linear", 0),
@@ -100,14 +105,19 @@ fn rooms_do_not_know_what_they_must_not() {
         ("squall-cluster", "squall-history"),
         ("squall-rpc", "madsim"),
         ("squall-rpc", "squall-history"),
-        ("squall-checker", "tonic"),
-        ("squall-checker", "madsim"),
-        ("squall-checker", "squall-scenario"),
+        ("squall-judge", "tonic"),
+        ("squall-judge", "madsim"),
+        ("squall-judge", "squall-scenario"),
         ("squall-scenario", "madsim"),
         ("squall-scenario", "tonic"),
         ("squall-report", "squall-run"),
         ("squall-report", "madsim"),
         ("squall-history", "tokio"),
+        ("squall-run", "tonic"),
+        ("squall-run", "openraft"),
+        ("squall-scenario", "tokio"),
+        ("squall-etcd-model", "tonic"),
+        ("squall-etcd-model", "madsim"),
     ] {
         assert!(!knows(room).contains(forbidden), "{room} must not know {forbidden}");
     }
@@ -167,9 +177,47 @@ fn every_source_file_says_what_it_is() {
     }
 }
 
+/// Words of one service. (Not `lock`: that is a mutex' word, too.)
+const OF_A_SERVICE: &[&str] = &["etcd", "lease", "leases", "watch", "watches", "revision", "revisions", "raft"];
+
+/// Where they stand nevertheless, and why.
+const NAMES_A_SERVICE: &[(&str, &str)] = &[
+    ("sim/cli/src/main.rs", "the binary brings the packs that we ship"),
+    ("sim/cli/src/lib.rs", "the feature `etcd`"),
+    ("sim/cli/src/commands/mod.rs", "the feature `etcd`"),
+    ("sim/cli/src/commands/bench_checker.rs", "behind the feature `etcd`"),
+    ("sim/cli/src/process.rs", "a thread that watches a child"),
+    ("sim/history/src/entry.rs", "the name in files of a position"),
+    ("sim/history/src/observe.rs", "the name in files of a position"),
+    ("sim/effect/src/effect.rs", "what an administrator asks, as histories have it"),
+    ("sim/report/src/record.rs", "which checker is the most telling"),
+];
+
+#[test]
+fn nobody_but_its_pack_names_a_service() {
+    let mut idle: BTreeSet<&str> = NAMES_A_SERVICE.iter().map(|(name, _)| *name).collect();
+    for path in sources() {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let is_generic = name.starts_with("sim/") && name.contains("/src/") && !name.starts_with("sim/packs/etcd/");
+        if !is_generic || name.ends_with("tests.rs") {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        let product = source.split("#[cfg(test)]").next().unwrap();
+        let named = |line: &&str| {
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase);
+            !line.contains("sync::watch") && words.into_iter().any(|word| OF_A_SERVICE.contains(&word.as_str()))
+        };
+        let Some(line) = product.lines().find(named) else { continue };
+        let allowed = NAMES_A_SERVICE.iter().any(|(file, _)| *file == name);
+        assert!(allowed, "{name} names a service, which is its pack's business: {}", line.trim());
+        idle.remove(name.as_str());
+    }
+    assert!(idle.is_empty(), "these name no service any more: {idle:?}");
+}
+
 /// Where sentences are turned into data: what older histories said, and what a server says on the wire.
-const READS_SENTENCES: &[&str] =
-    &["sim/history/src/legacy.rs", "sim/adapters/src/refusals.rs", "sim/adapters/src/patience.rs", "sim/adapters/src/etcd/user/line.rs"];
+const READS_SENTENCES: &[&str] = &["sim/history/src/legacy.rs", "sim/packs/etcd/src/refusals.rs", "sim/packs/etcd/src/user/line.rs"];
 
 /// The literals of several words that a source compares texts with, outside its tests.
 fn compared_sentences(source: &str) -> Vec<String> {
@@ -218,34 +266,40 @@ fn lanes_over_time_are_drawn_in_one_place() {
 
 #[test]
 fn registry_entries_are_documented_and_their_examples_parse() {
-    use squall_scenario::{faults, workloads};
-    let scenario = |workload: &str, fault: &str| {
-        format!("format: 1\nname: x\nworkloads:\n  - {workload}\nduration: 9s\nfaults:\n  - at: 1s\n    {fault}\n")
-    };
-    let (some_load, some_fault) = (workloads::REGISTRY[0].example, faults::REGISTRY[0].example);
-    for kind in faults::REGISTRY {
-        assert!(kind.about().ends_with('.') && !kind.arguments().is_empty(), "{}", kind.name);
-        let parsed = squall_scenario::parse("example", &scenario(some_load, kind.example));
-        assert_eq!(parsed.unwrap_or_else(|e| panic!("{e}")).faults[0].fault.kind(), kind.name);
-    }
-    for kind in workloads::REGISTRY {
-        assert!(kind.about().ends_with('.') && !kind.arguments().is_empty(), "{}", kind.name);
-        squall_scenario::parse("example", &scenario(kind.example, some_fault)).unwrap_or_else(|e| panic!("{e}"));
-    }
-    for checker in squall_checker::REGISTRY {
-        assert!(checker.about.len() > 20, "{}", checker.name);
+    use squall_scenario::faults;
+    let packs: [&dyn Pack; 2] = [&squall_etcd::Etcd, &squall_primary_backup::PrimaryBackup];
+    for pack in packs {
+        let scenario = |workload: &str, fault: &str| {
+            let system = pack.name();
+            format!("format: 1\nname: x\nsystem: {system}\nworkloads:\n  - {workload}\nduration: 9s\nfaults:\n  - at: 1s\n    {fault}\n")
+        };
+        let (some_load, some_fault) = (pack.workloads()[0].example, "kill: { target: one }");
+        // Not every system has everything that faults are about.
+        for kind in faults::REGISTRY.iter().filter(|_| pack.gives() == squall_run::Gives::EVERYTHING) {
+            assert!(kind.about().ends_with('.') && !kind.arguments().is_empty(), "{}", kind.name);
+            let parsed = support::parse("example", &scenario(some_load, kind.example));
+            assert_eq!(parsed.unwrap_or_else(|e| panic!("{e}")).faults[0].fault.kind(), kind.name);
+        }
+        for kind in pack.workloads() {
+            assert!(kind.about().ends_with('.') && !kind.arguments().is_empty(), "{}", kind.name);
+            support::parse("example", &scenario(kind.example, some_fault)).unwrap_or_else(|e| panic!("{e}"));
+        }
+        for checker in squall_judge::every(pack.checkers()) {
+            assert!(checker.about.len() > 20, "{}", checker.name);
+        }
     }
 }
 
 #[test]
 fn every_planted_bug_has_a_canary_that_names_its_checker() {
-    for bug in squall_env::Bug::ALL {
-        let path = root().join(format!("scenarios/canary/{}.yaml", bug.name()));
+    let etcd = squall_etcd::Etcd;
+    for bug in etcd.bugs() {
+        let path = root().join(format!("scenarios/canary/{}.yaml", bug.name));
         let source = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let scenario = squall_scenario::parse(&path.display().to_string(), &source).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(scenario.bugs, [bug.name()]);
-        let squall_scenario::Expect::Violation { checker, .. } = scenario.expect else { panic!("{} expects no violation", bug.name()) };
-        assert!(squall_checker::REGISTRY.iter().any(|c| c.name == checker), "{checker} is no checker");
+        let scenario = support::parse(&path.display().to_string(), &source).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(scenario.bugs, [bug.name]);
+        let squall_scenario::Expect::Violation { checker, .. } = scenario.expect else { panic!("{} expects no violation", bug.name) };
+        assert!(squall_judge::every(etcd.checkers()).any(|c| c.name == checker), "{checker} is no checker");
     }
 }
 
@@ -259,9 +313,9 @@ fn every_scenario_of_the_repository_parses_and_plans_and_its_plan_prints_and_par
             if path.is_dir() {
                 todo.push(path);
             } else if path.extension().is_some_and(|e| e == "yaml") {
-                let scenario = squall_scenario::parse(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
+                let scenario = support::parse(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
                 let plan = squall_scenario::plan(&scenario.unwrap_or_else(|e| panic!("{e}")), 1).to_yaml_text();
-                let back = squall_scenario::parse("plan", &plan).unwrap_or_else(|e| panic!("{e}"));
+                let back = support::parse("plan", &plan).unwrap_or_else(|e| panic!("{e}"));
                 assert!(back.to_yaml_text() == plan && squall_scenario::Plan::try_from(back).is_ok());
                 count += 1;
             }

@@ -5,7 +5,7 @@
 //!                          4 of 6         4 of 6 AND 4 of 7       4 of 7
 //! ```
 //!
-//! While a configuration is a joint one, a decision needs a quorum of *each* of its sets (Raft, section 6; Ongaro's thesis, 4.3). So
+//! While a configuration is a joint one, a decision needs a quorum of *each* of its sets (Ongaro's thesis, 4.3). So
 //! whatever is counted is counted in every set of every configuration that is in force, or may come to be: the one that was
 //! applied last, and those that stand behind it in somebody's log. What was asked for and is in nobody's log yet counts against
 //! the cluster: who is to leave and is sound is taken to be gone, who is to leave and is damaged to stay.

@@ -12,7 +12,7 @@ pub enum Admin {
         /// To whom.
         to: NodeId,
     },
-    /// Forget every revision but the last so many.
+    /// Forget what was before the last so many changes.
     Compact {
         /// How many are kept.
         keep: u64,

@@ -7,25 +7,30 @@
 //!
 //! What this crate is not: an async runtime, a mock, or a place for policy. It holds no state.
 //!
-//! **Architecture Invariant:** nothing here names madsim, gRPC or Raft.
+//! **Architecture Invariant:** nothing here names madsim or gRPC.
 
-mod bug;
 pub mod conformance;
 mod disk;
-mod failpoint;
 mod net;
 pub mod real;
 mod task;
 mod time;
 
-pub use bug::Bug;
 pub use disk::{Disk, File, OpenMode};
-pub use failpoint::Failpoint;
 pub use net::{ByteStream, Listener, Net};
 pub use task::{Elapsed, JoinError, Timeout, timeout, timeout_at};
 pub use time::{LocalInstant, WallTime};
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
+
+/// A bug that can be planted in a system: its name. A site asks `E::bug(..)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bug(pub &'static str);
+
+/// A named seam of a system's code, at which a fault may strike: its name. A site awaits
+/// `E::failpoint(..)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failpoint(pub &'static str);
 
 /// Everything that a node may ask of the machine it runs on.
 ///
@@ -62,13 +67,13 @@ pub trait Env: Sized + Send + Sync + 'static {
     /// Is this planted bug switched on? A constant `false` outside a simulation, so that the real
     /// server compiles the broken branch out.
     #[inline(always)]
-    fn bug(_bug: Bug) -> bool {
+    fn bug(_bug: impl Into<Bug>) -> bool {
         false
     }
 
     /// Execution passes one of the system's named seams: a fault may be armed there. Nothing outside a simulation.
     #[inline(always)]
-    fn failpoint(_point: Failpoint) -> impl Future<Output = io::Result<()>> + Send {
+    fn failpoint(_point: impl Into<Failpoint> + Send) -> impl Future<Output = io::Result<()>> + Send {
         std::future::ready(Ok(()))
     }
 

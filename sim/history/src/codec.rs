@@ -2,16 +2,12 @@
 //!
 //! The digest is the SHA-256 of exactly those bytes, so `sha256sum history.jsonl` checks it.
 
-use crate::{Entry, History, legacy};
+use crate::{Dialect, Entry, History, legacy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{
-    borrow::Borrow,
-    io::{self, BufRead, Write},
-};
+use std::io::{self, BufRead, Write};
 
-/// The version of the format that this build writes. Version 1 had no revisions, deletes, ranges and
-/// transactions, version 2 no watches, leases, lines, members and greetings, version 3 no syncs
+/// The version of the format that this build writes. Versions 1 and 2 had fewer operations, version 3 no syncs
 /// and memberships of logs, version 5 no codes of failures, and its effects were sentences; all are read as they are.
 pub const FORMAT: u32 = 6;
 
@@ -49,11 +45,14 @@ pub fn to_line(entry: &Entry) -> String {
 }
 
 /// Writes a history as JSON lines.
-pub fn write_jsonl<E: Borrow<Entry>>(history: impl IntoIterator<Item = E>, out: &mut impl Write) -> io::Result<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_jsonl<E: Serialize>(history: impl IntoIterator<Item = E>, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &Header { squall_history: FORMAT })?;
     out.write_all(b"\n")?;
     for entry in history {
-        serde_json::to_writer(&mut *out, entry.borrow())?;
+        serde_json::to_writer(&mut *out, &entry)?;
         out.write_all(b"\n")?;
     }
     Ok(())
@@ -92,8 +91,11 @@ pub fn digest_of(history: &[Entry]) -> String {
     out.sha.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Reads a history back.
-pub fn read_jsonl(input: impl BufRead) -> Result<History, ReadError> {
+/// Reads a history back. What belongs to its service is in this dialect.
+///
+/// # Errors
+/// When the bytes cannot be had, or are no history of this version or an older one.
+pub fn read_jsonl(input: impl BufRead, dialect: Dialect) -> Result<History, ReadError> {
     let mut history = History::new();
     let mut version = None;
     for (i, line) in input.lines().enumerate() {
@@ -107,8 +109,8 @@ pub fn read_jsonl(input: impl BufRead) -> Result<History, ReadError> {
             version = Some(header.squall_history);
             continue;
         };
-        let entry: Entry = serde_json::from_str(&line).map_err(at)?;
-        history.push(if version < legacy::DATA_SINCE { legacy::upgraded(entry) } else { entry });
+        let entry = (dialect.entry)(&line).map_err(at)?;
+        history.push(if version < legacy::DATA_SINCE { legacy::upgraded(entry, dialect) } else { entry });
     }
     if version.is_some() { Ok(history) } else { Err(ReadError::Empty) }
 }
@@ -116,14 +118,16 @@ pub fn read_jsonl(input: impl BufRead) -> Result<History, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClientId, NodeId, Op, OpId, Output, Saw, SimTime, What};
+    use crate::{ClientId, NodeId, OpId, Saw, SimTime, Untyped, What};
+    use serde_json::json;
 
     fn sample() -> History {
-        let get = Op::Get { key: "k</script>\"\n".into() };
+        let get = Untyped(json!({ "get": { "key": "k</script>\"\n" } }));
+        let got = Untyped(json!({ "got": { "value": null } }));
         vec![
             Entry { t: SimTime(0), what: What::Node { node: NodeId(1), saw: Saw::Stopped } },
-            Entry { t: SimTime(5), what: What::Invoke { client: ClientId(2), op: OpId(1), ask: get } },
-            Entry { t: SimTime(9), what: What::Ok { op: OpId(1), output: Output::Got { value: None }, revision: Some(4) } },
+            Entry { t: SimTime(5), what: What::Invoke { client: ClientId(2), op: OpId(1), ask: get.into() } },
+            Entry { t: SimTime(9), what: What::Ok { op: OpId(1), output: got.into(), position: Some(4) } },
             Entry { t: SimTime(9), what: What::End },
         ]
     }
@@ -132,7 +136,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let mut bytes = Vec::new();
         write_jsonl(sample(), &mut bytes).unwrap();
-        assert_eq!(read_jsonl(&bytes[..]).unwrap(), sample());
+        assert_eq!(read_jsonl(&bytes[..], Dialect::UNTYPED).unwrap(), sample());
     }
 
     #[test]
@@ -153,7 +157,8 @@ mod tests {
             r#"{"t":4,"what":{"effect":{"fault":"failpoint-1","phase":"stop","text":"n1: x is a seam like any other again; it was hit 0 times"}}}"#,
         ];
         let text = format!("{{\"squall_history\":5}}\n{}\n", lines.join("\n"));
-        let history = read_jsonl(text.as_bytes()).unwrap();
+        let dialect = Dialect::of::<Untyped, Untyped, Untyped>(&[("has been compacted", "compacted")]);
+        let history = read_jsonl(text.as_bytes(), dialect).unwrap();
         let What::Fail { code, .. } = &history[0].what else { panic!() };
         assert_eq!(code, "compacted");
         let effects: Vec<String> = history[1..]
@@ -169,14 +174,14 @@ mod tests {
         // Written anew, they are of today's version, and the same.
         let mut bytes = Vec::new();
         write_jsonl(&history, &mut bytes).unwrap();
-        assert_eq!(read_jsonl(&bytes[..]).unwrap(), history);
+        assert_eq!(read_jsonl(&bytes[..], Dialect::UNTYPED).unwrap(), history);
     }
 
     #[test]
     fn bad_input_is_refused_with_its_line() {
         let bad = b"{\"squall_history\":1}\n{\"t\":1,\"what\":\"end\"}\n{\"t\":1}\n";
-        assert!(read_jsonl(&bad[..]).unwrap_err().to_string().starts_with("line 3 "));
-        assert!(matches!(read_jsonl(&b"{\"squall_history\":9}\n"[..]), Err(ReadError::Newer(9))));
-        assert!(matches!(read_jsonl(&b""[..]), Err(ReadError::Empty)));
+        assert!(read_jsonl(&bad[..], Dialect::UNTYPED).unwrap_err().to_string().starts_with("line 3 "));
+        assert!(matches!(read_jsonl(&b"{\"squall_history\":9}\n"[..], Dialect::UNTYPED), Err(ReadError::Newer(9))));
+        assert!(matches!(read_jsonl(&b""[..], Dialect::UNTYPED), Err(ReadError::Empty)));
     }
 }

@@ -185,13 +185,14 @@ fn latency(mut took: Vec<Duration>) -> Latency {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Op, Output};
+    use crate::Untyped;
+    use serde_json::json;
 
     #[test]
     fn gaps_and_elections_are_measured_and_operations_counted() {
         let leads = |node| What::Node { node: NodeId(node), saw: Saw::Role { term: 1, role: Role::Leader, leader: None } };
-        let ask = |op, client| What::Invoke { client: ClientId(client), op: OpId(op), ask: Op::Put { key: "k".into(), value: "v".into() } };
-        let ok = |op| What::Ok { op: OpId(op), output: Output::Done, revision: None };
+        let ask = |op, client| What::Invoke { client: ClientId(client), op: OpId(op), ask: Untyped(json!("put")).into() };
+        let ok = |op| What::Ok { op: OpId(op), output: Untyped(json!("done")).into(), position: None };
         let lines = [
             (0, leads(1)),
             (1, ask(1, 1)),

@@ -1,16 +1,9 @@
 //! What older histories said in sentences, as today's words.
 
-use crate::{ClientId, Effect, EffectChange, EffectResult, Entry, Failure, NodeId, Party, What};
+use crate::{ClientId, Dialect, Effect, EffectChange, EffectResult, Entry, NodeId, Party, What};
 
 /// The first version in which failures have codes and effects are data.
 pub(crate) const DATA_SINCE: u32 = 6;
-
-/// What failures said, and the code that they have today.
-const CODES: [(&str, &str); 3] = [
-    ("has been compacted", Failure::COMPACTED),
-    ("requested lease not found", Failure::LEASE_NOT_FOUND),
-    ("space exceeded", Failure::NO_SPACE),
-];
 
 /// What effects said, and what had come of them.
 const RESULTS: [(&str, EffectResult); 4] = [
@@ -35,10 +28,10 @@ fn named(text: &str) -> Vec<Party> {
 }
 
 /// An entry of an older version, as one of today.
-pub(crate) fn upgraded(mut entry: Entry) -> Entry {
+pub(crate) fn upgraded(mut entry: Entry, dialect: Dialect) -> Entry {
     match &mut entry.what {
         What::Fail { code, why, .. } => {
-            if let Some((_, known)) = CODES.iter().find(|(sentence, _)| why.contains(sentence)) {
+            if let Some((_, known)) = dialect.failures.iter().find(|(sentence, _)| why.contains(sentence)) {
                 *code = known.to_string();
             }
         }

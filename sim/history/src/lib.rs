@@ -6,34 +6,29 @@
 //!
 //! What this crate is not: a judge, a plan, or a clock. It depends on nothing of ours.
 
+mod body;
 mod codec;
 mod draws;
 mod effect;
 mod entry;
+mod event;
 mod facts;
-mod heard;
 mod ids;
-mod lease;
 mod legacy;
-mod line;
-mod member;
 mod observe;
-mod op;
-mod spread;
+mod outcome;
 mod time;
 mod view;
 
+pub use body::{Ask, Body, Dialect, Heard, Op, Output, Untyped, brief};
 pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
 pub use draws::{SeededStream, stream};
 pub use effect::{Change as EffectChange, Effect, EffectResult, FaultRef, Link, Party, PowerLoss};
-pub use entry::{Entry, Event, History, Subject, Until, What};
+pub use entry::{Entry, History, Until, What};
+pub use event::{Event, EventKind, OwnEvent, Subject};
 pub use facts::{Facts, Latency, OpCounts, Recovery};
-pub use heard::{Before, Heard, Told};
 pub use ids::{ClientId, NodeId, OpId};
-pub use lease::{LeaseId, LeaseOp, LeaseOutput};
-pub use line::{Led, LineKind, LineOp, LineOutput, Place, work_key};
-pub use member::{MemberId, MemberOp, MemberOutput, MemberSeen};
 pub use observe::{BootData, DiskHealth, LogMark, Role, Saw};
-pub use op::{Act, Answer, Change, Compare, Failure, KeyValue, Kind, Made, Op, Outcome, Output, Put, Read, brief};
+pub use outcome::{Answer, Failure, Outcome};
 pub use time::{SimTime, in_words};
 pub use view::{CompletedOp, OpEnd, View};

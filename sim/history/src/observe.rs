@@ -25,7 +25,7 @@ pub enum DiskHealth {
     Sound,
 }
 
-/// A Raft server's state.
+/// What a member is among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -83,8 +83,12 @@ pub enum Saw {
     /// Entries from `first` on were applied; `state[i]` is the running hash of the replicated state
     /// after `first + i`.
     Apply { first: u64, state: Vec<u32> },
-    /// What was written over before this revision of the store is forgotten: told at the start, and when a compaction is applied.
-    Compacted { revision: u64 },
+    /// What was written over before this point in the store's own order is forgotten: told at the start, and whenever that changes.
+    #[serde(rename = "compacted")]
+    Forgot {
+        #[serde(rename = "revision")]
+        before: u64,
+    },
     /// A snapshot that ends at `index` was written by this node.
     SnapshotBuilt { index: u64, term: u64 },
     /// A snapshot that ends at `index` replaced this node's state; `state` is its running hash.

@@ -1,13 +1,18 @@
 //! What a checker may see of a history: everything but the effects.
 
-use crate::{Change, ClientId, Entry, Heard, KeyValue, NodeId, Op, OpId, Output, Saw, SimTime, What, spread};
-use std::{cell::OnceCell, collections::BTreeMap};
+use crate::{ClientId, Entry, Heard, NodeId, Op, OpId, Output, Saw, SimTime, What};
+use std::{
+    any::Any,
+    cell::OnceCell,
+    collections::BTreeMap,
+    fmt::{Debug, Formatter},
+};
 
 /// How an operation ended, as far as the client saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpEnd {
+pub enum OpEnd<A = Output> {
     /// It happened before this moment, with this answer.
-    Ok(SimTime, Output),
+    Ok(SimTime, A),
     /// It certainly did not happen.
     Fail(SimTime),
     /// Unknown, or never answered: it may happen at any time after its invocation.
@@ -16,13 +21,13 @@ pub enum OpEnd {
 
 /// One operation, from its invocation to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompletedOp {
+pub struct CompletedOp<O = Op, A = Output> {
     /// Its id.
     pub id: OpId,
     /// Who asked.
     pub client: ClientId,
     /// What was asked.
-    pub ask: Op,
+    pub ask: O,
     /// When.
     pub invoked: SimTime,
     /// Where in the history it was invoked (entry ordinal): breaks ties of time.
@@ -30,82 +35,56 @@ pub struct CompletedOp {
     /// Where in the history it was answered; `usize::MAX` while open.
     pub ended_at: usize,
     /// How it ended.
-    pub end: OpEnd,
-    /// The revision that its answer carried, if any.
-    pub revision: Option<u64>,
+    pub end: OpEnd<A>,
+    /// The position that its answer told, if any.
+    pub position: Option<u64>,
 }
 
-impl CompletedOp {
+impl<O, A> CompletedOp<O, A> {
     /// Its answer, if it happened for certain.
-    pub fn output(&self) -> Option<&Output> {
+    pub fn output(&self) -> Option<&A> {
         if let OpEnd::Ok(_, output) = &self.end { Some(output) } else { None }
-    }
-
-    /// What it changed for certain, or may have changed: nothing when it failed.
-    pub fn changes(&self) -> Vec<Change<'_>> {
-        match &self.end {
-            OpEnd::Ok(_, output) => self.ask.changes(Some(output)),
-            OpEnd::Fail(_) => vec![],
-            OpEnd::Open => self.ask.changes(None),
-        }
-    }
-}
-
-/// What the answer of a deletion or of reads in a transaction showed.
-fn shown(op: &CompletedOp) -> Vec<Shown> {
-    let OpEnd::Ok(at, output) = &op.end else { return vec![] };
-    let one = |seen_at: Option<u64>, kvs: &Vec<KeyValue>| Shown { op: op.id, at: *at, seen_at, kvs: kvs.clone() };
-    let before = op.revision.map(|revision| revision.saturating_sub(1));
-    match (&op.ask, output) {
-        (Op::DeleteRange { .. }, Output::Removed { kvs, .. }) => vec![one(before, kvs)],
-        (Op::Reads { reads, put, .. }, Output::ReadAll { ranges }) => {
-            let now = if put.is_some() { before } else { op.revision };
-            reads.iter().zip(ranges).map(|(read, kvs)| one(read.at.or(now), kvs)).collect()
-        }
-        _ => vec![],
     }
 }
 
 /// A history without its effects: the only thing that a checker is given.
-pub struct View<'h> {
-    entries: &'h [Entry],
+pub struct View<'h, O = Op, A = Output, H = Heard> {
+    entries: &'h [Entry<O, A, H>],
     /// Put together when somebody asks for them first.
-    ops: OnceCell<Operations>,
+    ops: OnceCell<Vec<CompletedOp<O, A>>>,
+    /// The history as its service's pack knows it.
+    of_pack: OnceCell<Box<dyn Any + Send>>,
 }
 
-#[derive(Default)]
-struct Operations {
-    all: Vec<CompletedOp>,
-    as_of: Vec<CompletedOp>,
-    shown: Vec<Shown>,
+impl<O: Debug, A: Debug, H: Debug> Debug for View<'_, O, A, H> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.entries.fmt(f)
+    }
 }
 
-/// Keys as an answer showed them that is not that of a plain range read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Whose answer.
-    pub op: OpId,
-    /// When it was answered.
-    pub at: SimTime,
-    /// Of which revision, at the latest.
-    pub seen_at: Option<u64>,
-    /// The keys, in order.
-    pub kvs: Vec<KeyValue>,
+impl View<'_> {
+    /// What a pack makes of this history, made once: it is asked for by each of its checkers.
+    ///
+    /// # Panics
+    /// When two packs judge one history.
+    pub fn once<T: Send + 'static>(&self, make: impl FnOnce(&[Entry]) -> T) -> &T {
+        self.of_pack.get_or_init(|| Box::new(make(self.entries))).downcast_ref().expect("one pack judges a history")
+    }
 }
 
-impl<'h> View<'h> {
+impl<'h, O: Clone, A: Clone + PartialEq, H> View<'h, O, A, H> {
     /// The view of a history.
-    pub fn new(entries: &'h [Entry]) -> View<'h> {
-        View { entries, ops: OnceCell::new() }
+    pub fn new(entries: &'h [Entry<O, A, H>]) -> View<'h, O, A, H> {
+        View { entries, ops: OnceCell::new(), of_pack: OnceCell::new() }
     }
 
     /// Every line but the effects, with its ordinal.
-    pub fn entries(&self) -> impl Iterator<Item = (usize, &'h Entry)> + use<'h> {
+    pub fn entries(&self) -> impl Iterator<Item = (usize, &'h Entry<O, A, H>)> + use<'h, O, A, H> {
         self.entries.iter().enumerate().filter(|(_, e)| !matches!(e.what, What::Effect(_)))
     }
 
     /// What nodes were seen to do, in order.
-    pub fn observations(&self) -> impl Iterator<Item = (SimTime, NodeId, &'h Saw)> + use<'h> {
+    pub fn observations(&self) -> impl Iterator<Item = (SimTime, NodeId, &'h Saw)> + use<'h, O, A, H> {
         self.entries.iter().filter_map(|e| match &e.what {
             What::Node { node, saw } => Some((e.t, *node, saw)),
             _ => None,
@@ -113,13 +92,13 @@ impl<'h> View<'h> {
     }
 
     /// Everything that was asked, in order.
-    pub fn asks(&self) -> impl Iterator<Item = &'h Op> + use<'h> {
+    pub fn asks(&self) -> impl Iterator<Item = &'h O> + use<'h, O, A, H> {
         self.entries.iter().filter_map(|e| if let What::Invoke { ask, .. } = &e.what { Some(ask) } else { None })
     }
 
     /// What clients heard while an operation lasted, in order: where in the history, when, in which
     /// operation, what.
-    pub fn heard(&self) -> impl Iterator<Item = (usize, SimTime, OpId, &'h Heard)> + use<'h> {
+    pub fn heard(&self) -> impl Iterator<Item = (usize, SimTime, OpId, &'h H)> + use<'h, O, A, H> {
         self.entries.iter().enumerate().filter_map(|(at, e)| match &e.what {
             What::Heard { op, heard } => Some((at, e.t, *op, heard)),
             _ => None,
@@ -141,43 +120,16 @@ impl<'h> View<'h> {
         matches!(self.entries.last(), Some(Entry { what: What::End, .. }))
     }
 
-    /// Every operation with its end, in order of invocation. The deletion of a range is told as a transaction of gets and deletes, reads
-    /// in one transaction as a range read or a put; the rest of those is in [`View::as_of`].
-    pub fn ops(&self) -> &[CompletedOp] {
-        &self.operations().all
+    /// Every operation with its end, in order of invocation.
+    pub fn ops(&self) -> &[CompletedOp<O, A>] {
+        self.ops.get_or_init(|| self.put_together())
     }
 
-    /// Reads of one revision that are a part of an operation, or that may be old: each as a range read of the past. Those that may
-    /// be old count as invoked at the beginning.
-    pub fn as_of(&self) -> &[CompletedOp] {
-        &self.operations().as_of
-    }
-
-    /// What answers showed of keys that [`View::ops`] tells without its revisions.
-    pub fn shown(&self) -> &[Shown] {
-        &self.operations().shown
-    }
-
-    fn operations(&self) -> &Operations {
-        self.ops.get_or_init(|| {
-            let mut all = self.put_together();
-            let ranges = |op: &CompletedOp| matches!(op.ask, Op::DeleteRange { .. } | Op::Reads { .. });
-            if !all.iter().any(ranges) {
-                return Operations { all, ..Operations::default() };
-            }
-            let keys = spread::keys_of(&all);
-            let as_of = all.iter().flat_map(spread::as_of).collect();
-            let shown = all.iter().flat_map(shown).collect();
-            all.iter_mut().for_each(|op| spread::key_by_key(op, &keys));
-            Operations { all, as_of, shown }
-        })
-    }
-
-    fn put_together(&self) -> Vec<CompletedOp> {
-        let mut ops: Vec<CompletedOp> = Vec::new();
+    fn put_together(&self) -> Vec<CompletedOp<O, A>> {
+        let mut ops: Vec<CompletedOp<O, A>> = Vec::new();
         let mut open: BTreeMap<OpId, usize> = BTreeMap::new();
         for (at, entry) in self.entries.iter().enumerate() {
-            let (id, end, revision) = match &entry.what {
+            let (id, end, position) = match &entry.what {
                 What::Invoke { client, op, ask } => {
                     open.insert(*op, ops.len());
                     ops.push(CompletedOp {
@@ -188,11 +140,11 @@ impl<'h> View<'h> {
                         invoked_at: at,
                         ended_at: usize::MAX,
                         end: OpEnd::Open,
-                        revision: None,
+                        position: None,
                     });
                     continue;
                 }
-                What::Ok { op, output, revision } => (op, OpEnd::Ok(entry.t, output.clone()), *revision),
+                What::Ok { op, output, position } => (op, OpEnd::Ok(entry.t, output.clone()), *position),
                 What::Fail { op, .. } => (op, OpEnd::Fail(entry.t), None),
                 What::Info { op, .. } => (op, OpEnd::Open, None),
                 What::Heard { .. }
@@ -211,7 +163,7 @@ impl<'h> View<'h> {
                     ops[slot].ended_at = at;
                 }
                 ops[slot].end = end;
-                ops[slot].revision = revision;
+                ops[slot].position = position;
             }
         }
         ops

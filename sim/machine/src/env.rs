@@ -48,12 +48,12 @@ impl Env for SimEnv {
         Process::current().fork_rng()
     }
 
-    fn bug(bug: Bug) -> bool {
-        Process::current().has_bug(bug)
+    fn bug(bug: impl Into<Bug>) -> bool {
+        Process::current().has_bug(bug.into())
     }
 
-    async fn failpoint(point: Failpoint) -> io::Result<()> {
-        let Some((strike, over)) = Process::current().comes_to(point) else { return Ok(()) };
+    async fn failpoint(point: impl Into<Failpoint> + Send) -> io::Result<()> {
+        let Some((strike, over)) = Process::current().comes_to(point.into()) else { return Ok(()) };
         match strike {
             // Until then, or until the fault is over.
             Strike::Delay(by) => {

@@ -79,8 +79,7 @@ impl Process {
         let machine = self.machine();
         let (now, mut guard) = machine.lock();
         let state = &mut *guard;
-        let trap =
-            state.hosts[self.host].traps.iter_mut().find(|trap| trap.armed.point == point.name() && trap.struck < trap.armed.times)?;
+        let trap = state.hosts[self.host].traps.iter_mut().find(|trap| trap.armed.point == point.0 && trap.struck < trap.armed.times)?;
         trap.passes += 1;
         if trap.passes <= trap.armed.skip {
             return None;
@@ -88,7 +87,7 @@ impl Process {
         trap.struck += 1;
         let (strike, fault, armed, over) = (trap.armed.strike, trap.fault.clone(), trap.armed.clone(), trap.over.clone());
         state.hosts[self.host].was_failed |= matches!(strike, Strike::Error(_));
-        state.observe(now, self.host, Saw::Failpoint { point: point.name().to_string() });
+        state.observe(now, self.host, Saw::Failpoint { point: point.0.to_string() });
         state.hits.push(Hit { host: HostId(self.host), fault, armed });
         let power_loss = match strike {
             Strike::Kill => None,

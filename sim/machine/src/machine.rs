@@ -16,6 +16,7 @@ use madsim::time::TimeHandle;
 use squall_env::LocalInstant;
 use squall_history::{DiskHealth, NodeId, Saw, SimTime, stream};
 use std::{
+    collections::BTreeSet,
     future::{Future, poll_fn},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
@@ -36,8 +37,8 @@ pub struct MachineConfig {
     pub link: LinkProfile,
     /// Every disk, until a fault changes one.
     pub disk: DiskProfile,
-    /// The planted bugs that are on, as [`squall_env::Bug::bit`]s.
-    pub bugs: u64,
+    /// The names of the planted bugs that are on.
+    pub bugs: BTreeSet<String>,
 }
 
 /// A computer: it has power or not, and runs at most one process of ours.

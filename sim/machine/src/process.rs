@@ -71,7 +71,7 @@ impl Process {
     }
 
     pub(crate) fn has_bug(&self, bug: Bug) -> bool {
-        self.machine.config.bugs & bug.bit() != 0
+        self.machine.config.bugs.contains(bug.0)
     }
 
     pub(crate) fn fork_rng(&self) -> rand_chacha::ChaCha8Rng {

@@ -7,7 +7,7 @@ use squall_env::{Env, Listener, Net};
 use squall_machine::{Machine, SimEnv, SimNet};
 use squall_rpc::{
     Channel, ChannelOptions, ServerOptions,
-    outcome::{Certainty, classify},
+    outcome::{Certainty, Refusals, classify},
     serve,
 };
 use std::{
@@ -111,13 +111,13 @@ fn an_undisturbed_call_is_answered() {
 #[test]
 fn a_refused_connection_is_definite() {
     let status = story(false, |_| async {}).unwrap_err();
-    assert_eq!((classify(&status), status.code()), (Certainty::Definite, tonic::Code::Unavailable), "{status:?}");
+    assert_eq!((classify(&status, &Refusals::NONE), status.code()), (Certainty::Definite, tonic::Code::Unavailable), "{status:?}");
 }
 
 #[test]
 fn a_deadline_while_dialling_is_definite() {
     let status = story(true, |machine| async move { cut_both(&machine) }).unwrap_err();
-    assert_eq!(classify(&status), Certainty::Definite, "{status:?}");
+    assert_eq!(classify(&status, &Refusals::NONE), Certainty::Definite, "{status:?}");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_reset_in_the_middle_is_unknown() {
             machine.end_process(n(&machine, 2), power_loss);
         })
         .unwrap_err();
-        assert_eq!(classify(&status), Certainty::Unknown, "power loss {power_loss}: {status:?}");
+        assert_eq!(classify(&status, &Refusals::NONE), Certainty::Unknown, "power loss {power_loss}: {status:?}");
     }
 }
 
@@ -139,7 +139,7 @@ fn silence_in_the_middle_is_unknown() {
         cut_both(&machine);
     })
     .unwrap_err();
-    assert_eq!((classify(&status), status.code()), (Certainty::Unknown, tonic::Code::DeadlineExceeded), "{status:?}");
+    assert_eq!((classify(&status, &Refusals::NONE), status.code()), (Certainty::Unknown, tonic::Code::DeadlineExceeded), "{status:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A history that somebody recorded, judged: what every writer of a check shows.
 
-use squall_checker::{Judgement, Verdict, merge};
+use squall_judge::{Judgement, Verdict, merge};
 use squall_linear::{Found, Judged, RawHistory};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What every writer shows.
 
-use squall_checker::{Judged, Judgement, Verdict, merge};
 use squall_history::{Entry, Event, Facts};
+use squall_judge::{Judged, Judgement, Verdict, merge};
 
 /// What a report says of the plan that was run.
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,8 @@
 //! ```
 
 use crate::{bands::draw_bands, states::node_lanes};
-use squall_checker::Witness;
 use squall_history::{CompletedOp, Entry, OpEnd, SimTime, View};
+use squall_judge::Witness;
 use squall_linear::Lanes;
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use crate::RunReport;
 use serde::{Deserialize, Serialize};
-use squall_checker::{Judgement, Verdict};
 use squall_history::{Latency, OpCounts, Recovery};
+use squall_judge::{Judgement, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the record's format. In 1, `met` was false of every run of a canary that was not caught.
@@ -159,7 +159,7 @@ fn rounded(x: f64) -> f64 {
 /// The most telling checker first: what breaks inside is nearer to the cause than what clients see of it.
 const TELLING: &[&str] = &["raft", "replicas-equal", "linearizable", "durable", "no-panic", "liveness", "available"];
 
-/// `raft/leader-completeness`.
+/// `liveness/not-served`.
 pub fn fingerprint(verdicts: &[(&'static str, Verdict)]) -> Option<String> {
     let rank = |name: &str| TELLING.iter().position(|t| *t == name).unwrap_or(TELLING.len());
     let broken = verdicts.iter().filter_map(|(name, v)| if let Verdict::Invalid(witness) = v { Some((*name, witness.kind)) } else { None });

@@ -36,7 +36,7 @@ fn tell(saw: &Saw) -> String {
             }
             _ => "appends nothing".to_string(),
         },
-        Saw::Compacted { revision } => format!("has its store compacted up to revision {revision}"),
+        Saw::Forgot { before } => format!("has forgotten what was before {before}"),
         Saw::Synced { index } => format!("has its log durable up to {index}"),
         Saw::Membership { index, voters, learners } => {
             let set = |ids: &Vec<u64>| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
@@ -165,7 +165,7 @@ fn follow(node: &mut Node, saw: &Saw) {
         | Saw::SnapshotBuilt { .. }
         | Saw::Members { .. }
         | Saw::Synced { .. }
-        | Saw::Compacted { .. }
+        | Saw::Forgot { .. }
         | Saw::Membership { .. }
         | Saw::ClockBound { .. }
         | Saw::Failpoint { .. }

@@ -34,7 +34,7 @@ pub struct Sweep {
 /// Failures that are probably one bug.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group<'s> {
-    /// `raft/leader-completeness`.
+    /// `liveness/not-served`.
     pub fingerprint: String,
     /// In which scenarios.
     pub scenarios: BTreeSet<&'s str>,

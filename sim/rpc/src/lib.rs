@@ -8,11 +8,13 @@ mod channel;
 mod deadline;
 mod hyper_env;
 pub mod outcome;
+mod patience;
 mod server;
 mod stopping;
 
 pub use channel::{Channel, ChannelOptions};
 pub use deadline::{GRPC_TIMEOUT, format_timeout, parse_timeout};
-pub use outcome::NeverSent;
+pub use outcome::{NeverSent, Refusals};
+pub use patience::{Turns, Unanswered, persist};
 pub use server::{ServerOptions, serve};
 pub use stopping::Stopping;

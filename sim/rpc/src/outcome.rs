@@ -35,34 +35,34 @@ pub enum Certainty {
     Unknown,
 }
 
-/// The messages by which a server says that it did not propose the request, with etcd's texts.
-pub const REFUSED_BEFORE_PROPOSING: &[(Code, &str)] = &[
-    // api/v3rpc/rpctypes: ErrGRPCNotLeader. The request was not put into any log.
-    (Code::FailedPrecondition, "etcdserver: not leader"),
-    // ErrGRPCNoLeader. The same, where no leader is known.
-    (Code::Unavailable, "etcdserver: no leader"),
-    // ErrGRPCTooManyRequests: refused at the door.
-    (Code::ResourceExhausted, "etcdserver: too many requests"),
-    // ErrGRPCNoSpace: the leader's disk is full, and it turns new writes away.
-    (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded"),
-    // ErrGRPCUnhealthy: a change of the members that could not be committed is not proposed.
-    (Code::Unavailable, "etcdserver: unhealthy cluster"),
-    // ErrGRPCRequestTooLarge: refused at the door.
-    (Code::InvalidArgument, "etcdserver: request is too large"),
-];
+/// How a service refuses. Handed in by whoever knows the service.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusals {
+    /// The messages by which it says that it did not propose a request.
+    pub before_proposing: &'static [(Code, &'static str)],
+    /// How its own messages begin: what does not is a library's.
+    pub own: &'static str,
+    /// Whether a node that says so is there, and another one would say the same.
+    pub everywhere: fn(&Status) -> bool,
+}
+
+impl Refusals {
+    /// Of a service that says nothing of its own.
+    pub const NONE: Refusals = Refusals { before_proposing: &[], own: "\0", everywhere: |_| false };
+}
 
 /// The one place that decides.
-pub fn classify(status: &Status) -> Certainty {
+pub fn classify(status: &Status, refusals: &Refusals) -> Certainty {
     let source = std::error::Error::source(status);
     if source.is_some_and(|s| s.is::<NeverSent>()) {
         return Certainty::Definite;
     }
-    if REFUSED_BEFORE_PROPOSING.iter().any(|(code, message)| status.code() == *code && status.message() == *message) {
+    if refusals.before_proposing.iter().any(|(code, message)| status.code() == *code && status.message() == *message) {
         return Certainty::Definite;
     }
     match status.code() {
         // tonic's own words for an answer that is too long to decode: the request was served.
-        Code::OutOfRange if !status.message().starts_with("etcdserver:") => Certainty::Unknown,
+        Code::OutOfRange if !status.message().starts_with(refusals.own) => Certainty::Unknown,
         // Refused by validation, which comes before anything is proposed.
         Code::InvalidArgument | Code::Unimplemented | Code::OutOfRange | Code::NotFound => Certainty::Definite,
         // The client's or the server's deadline: the proposal may be in the log already.
@@ -88,22 +88,30 @@ pub fn classify(status: &Status) -> Certainty {
 mod tests {
     use super::*;
 
+    const OURS: Refusals = Refusals {
+        before_proposing: &[(Code::FailedPrecondition, "ours: not leader"), (Code::Unavailable, "ours: no leader")],
+        own: "ours:",
+        everywhere: |_| false,
+    };
+
     #[test]
     fn only_what_certainly_did_not_happen_is_definite() {
         for (status, expect) in [
             (never_sent(Code::Unavailable, "refused".into()), Certainty::Definite),
             (never_sent(Code::DeadlineExceeded, "while dialling".into()), Certainty::Definite),
-            (Status::failed_precondition("etcdserver: not leader"), Certainty::Definite),
-            (Status::unavailable("etcdserver: no leader"), Certainty::Definite),
-            (Status::invalid_argument("etcdserver: key is not provided"), Certainty::Definite),
+            (Status::failed_precondition("ours: not leader"), Certainty::Definite),
+            (Status::unavailable("ours: no leader"), Certainty::Definite),
+            (Status::invalid_argument("ours: key is not provided"), Certainty::Definite),
             (Status::unavailable("connection reset"), Certainty::Unknown),
             (Status::unavailable("the request was never sent"), Certainty::Unknown),
-            (Status::deadline_exceeded("etcdserver: no leader"), Certainty::Unknown),
-            (Status::failed_precondition("etcdserver: something else"), Certainty::Unknown),
+            (Status::deadline_exceeded("ours: no leader"), Certainty::Unknown),
+            (Status::failed_precondition("ours: something else"), Certainty::Unknown),
+            (Status::out_of_range("ours: the past is gone"), Certainty::Definite),
+            (Status::out_of_range("decoded message length too large"), Certainty::Unknown),
             (Status::unknown("h2 protocol error"), Certainty::Unknown),
             (Status::internal("?"), Certainty::Unknown),
         ] {
-            assert_eq!(classify(&status), expect, "{status:?}");
+            assert_eq!(classify(&status, &OURS), expect, "{status:?}");
         }
     }
 }

@@ -145,7 +145,7 @@ fn unknown(path: &str, services: &[&str]) -> Status {
             Status::unimplemented(format!("unknown method {method} for service {service}"))
         }
         Some((service, _)) => Status::unimplemented(format!("unknown service {service}")),
-        // The code is that of the Go library of etcd 3.4 and 3.5.
+        // The code is that of Go's gRPC library.
         None => Status::resource_exhausted(format!("malformed method name: \"{path}\"")),
     }
 }

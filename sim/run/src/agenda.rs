@@ -93,7 +93,7 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_scenario::{parse, plan};
+    use squall_scenario::{plan, testing::parse};
 
     fn agenda(faults: &str) -> Agenda {
         let text = format!("format: 1\nname: x\nduration: 9s\nworkloads: [{{ hello: {{}} }}]\nfaults:\n{faults}");

@@ -6,22 +6,21 @@
 
 use crate::{
     damage::Damage,
-    driver::{Connect, Driver, Leftovers, PATIENCE},
+    driver::{Connect, Driver, Left, PATIENCE},
     faults::Faults,
     heal::Healer,
     interpreter::Interpreter,
     membership::{Membership, newcomers},
+    pack::{ClientContext, Pack},
     recorder::{GoOn, Recorder},
     settle::settle,
     stage::Stage,
-    system::{ClientContext, System},
     tempo::Tempo,
 };
 use squall_effect::Party;
-use squall_env::Bug;
 use squall_history::{ClientId, History, SimTime, What, digest_of};
 use squall_machine::{DiskProfile, LinkProfile, Machine, MachineConfig, Ratio, SimEnv, SimNet, cpu_clock};
-use squall_scenario::{Plan, Scenario};
+use squall_scenario::Plan;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
@@ -49,15 +48,11 @@ pub struct Run {
 #[derive(Debug, PartialEq, Eq)]
 pub enum RunError {
     /// It asks for a planted bug that there is not.
-    NoSuchBug(String),
-    /// A workload asks what the system under test does not take.
-    NotTaken {
-        /// The system.
-        system: &'static str,
-        /// The workload.
-        workload: &'static str,
-        /// An operation that it cannot do.
-        op: String,
+    NoSuchBug {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: Vec<&'static str>,
     },
     /// The world itself panicked: a bug of the harness.
     Harness(String),
@@ -66,13 +61,10 @@ pub enum RunError {
 impl std::fmt::Display for RunError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            RunError::NoSuchBug(name) => {
-                let names: Vec<&str> = Bug::ALL.iter().map(|b| b.name()).collect();
-                write!(f, "there is no planted bug `{name}`; there are {}", names.join(", "))
+            RunError::NoSuchBug { name, known } if known.is_empty() => {
+                write!(f, "there is no planted bug `{name}`: this system has none")
             }
-            RunError::NotTaken { system, workload, op } => {
-                write!(f, "the system `{system}` cannot do what the workload `{workload}` asks, such as `{op}`")
-            }
+            RunError::NoSuchBug { name, known } => write!(f, "there is no planted bug `{name}`; there are {}", known.join(", ")),
             RunError::Harness(why) => write!(f, "the harness itself failed: {why}"),
         }
     }
@@ -80,29 +72,19 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Whether a system can do what a plan asks of it.
-pub fn check(plan: &Scenario, system: &dyn System) -> Result<(), RunError> {
-    for workload in &plan.workloads {
-        if let Some(op) = workload.asks().into_iter().find(|op| !system.takes(op)) {
-            return Err(RunError::NotTaken { system: system.name(), workload: workload.kind(), op: op.to_string() });
-        }
-    }
-    Ok(())
-}
-
 /// Runs a plan on a fresh machine.
 ///
 /// # Errors
 /// When the plan asks for what the system does not have, or the harness itself failed.
-pub fn run(plan: &Plan, system: Arc<dyn System>) -> Result<Run, RunError> {
-    run_while(plan, system, None)
+pub fn run(plan: &Plan, pack: Arc<dyn Pack>) -> Result<Run, RunError> {
+    run_while(plan, pack, None)
 }
 
 /// What a plan's machine is made of.
-fn config(plan: &Plan) -> Result<MachineConfig, RunError> {
-    let mut bugs = 0;
-    for name in &plan.bugs {
-        bugs |= Bug::from_name(name).ok_or_else(|| RunError::NoSuchBug(name.clone()))?.bit();
+fn config(plan: &Plan, pack: &dyn Pack) -> Result<MachineConfig, RunError> {
+    let known: Vec<&'static str> = pack.bugs().iter().map(|bug| bug.name).collect();
+    if let Some(name) = plan.bugs.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(RunError::NoSuchBug { name: name.clone(), known });
     }
     let (network, disk) = (&plan.cluster.network, &plan.cluster.disk);
     Ok(MachineConfig {
@@ -116,7 +98,7 @@ fn config(plan: &Plan) -> Result<MachineConfig, RunError> {
             bandwidth: None,
         },
         disk: DiskProfile { sync_min: disk.sync.0.min, sync_max: disk.sync.0.max },
-        bugs,
+        bugs: plan.bugs.iter().cloned().collect(),
     })
 }
 
@@ -124,13 +106,12 @@ fn config(plan: &Plan) -> Result<MachineConfig, RunError> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_while(plan: &Plan, system: Arc<dyn System>, go_on: Option<GoOn>) -> Result<Run, RunError> {
-    check(plan, &*system)?;
-    let config = config(plan)?;
-    let recorder = Arc::new(Recorder::new(config.nodes));
+pub fn run_while(plan: &Plan, pack: Arc<dyn Pack>, go_on: Option<GoOn>) -> Result<Run, RunError> {
+    let config = config(plan, &*pack)?;
+    let recorder = Arc::new(Recorder::new(config.nodes, pack.happenings()));
     let (plan, books) = (plan.clone(), recorder.clone());
     let ran = Machine::run_watched(config, recorder.clone(), move |machine| async move {
-        let director = Director::new(Arc::new(Stage { machine: machine.clone(), recorder: books.clone(), plan }), system);
+        let director = Director::new(Arc::new(Stage { machine: machine.clone(), recorder: books.clone(), plan }), pack);
         go_on.into_iter().for_each(|go_on| books.look_on(go_on));
         books.unless_stopped(director.direct()).await;
         (books.take(), machine.now())
@@ -155,16 +136,16 @@ pub fn run_while(plan: &Plan, system: Arc<dyn System>, go_on: Option<GoOn>) -> R
 
 struct Director {
     stage: Arc<Stage>,
-    system: Arc<dyn System>,
+    pack: Arc<dyn Pack>,
     interpreter: Interpreter,
 }
 
 impl Director {
-    fn new(stage: Arc<Stage>, system: Arc<dyn System>) -> Director {
-        let membership = Arc::new(Membership::new(stage.clone(), system.clone()));
+    fn new(stage: Arc<Stage>, pack: Arc<dyn Pack>) -> Director {
+        let membership = Arc::new(Membership::new(stage.clone(), pack.clone()));
         let damage = Arc::new(Damage::new(stage.clone(), membership.clone()));
         let interpreter = Interpreter { stage: stage.clone(), membership, damage, tempo: Arc::new(Tempo::default()) };
-        Director { stage, system, interpreter }
+        Director { stage, pack, interpreter }
     }
 
     async fn direct(&self) {
@@ -201,16 +182,16 @@ impl Director {
 
     /// How a client is made, on the host that it runs on.
     fn connect(&self) -> Connect {
-        let (system, members) = (self.system.clone(), self.interpreter.membership.hosts().clone());
+        let (pack, members) = (self.pack.clone(), self.interpreter.membership.hosts().clone());
         Arc::new(move |ordinal, ear| {
             let net = SimNet::current();
-            system.client(ClientContext { members: members.clone(), net, op_timeout: OP_TIMEOUT, ordinal, ear })
+            pack.client(ClientContext { members: members.clone(), net, op_timeout: OP_TIMEOUT, ordinal, ear })
         })
     }
 
     /// Every client, on a host of its own.
     fn start_clients(&self) -> Driver<SimEnv> {
-        let driver = Driver::new(self.stage.clone(), self.interpreter.tempo.clone(), self.connect());
+        let driver = Driver::new(self.stage.clone(), self.interpreter.tempo.clone(), self.connect(), self.pack.leftovers());
         let machine = &self.stage.machine;
         driver.start(self.stage.plan.planned_workloads(), |ordinal, client| {
             machine.boot(machine.client_host(ordinal), |_| async move {
@@ -240,7 +221,7 @@ impl Director {
         // A client that was served late still gets its time to find the nodes that are left.
         let until = deadline.max(stage.now() + Duration::from_secs(5));
         self.final_reads(&driver, driver.leftovers(), until).await;
-        // To wait for leases to end may have taken longer than that.
+        // To wait for what is to be gone may have taken longer than that.
         settle(stage, &self.interpreter.membership, healer.grace(healed).max(stage.now() + Duration::from_secs(3))).await;
     }
 
@@ -260,12 +241,12 @@ impl Director {
     }
 
     /// Reads everything once more, through client c1.
-    async fn final_reads(&self, driver: &Driver<SimEnv>, left: Leftovers, deadline: SimTime) {
+    async fn final_reads(&self, driver: &Driver<SimEnv>, left: Left, deadline: SimTime) {
         let machine = &self.stage.machine;
         let host = machine.client_host(1);
         machine.end_process(host, false);
         let everybody = self.interpreter.membership.hosts().len() as u32;
-        let (lives, count) = (left.lives(), left.count());
+        let (lives, count) = (left.lives, left.count());
         let finished = Arc::new(Notify::new());
         let (reads, tell) = (driver.final_reads(left, deadline, everybody), finished.clone());
         machine.boot(host, |_| async move {

@@ -1,17 +1,15 @@
 //! Clients: they ask, and what they see is written down. In simulated time or in real time.
 
 use crate::{
+    pack::{Client, CurrentOp, Ear, Leftovers},
     pen::Pen,
-    system::{Client, CurrentOp, Ear},
     tempo::Tempo,
 };
 use squall_env::{Env, LocalInstant};
-use squall_history::{
-    Answer, ClientId, Failure, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpId, Outcome, Output, SimTime, What, work_key,
-};
+use squall_history::{Answer, ClientId, Failure, Op, OpId, Outcome, SimTime, What};
 use squall_scenario::workloads::{OpSource, Pace, PlannedLoad};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::Future,
     marker::PhantomData,
     pin::{Pin, pin},
@@ -33,68 +31,30 @@ pub type Connect = Arc<dyn Fn(u32, Ear) -> Box<dyn Client> + Send + Sync>;
 /// The life of one client.
 type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-#[derive(Default)]
 struct Progress {
     stop: bool,
     /// Since when the faults are over: every client is to show whether it is served, at once.
     healed: Option<SimTime>,
     clients: u32,
     running: u32,
-    keys: BTreeSet<String>,
-    /// The leases that were granted, and are not known to be gone; the longest time to live of any.
-    leases: BTreeSet<LeaseId>,
-    ttl_max: u64,
+    leftovers: Box<dyn Leftovers>,
     next_op: u64,
     /// For each client, when its last successful operation was invoked.
     served: BTreeMap<ClientId, SimTime>,
 }
 
-impl Progress {
-    fn follow(&mut self, ask: &LeaseOp, output: &LeaseOutput) {
-        match output {
-            LeaseOutput::Granted { lease, ttl } => {
-                self.leases.insert(*lease);
-                self.ttl_max = self.ttl_max.max(*ttl);
-            }
-            LeaseOutput::Renewed { ttl: 0 } | LeaseOutput::Left { ttl: -1, .. } | LeaseOutput::Revoked => {
-                _ = ask.lease().map(|lease| self.leases.remove(&lease));
-            }
-            LeaseOutput::Renewed { .. } | LeaseOutput::Left { .. } | LeaseOutput::Attached => {}
-        }
-    }
-
-    /// What an operation is about is looked at once more in the end.
-    fn remember(&mut self, op: &Op) {
-        // What hangs on a lease is to be gone with it.
-        let attached = if let Op::Lease(LeaseOp::Attach { key, .. }) = op { Some(key.as_str()) } else { None };
-        for key in op.keys().into_iter().chain(attached) {
-            if !self.keys.contains(key) {
-                self.keys.insert(key.to_string());
-            }
-        }
-        // What whoever holds a lock, or leads, has done is to be there at the end.
-        if let Op::Line(LineOp::Work { name, .. }) = op {
-            self.keys.insert(work_key(name));
-        }
-    }
-}
-
 /// What is looked at once more when the load is over.
-pub(crate) struct Leftovers {
-    keys: BTreeSet<String>,
-    leases: BTreeSet<LeaseId>,
-    ttl_max: u64,
+pub(crate) struct Left {
+    reads: Vec<Op>,
+    looks: Vec<Op>,
+    /// How long the looks may take.
+    pub(crate) lives: Duration,
 }
 
-impl Leftovers {
-    /// How many reads that takes at the least.
+impl Left {
+    /// How many operations that takes at the least.
     pub(crate) fn count(&self) -> u32 {
-        (self.keys.len() + self.leases.len()) as u32
-    }
-
-    /// Until when leases may live.
-    pub(crate) fn lives(&self) -> Duration {
-        if self.leases.is_empty() { Duration::ZERO } else { Duration::from_secs(self.ttl_max) + LEASE_GRACE }
+        (self.reads.len() + self.looks.len()) as u32
     }
 }
 
@@ -121,9 +81,10 @@ impl Shared {
 }
 
 impl<E: Env> Driver<E> {
-    /// Clients that write there, ask so often, and are made so.
-    pub fn new(pen: Arc<dyn Pen>, tempo: Arc<Tempo>, connect: Connect) -> Driver<E> {
-        let shared = Shared { pen, tempo, connect, progress: Mutex::default(), changed: Notify::new(), hurry: Notify::new() };
+    /// Clients that write there, ask so often, are made so, and leave that behind.
+    pub fn new(pen: Arc<dyn Pen>, tempo: Arc<Tempo>, connect: Connect, leftovers: Box<dyn Leftovers>) -> Driver<E> {
+        let progress = Progress { stop: false, healed: None, clients: 0, running: 0, leftovers, next_op: 0, served: BTreeMap::new() };
+        let shared = Shared { pen, tempo, connect, progress: Mutex::new(progress), changed: Notify::new(), hurry: Notify::new() };
         Driver { shared: Arc::new(shared), env: PhantomData }
     }
 
@@ -172,41 +133,39 @@ impl<E: Env> Driver<E> {
         self.shared.changed.notified()
     }
 
-    /// Every key that was asked for, and every lease that may be left.
-    pub(crate) fn leftovers(&self) -> Leftovers {
-        let Progress { keys, leases, ttl_max, .. } = &*self.shared.lock();
-        Leftovers { keys: keys.clone(), leases: leases.clone(), ttl_max: *ttl_max }
+    /// What is to be looked at in the end.
+    pub(crate) fn leftovers(&self) -> Left {
+        let leftovers = &self.shared.lock().leftovers;
+        Left { reads: leftovers.reads(), looks: leftovers.looks(), lives: leftovers.lives() }
     }
 
-    /// Reads every key once more, as client c1; each read is tried until it succeeds or time is up, and time is never up
-    /// before `everybody` has been asked once: members that were let go may be up, and lead nobody. Then looks at every lease
-    /// until it is gone, or should be.
-    pub(crate) fn final_reads(&self, left: Leftovers, deadline: SimTime, everybody: u32) -> impl Future<Output = ()> + Send + use<E> {
+    /// Asks what is left, as client c1. Each read is tried until it succeeds or time is up, and time is never up before `everybody`
+    /// has been asked once: members that were let go may be up, and lead nobody. Then looks at what is to be gone, until it is, or
+    /// should be.
+    pub(crate) fn final_reads(&self, left: Left, deadline: SimTime, everybody: u32) -> impl Future<Output = ()> + Send + use<E> {
         let session = Session::<E>::new(&self.shared, ClientId(1));
         async move {
             let pen = session.shared.pen.clone();
             let mut client = session.connect();
-            let (mut unasked, lives) = (everybody, left.lives());
-            for key in left.keys {
-                let read = Op::Get { key };
+            let mut unasked = everybody;
+            for read in left.reads {
                 while session.perform(&mut *client, &read).await.is_none() && (pen.now() < deadline || unasked > 0) {
                     unasked = unasked.saturating_sub(1);
                     E::sleep(Duration::from_millis(50)).await;
                 }
             }
-            let mut leases = left.leases;
-            let gone_by = pen.now() + lives;
-            while !leases.is_empty() {
-                for lease in leases.clone() {
-                    let answer = session.perform(&mut *client, &Op::Lease(LeaseOp::TimeLeft { lease })).await;
-                    if matches!(answer, Some(Answer { output: Output::Lease(LeaseOutput::Left { ttl: -1, .. }), .. })) {
-                        leases.remove(&lease);
-                    }
+            let mut looks = left.looks;
+            let gone_by = pen.now() + left.lives;
+            while !looks.is_empty() {
+                for look in &looks {
+                    session.perform(&mut *client, look).await;
                 }
+                let still = session.shared.lock().leftovers.looks();
+                looks.retain(|look| still.contains(look));
                 if pen.now() > gone_by {
                     break;
                 }
-                E::sleep(LEASE_LOOK).await;
+                E::sleep(LOOK_EVERY).await;
             }
         }
     }
@@ -218,11 +177,8 @@ impl<E: Env> Driver<E> {
     }
 }
 
-/// A lease that nobody renews ends this much later than its time to live at the most.
-const LEASE_GRACE: Duration = Duration::from_secs(9);
-
-/// How often leases are looked at in the end.
-const LEASE_LOOK: Duration = Duration::from_secs(1);
+/// How often what is to be gone is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A pace so many times as fast; what is written down for a time keeps it.
 fn faster(pace: Pace, times: u32) -> Pace {
@@ -354,7 +310,7 @@ impl<E: Env> Session<E> {
         let id = {
             let mut progress = self.shared.lock();
             progress.next_op += 1;
-            progress.remember(op);
+            progress.leftovers.asked(op);
             OpId(progress.next_op)
         };
         let pen = &self.shared.pen;
@@ -365,16 +321,16 @@ impl<E: Env> Session<E> {
         self.current.set(None);
         let outcome = called.unwrap_or_else(|_| Outcome::Info("the client never said how it ended".to_string()));
         let (what, answer) = match outcome {
-            Outcome::Ok(answer) => (What::Ok { op: id, output: answer.output.clone(), revision: answer.revision }, Some(answer)),
+            Outcome::Ok(answer) => (What::Ok { op: id, output: answer.output.clone(), position: answer.position }, Some(answer)),
             Outcome::Fail(Failure { code, why }) => (What::Fail { op: id, code: code.to_string(), why }, None),
             Outcome::Info(why) => (What::Info { op: id, why }, None),
         };
         pen.write(what);
-        if let (Op::Lease(ask), Some(Answer { output: Output::Lease(output), .. })) = (op, &answer) {
-            self.shared.lock().follow(ask, output);
-        }
-        if answer.is_some() {
-            self.shared.lock().served.insert(self.id, invoked);
+        if let Some(answer) = &answer {
+            let mut progress = self.shared.lock();
+            progress.leftovers.answered(op, answer);
+            progress.served.insert(self.id, invoked);
+            drop(progress);
             self.shared.changed.notify_one();
         }
         answer

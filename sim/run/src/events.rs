@@ -1,24 +1,21 @@
 //! Named happenings, derived from what is recorded.
 
+use crate::pack::Happenings;
 use squall_effect::{Party, budget::Configurations};
-use squall_history::{
-    ClientId, DiskHealth, Event, Failure, Heard, LeaseOutput, LineOutput, NodeId, Op, OpId, Output, Role, Saw, Subject, What,
-};
+use squall_history::{ClientId, DiskHealth, Event, Failure, NodeId, OpId, Role, Saw, Subject, What};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Default)]
 pub(crate) struct Deriver {
+    /// What the service finds.
+    own: Box<dyn Happenings>,
     leader: Option<NodeId>,
     leaders: u64,
     open_writes: BTreeSet<OpId>,
-    /// Watches that begin in the past.
-    resumed: BTreeSet<OpId>,
     /// The last membership that was told, and its index.
     members: Option<(u64, BTreeSet<NodeId>)>,
     voters: BTreeSet<NodeId>,
     configurations: Configurations,
     asking: BTreeMap<OpId, ClientId>,
-    lease_holder: Option<ClientId>,
     was_acknowledged: bool,
     over: bool,
     /// Where in each node's log there are memberships.
@@ -39,9 +36,26 @@ impl Derived {
 }
 
 impl Deriver {
-    /// The client that last came to hold a lock, or to lead an election, and has not let go of it.
-    pub(crate) fn lease_holder(&self) -> Option<ClientId> {
-        self.lease_holder
+    /// Of a history in which the service finds this.
+    pub(crate) fn new(own: Box<dyn Happenings>) -> Deriver {
+        Deriver {
+            own,
+            leader: None,
+            leaders: 0,
+            open_writes: BTreeSet::new(),
+            members: None,
+            voters: BTreeSet::new(),
+            configurations: Configurations::default(),
+            asking: BTreeMap::new(),
+            was_acknowledged: false,
+            over: false,
+            in_logs: BTreeMap::new(),
+        }
+    }
+
+    /// The client that has what only one of them can have, as far as it knows.
+    pub(crate) fn holder(&self) -> Option<ClientId> {
+        self.own.holder()
     }
 
     /// Who was last seen to become leader, and still runs.
@@ -92,49 +106,23 @@ impl Deriver {
     }
 
     fn one(&mut self, what: &What, client: Option<ClientId>, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
+        let own = self.own.of(what, client);
         match what {
             What::Invoke { op, ask, .. } => {
                 if ask.may_write() {
                     self.open_writes.insert(*op);
                 }
-                if matches!(ask, Op::Watch { from: Some(_), .. }) {
-                    self.resumed.insert(*op);
-                }
-                None
+                own.map(|event| (event, None))
             }
-            What::Ok { op, output, .. } => {
+            What::Ok { op, .. } => {
                 let wrote = self.open_writes.remove(op);
-                match output {
-                    Output::Line(LineOutput::Held { .. }) => self.lease_holder = client,
-                    Output::Line(LineOutput::Released | LineOutput::Worked { yes: false })
-                    | Output::Lease(LeaseOutput::Renewed { ttl: 0 })
-                        if self.lease_holder == client =>
-                    {
-                        self.lease_holder = None;
-                    }
-                    _ => {}
-                }
-                let told = match output {
-                    Output::Lease(LeaseOutput::Renewed { ttl: 0 } | LeaseOutput::Left { ttl: -1, .. }) => Some(Event::LeaseExpired),
-                    Output::Line(LineOutput::Held { .. }) => Some(Event::LockAcquired),
-                    Output::Line(LineOutput::Worked { yes: false }) => Some(Event::WorkRefused),
-                    _ => (wrote && link_is_cut).then_some(Event::WriteDuringPartition),
-                };
-                told.map(|event| (event, None))
+                own.or((wrote && link_is_cut).then_some(Event::WriteDuringPartition)).map(|event| (event, None))
             }
-            What::Heard { op, heard } => match heard {
-                Heard::Created { .. } => self.resumed.remove(op).then_some((Event::WatchResumed, None)),
-                Heard::Events { .. } => Some((Event::WatchEvent, None)),
-                Heard::Canceled { compacted, .. } => (*compacted > 0).then_some((Event::WatchCompacted, None)),
-                Heard::Progress { .. } | Heard::Observing | Heard::Leader { .. } => None,
-            },
+            What::Heard { .. } => own.map(|event| (event, None)),
             What::Fail { op, code, .. } => {
                 let wrote = self.open_writes.remove(op);
-                match code.as_str() {
-                    Failure::NO_SPACE if wrote => Some((Event::SpaceExceeded, None)),
-                    Failure::LEASE_NOT_FOUND => Some((Event::LeaseExpired, None)),
-                    _ => None,
-                }
+                let full = (wrote && code == Failure::NO_SPACE).then_some(Event::SpaceExceeded);
+                full.or(own).map(|event| (event, None))
             }
             What::Info { .. } => Some((Event::OutcomeUnknown, None)),
             What::Node { saw: Saw::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),
@@ -222,7 +210,7 @@ impl Deriver {
             | Saw::Restored { .. }
             | Saw::Members { .. }
             | Saw::Synced { .. }
-            | Saw::Compacted { .. }
+            | Saw::Forgot { .. }
             | Saw::ClockBound { .. }
             | Saw::Disk { .. }
             | Saw::Final { .. } => None,

@@ -100,7 +100,7 @@ impl<'r> Faults<'r> {
             clients: (1..=stage.plan.clients()).map(ClientId).collect(),
             leader: stage.recorder.leader(),
             subject,
-            lease_holder: stage.recorder.lease_holder(),
+            holder: stage.recorder.holder(),
             bound: self.bound.clone(),
         }
     }

@@ -18,19 +18,23 @@ mod faults;
 mod heal;
 mod interpreter;
 mod membership;
+mod pack;
 mod pen;
 mod recorder;
 mod settle;
 mod stage;
-mod system;
 mod tempo;
 
-pub use director::{Run, RunError, check, run, run_while};
+pub use director::{Run, RunError, run, run_while};
 pub use driver::{Connect, Driver};
+pub use pack::{
+    AtOnce, BoxFuture, Client, ClientContext, Ear, Happenings, Leftovers, NodeContext, OneGo, OwnModel, Pack, RealContext, Reporter,
+    service,
+};
 pub use pen::Pen;
 pub use recorder::{GoOn, HISTORY_MAX};
-pub use system::{BoxFuture, Client, ClientContext, Ear, NodeContext, RealContext, Reporter, System};
 pub use tempo::Tempo;
 
+pub use squall_judge::Checker;
 pub use squall_machine::{SimEnv, cpu_clock};
-pub use squall_scenario::{Admin, Cluster, Gives};
+pub use squall_scenario::{Admin, Cluster, Failpoint, Gives, Happening, Holder, Named};

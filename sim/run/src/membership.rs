@@ -1,8 +1,8 @@
 //! Who is there: the nodes that found the cluster, those that join it, those that are asked to leave; how they are booted and asked.
 
 use crate::{
+    pack::{Administrator, NodeContext, Pack, Probe, Reporter},
     stage::Stage,
-    system::{Administrator, NodeContext, Probe, Reporter, System},
 };
 use squall_effect::{Admin, Party, budget::Voters};
 use squall_history::{Effect, EffectChange as Change, EffectResult, FaultRef, NodeId, Saw, What};
@@ -32,7 +32,7 @@ pub(crate) fn newcomers(plan: &Plan) -> u32 {
 
 pub(crate) struct Membership {
     stage: Arc<Stage>,
-    system: Arc<dyn System>,
+    pack: Arc<dyn Pack>,
     /// Those that found the cluster.
     founders: BTreeMap<NodeId, SocketAddr>,
     /// Those, and those that may join.
@@ -46,14 +46,14 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(stage: Arc<Stage>, system: Arc<dyn System>) -> Membership {
+    pub(crate) fn new(stage: Arc<Stage>, pack: Arc<dyn Pack>) -> Membership {
         let (machine, size) = (&stage.machine, stage.plan.nodes());
         let ids = (1..=size + newcomers(&stage.plan)).map(NodeId);
         let hosts: BTreeMap<NodeId, SocketAddr> = ids.clone().map(|id| (id, machine.addr(machine.node(id), PORT))).collect();
         let founders = hosts.iter().filter(|(id, _)| id.0 <= size).map(|(id, addr)| (*id, *addr)).collect();
         let probes = ids.clone().map(|id| (id, Arc::default())).collect();
         let administrators = ids.map(|id| (id, Arc::default())).collect();
-        Membership { stage, system, founders, hosts, joined: AtomicU32::new(0), leaving: Mutex::default(), probes, administrators }
+        Membership { stage, pack, founders, hosts, joined: AtomicU32::new(0), leaving: Mutex::default(), probes, administrators }
     }
 
     fn leaving(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
@@ -81,7 +81,7 @@ impl Membership {
         *probe.lock().expect("no panic under this lock") = None;
         *administrator.lock().expect("no panic under this lock") = None;
         machine.boot(host, |process| {
-            self.system.boot(NodeContext {
+            self.pack.boot(NodeContext {
                 id,
                 members: self.founders.clone(),
                 hosts: self.hosts.clone(),

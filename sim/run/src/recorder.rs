@@ -1,6 +1,9 @@
 //! The recorder: it writes the history, derives the events, and tells those who wait for one.
 
-use crate::events::{Derived, Deriver};
+use crate::{
+    events::{Derived, Deriver},
+    pack::Happenings,
+};
 use squall_effect::{
     Party,
     budget::{Configuration, Voters},
@@ -48,7 +51,6 @@ pub(crate) struct Happening {
     pub(crate) subject: Option<Party>,
 }
 
-#[derive(Default)]
 struct Books {
     history: History,
     events: Deriver,
@@ -105,9 +107,23 @@ impl Watcher for Recorder {
 }
 
 impl Recorder {
-    /// Of a run on a machine with so many nodes.
-    pub(crate) fn new(nodes: u32) -> Recorder {
-        Recorder { nodes, books: Mutex::default() }
+    /// Of a run on a machine with so many nodes, of a service in which these happenings are found.
+    pub(crate) fn new(nodes: u32, happenings: Box<dyn Happenings>) -> Recorder {
+        let books = Books {
+            history: History::new(),
+            events: Deriver::new(happenings),
+            awaited: BTreeSet::new(),
+            unseen: VecDeque::new(),
+            watcher: None,
+            gave_up: VecDeque::new(),
+            gave_up_waker: None,
+            harness_failure: None,
+            overflowed: false,
+            onlooker: None,
+            stopped: false,
+            stop_waker: None,
+        };
+        Recorder { nodes, books: Mutex::new(books) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -160,9 +176,9 @@ impl Recorder {
         self.lock().events.leader()
     }
 
-    /// Who last came to hold a lock, or to lead an election, as far as it knows.
-    pub(crate) fn lease_holder(&self) -> Option<ClientId> {
-        self.lock().events.lease_holder()
+    /// The client that has what only one of them can have, as far as it knows.
+    pub(crate) fn holder(&self) -> Option<ClientId> {
+        self.lock().events.holder()
     }
 
     /// The nodes that belong to the cluster, by the last membership that was told; `None` before any was.

@@ -17,8 +17,8 @@ pub struct ClusterView {
     pub leader: Option<NodeId>,
     /// Whom the event is about that a `when` waited for.
     pub subject: Option<Party>,
-    /// The client that last came to hold a lock, or to lead an election, and has not let go of it as far as it knows.
-    pub lease_holder: Option<ClientId>,
+    /// The client that last came to have what only one of them can have, and has not let go of it as far as it knows.
+    pub holder: Option<ClientId>,
     /// Whom faults with `as:` were done to.
     pub bound: BTreeMap<String, Vec<Party>>,
 }

@@ -20,10 +20,12 @@ mod plan;
 mod possible;
 pub mod shrink;
 mod target;
-mod values;
+#[doc(hidden)]
+pub mod testing;
+pub mod values;
 mod vocabulary;
 pub mod workloads;
-mod yaml;
+pub mod yaml;
 
 pub use effect::{
     Admin, Armed, ClockChange, ClusterView, Damage, DiskAccess, DiskChange, Effect, Errno, Link, LinkChange, Party, PowerLoss, Size, Strike,
@@ -36,20 +38,18 @@ pub use plan::{LeftToChance, Plan, plan};
 pub use possible::Gives;
 pub use target::{Chosen, TARGET_WORDS, Target};
 pub use values::{Each, Number, Probability, Span, format_duration, parse_duration};
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{Failpoint, Happening, Holder, Named, Service, Vocabulary};
 pub use yaml::{Diagnostic, Diagnostics};
 
 /// The version of the scenario and plan format that this build reads and writes.
 pub const FORMAT: u64 = 1;
 
-/// Reads a scenario or a plan. `name` is shown in diagnostics: the file's path, say.
-pub fn parse(name: &str, source: &str) -> Result<Scenario, Diagnostics> {
-    model::parse(name, source, None)
-}
-
-/// Reads a scenario or a plan; names of systems, bugs and checkers must be among these.
-pub fn parse_within(name: &str, source: &str, vocabulary: &Vocabulary) -> Result<Scenario, Diagnostics> {
-    model::parse(name, source, Some(vocabulary))
+/// Reads a scenario or a plan of one of these systems. `name` is shown in diagnostics: the file's path, say.
+///
+/// # Errors
+/// Every mistake, each at its place.
+pub fn parse(name: &str, source: &str, vocabulary: &Vocabulary) -> Result<Scenario, Diagnostics> {
+    model::parse(name, source, vocabulary)
 }
 
 /// The JSON Schema (draft-07) of the language, for completion in editors. Names of systems, bugs and checkers are those of the

@@ -4,8 +4,9 @@
 //! so that deleting one fault never renames another; each argument has a stream of its own. Planning a plan changes nothing.
 
 use crate::{
+    Service,
     effect::Size,
-    faults::PlannedAction,
+    faults::{Family, PlannedAction},
     language::{Draws, canonical},
     model::{Heal, Nodes, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Vary, Wait, When},
     values::{Each, Number, Span},
@@ -169,7 +170,7 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
         schedule(&mut drawn, fault, &label, seed, size, scenario.duration);
     }
     if let Some(swarm) = plan.swarm.take() {
-        draw_swarm(&mut drawn, &swarm, seed, size, scenario.duration);
+        draw_swarm(&mut drawn, &swarm, &scenario.service, seed, size, scenario.duration);
     }
     // What waits for an event comes first.
     drawn.sort_by_key(|fault| if let Start::At(at) = fault.start { at } else { Duration::ZERO });
@@ -329,9 +330,10 @@ fn again_and_again(
 
 /// Swarm testing (Groce et al. 2012): each seed leaves most kinds out, so that those it keeps are not
 /// masked by the others, and gives each that it keeps a rate of its own, from frantic to rare.
-fn draw_swarm(into: &mut Vec<Drawn>, swarm: &Swarm, seed: u64, size: Size, duration: Duration) {
+fn draw_swarm(into: &mut Vec<Drawn>, swarm: &Swarm, service: &Service, seed: u64, size: Size, duration: Duration) {
     let mut draws = stream(seed, "swarm");
     let mut kinds = swarm.candidates();
+    kinds.retain(|kind| kind.family != Family::Failpoint || !service.failpoints.is_empty());
     draws.shuffle(&mut kinds);
     let count = draws.in_range(u64::from(swarm.pick.0)..=u64::from(swarm.pick.1)) as usize;
     for kind in kinds.into_iter().take(count) {
@@ -343,7 +345,7 @@ fn draw_swarm(into: &mut Vec<Drawn>, swarm: &Swarm, seed: u64, size: Size, durat
             let arguments = Draws::new(seed, format!("swarm {} #{ordinal}", kind.name), size);
             let mut draws = arguments.stream();
             // Not every use of a kind fits into every cluster.
-            let drawn = (0..100).map(|_| (kind.draw)(&mut draws)).find(|fault| fault.least_nodes() <= size.nodes);
+            let drawn = (0..100).map(|_| (kind.draw)(&mut draws, service)).find(|fault| fault.least_nodes() <= size.nodes);
             drawn.unwrap_or_else(|| panic!("no use of {} fits into {} nodes", kind.name, size.nodes)).plan(&arguments)
         };
         again_and_again(into, (None, None), times, gap, u32::MAX, (Duration::ZERO, duration), make);
@@ -393,13 +395,13 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse;
+    use crate::testing::parse;
 
     const SCENARIO: &str = "
 format: 1
 name: mix
 cluster: { nodes: [3, 5] }
-workloads: [ register: { clients: 2 } ]
+workloads: [ notes: { clients: 2 } ]
 duration: 20s
 faults:
   - every: 2s..4s
@@ -459,7 +461,7 @@ faults:
         for (from, to, expect) in [
             (isolated, "isolate: one", "left to a seed: what the fault `partition-1` does"),
             (", for: ", ", for: 0s..", "left to a seed: what the fault `partition-1` does"),
-            (seed, "", "left to a seed: what the workload `register` asks"),
+            (seed, "", "left to a seed: what the workload `notes` asks"),
             ("world_seed: ", "#", "left to a seed: `world_seed`"),
             ("id: partition-1\n    at: ", "id: partition-1\n    between: 0s..", "left to a seed: when the fault `partition-1` happens"),
             ("id: partition-1\n    at", "at", "left to a seed: the id of `faults[0]`"),

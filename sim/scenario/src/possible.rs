@@ -2,13 +2,14 @@
 //! vain, and the run be called valid.
 
 use crate::{
+    Service,
     faults::{self, Family, REGISTRY},
     model::{Scenario, When},
     target::{Chosen, Target},
     yaml::{Decoder, Diagnostic, Place},
 };
-use squall_history::{Event, LineOp, Op};
-use std::collections::BTreeSet;
+use squall_history::{Event, Op};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What a system has, besides clients that are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Gives {
 
 /// What a scenario may do, and ask.
 struct Possible {
-    gives: Gives,
+    service: Arc<Service>,
     families: BTreeSet<Family>,
     kinds: BTreeSet<String>,
     asks: Vec<Op>,
@@ -40,12 +41,12 @@ struct Possible {
 }
 
 impl Possible {
-    fn of(scenario: &Scenario, gives: Gives) -> Possible {
+    fn of(scenario: &Scenario) -> Possible {
         let mut kinds: BTreeSet<String> = scenario.faults.iter().map(|fault| fault.fault.kind().to_string()).collect();
         kinds.extend(scenario.swarm.iter().flat_map(|swarm| swarm.candidates()).map(|kind| kind.name.to_string()));
         let families = REGISTRY.iter().filter(|kind| kinds.contains(kind.name)).map(|kind| kind.family).collect();
         let asks = scenario.workloads.iter().flat_map(|workload| workload.asks()).collect();
-        Possible { gives, families, kinds, asks, bugs: !scenario.bugs.is_empty() || scenario.bites.is_some() }
+        Possible { service: scenario.service.clone(), families, kinds, asks, bugs: !scenario.bugs.is_empty() || scenario.bites.is_some() }
     }
 
     fn fault_of(&self, families: &[Family], kinds: &[&str]) -> bool {
@@ -56,46 +57,38 @@ impl Possible {
         self.asks.iter().any(Op::may_write)
     }
 
-    fn asks(&self, which: impl Fn(&Op) -> bool) -> bool {
-        self.asks.iter().any(which)
-    }
-
     /// Why this event can never happen; `None` where it may.
     fn never(&self, event: Event) -> Option<&'static str> {
         use Family::{Admin, Disk, Failpoint, Membership, Network, Process};
-        let line = |which: fn(&LineOp) -> bool| self.asks(move |op| matches!(op, Op::Line(ask) if which(ask)));
         let (holds, why) = match event {
-            Event::LeaderChanged | Event::ElectionStarted => (self.gives.leaders, "this system tells of no leaders"),
+            Event::LeaderChanged | Event::ElectionStarted => (self.service.gives.leaders, "this system tells of no leaders"),
             Event::NodeRestarted => {
                 (self.bugs || self.fault_of(&[Process, Disk, Failpoint, Membership, Admin], &[]), "no fault ends a process")
             }
             Event::SnapshotBuilt | Event::LogPurged | Event::SnapshotInstalled | Event::LogTruncated => {
-                (self.gives.durable, "this system tells of no log and no snapshots")
+                (self.service.gives.durable, "this system tells of no log and no snapshots")
             }
             Event::MemberAdded | Event::MemberRemoved | Event::MembershipProposed | Event::MembershipTruncated => {
-                let changes = self.fault_of(&[Membership, Admin], &[]) || self.asks(|op| matches!(op, Op::Member(_)));
+                let changes = self.fault_of(&[Membership, Admin], &[]) || self.asks.iter().any(Op::may_change_members);
                 (
-                    self.gives.admin && changes,
-                    "nobody changes who belongs to the cluster: `grow`, `shrink`, `replace`, or the workload membership",
+                    self.service.gives.admin && changes,
+                    "nobody changes who belongs to the cluster: `grow`, `shrink`, `replace`, or a workload that does",
                 )
             }
             Event::WriteDuringPartition if !self.writes() => (false, "no workload writes"),
             Event::WriteDuringPartition => (self.fault_of(&[Network], &[]), "no fault cuts the network"),
             Event::WriteAcknowledged => (self.writes(), "no workload writes"),
             Event::SpaceExceeded if !self.writes() => (false, "no workload writes"),
-            Event::SpaceExceeded => (self.gives.durable && self.fault_of(&[Disk, Failpoint], &[]), "no fault fills a disk"),
-            Event::FailpointHit => (self.gives.failpoints && self.fault_of(&[Failpoint], &[]), "no fault arms a failpoint"),
-            Event::DiskDamaged => (self.gives.durable && self.fault_of(&[Disk, Membership], &["wipe"]), "no fault damages a disk"),
+            Event::SpaceExceeded => (self.service.gives.durable && self.fault_of(&[Disk, Failpoint], &[]), "no fault fills a disk"),
+            Event::FailpointHit => (self.service.gives.failpoints && self.fault_of(&[Failpoint], &[]), "no fault arms a failpoint"),
+            Event::DiskDamaged => (self.service.gives.durable && self.fault_of(&[Disk, Membership], &["wipe"]), "no fault damages a disk"),
             Event::NodeRefused => {
                 (self.bugs || self.fault_of(&[Disk, Failpoint, Process, Membership, Admin], &[]), "no fault makes a node refuse to go on")
             }
-            Event::WatchEvent if !self.writes() => (false, "no workload writes"),
-            Event::WatchEvent | Event::WatchResumed | Event::WatchCompacted => {
-                (self.asks(|op| matches!(op, Op::Watch { .. })), "no workload watches")
+            Event::Own(_) => {
+                let own = self.service.events.iter().find(|own| own.event == event);
+                return own.map_or(Some("this system has no such event"), |own| (own.never)(&self.asks));
             }
-            Event::LeaseExpired => (self.asks(|op| matches!(op, Op::Lease(_) | Op::Line(_))), "no workload has leases"),
-            Event::LockAcquired => (line(|ask| matches!(ask, LineOp::Acquire { .. })), "no workload takes locks, or stands for election"),
-            Event::WorkRefused => (line(|ask| matches!(ask, LineOp::Work { fenced: true, .. })), "no workload does fenced work"),
             Event::OutcomeUnknown => (true, ""),
         };
         (!holds).then_some(why)
@@ -104,10 +97,15 @@ impl Possible {
     /// Why nobody is ever meant by this target.
     fn nobody(&self, target: &Target) -> Option<&'static str> {
         match target {
-            Target::OneFollower | Target::Chosen(Chosen::Leader | Chosen::Followers | Chosen::Follower(_)) if !self.gives.leaders => {
+            Target::OneFollower | Target::Chosen(Chosen::Leader | Chosen::Followers | Chosen::Follower(_))
+                if !self.service.gives.leaders =>
+            {
                 Some("this system tells of no leaders")
             }
-            Target::Chosen(Chosen::LeaseHolder) => self.never(Event::LockAcquired),
+            Target::Chosen(Chosen::Holder(_)) => match self.service.holder {
+                Some(holder) => self.never(holder.comes),
+                None => Some("this system has nothing that only one client can have"),
+            },
             _ => None,
         }
     }
@@ -115,17 +113,17 @@ impl Possible {
     /// Why this kind of fault can do nothing.
     fn idle(&self, kind: &str) -> Option<&'static str> {
         match REGISTRY.iter().find(|known| known.name == kind)?.family {
-            Family::Admin | Family::Membership if !self.gives.admin => Some("this system has no administration"),
-            Family::Failpoint if !self.gives.failpoints => Some("this system has no failpoints"),
-            Family::Disk if !self.gives.durable => Some("this system writes nothing to its disk"),
+            Family::Admin | Family::Membership if !self.service.gives.admin => Some("this system has no administration"),
+            Family::Failpoint if !self.service.gives.failpoints => Some("this system has no failpoints"),
+            Family::Disk if !self.service.gives.durable => Some("this system writes nothing to its disk"),
             _ => None,
         }
     }
 }
 
 /// What is waited for, or aimed at, and can never be.
-pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, sometimes: &[Place], places: &[Place]) {
-    let possible = Possible::of(scenario, gives);
+pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, sometimes: &[Place], places: &[Place]) {
+    let possible = Possible::of(scenario);
     let mut wrong = |place: &Place, what: String, why: &str| {
         d.mistakes.push(Diagnostic::new(*place, format!("{what}: {why}")).help("leave it out, or add what it needs"));
     };
@@ -153,36 +151,40 @@ pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, gives: Gives, someti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse;
+    use crate::testing::{parse, service};
+
+    /// What is possible under the tests' system, were it to give this.
+    fn possible(workloads: &str, faults: &str, gives: Gives) -> Possible {
+        let text = format!("format: 1\nname: x\nduration: 5s\ncluster: {{ nodes: 3 }}\nworkloads: [{workloads}]\nfaults: [{faults}]\n");
+        let mut scenario = parse("x.yaml", &text).unwrap_or_else(|why| panic!("{why}"));
+        scenario.service = Arc::new(Service { gives, ..service() });
+        Possible::of(&scenario)
+    }
 
     fn never(workloads: &str, faults: &str, gives: Gives) -> Vec<&'static str> {
-        let text = format!("format: 1\nname: x\nduration: 5s\ncluster: {{ nodes: 3 }}\nworkloads: [{workloads}]\nfaults: [{faults}]\n");
-        let scenario = parse("x.yaml", &text).unwrap_or_else(|why| panic!("{why}"));
-        let possible = Possible::of(&scenario, gives);
-        Event::ALL.iter().filter(|event| possible.never(**event).is_some()).map(|event| event.name()).collect()
+        let possible = possible(workloads, faults, gives);
+        let all = Event::ALL.iter().copied().chain(possible.service.events.iter().map(|own| own.event));
+        all.filter(|event| possible.never(*event).is_some()).map(|event| event.name()).collect()
     }
 
     #[test]
     fn what_can_never_happen_and_what_may() {
-        let reads = "register: { clients: 1, mix: { get: 1 } }";
+        let reads = "notes: { clients: 1, write: false }";
         let bare = never(reads, "", Gives::EVERYTHING);
         let expect = "node-restarted membership-proposed membership-truncated member-added member-removed write-during-partition write-acknowledged space-exceeded failpoint-hit disk-damaged \
-                      node-refused watch-event watch-resumed watch-compacted lease-expired lock-acquired work-refused";
+                      node-refused note-kept";
         assert_eq!(bare.join(" "), expect);
-        let all = "kv: { clients: 1 }, watch: { clients: 1 }, lease: { clients: 1 }, lock: { clients: 2 }, membership: { clients: 1 }";
-        let faults = "{ at: 1s, partition: { isolate: one, for: 1s } }, { at: 1s, disk: { full: { target: one, for: 1s } } }, \
-                      { at: 2s, failpoint: { target: one, point: before-apply, action: kill, for: 1s } }";
+        let all = "notes: { clients: 1 }";
+        let faults = "{ at: 1s, partition: { isolate: one, for: 1s } }, { at: 1s, disk: { full: { target: one, for: 1s } } }, { at: 1s, grow: {} }, \
+                      { at: 2s, failpoint: { target: one, point: before-sync, action: kill, for: 1s } }";
         assert_eq!(never(all, faults, Gives::EVERYTHING), Vec::<&str>::new());
         let expect = "leader-changed election-started snapshot-built snapshot-installed log-truncated membership-proposed membership-truncated log-purged member-added member-removed \
                       space-exceeded failpoint-hit disk-damaged";
         assert_eq!(never(all, faults, Gives::NOTHING).join(" "), expect);
         // One thing each.
         for (workloads, faults, event) in [
-            ("kv: { clients: 1 }", "", "write-acknowledged"),
-            ("lease: { clients: 1 }", "", "lease-expired"),
-            ("election: { clients: 2 }", "", "lock-acquired"),
-            ("watch: { clients: 1 }", "", "watch-compacted"),
-            ("membership: { clients: 1 }", "", "member-added"),
+            (all, "", "write-acknowledged"),
+            (all, "", "note-kept"),
             (reads, "{ at: 1s, kill: { target: one } }", "node-restarted"),
             (reads, "{ at: 1s, grow: {} }", "member-added"),
             (reads, "{ at: 1s, wipe: { target: one } }", "disk-damaged"),
@@ -193,9 +195,10 @@ mod tests {
 
     #[test]
     fn nobody_and_nothing_under_a_system_that_has_less() {
-        let scenario = parse("x.yaml", "format: 1\nname: x\nduration: 5s\nworkloads: [{ register: { clients: 1 } }]\n").unwrap();
-        let (all, none) = (Possible::of(&scenario, Gives::EVERYTHING), Possible::of(&scenario, Gives::NOTHING));
-        for (target, here, there) in [(Target::LEADER, true, false), (Target::One, true, true), (Target::LEASE_HOLDER, false, false)] {
+        let reads = "notes: { clients: 1, write: false }";
+        let (all, none) = (possible(reads, "", Gives::EVERYTHING), possible(reads, "", Gives::NOTHING));
+        let keeper = Target::Chosen(Chosen::Holder("keeper"));
+        for (target, here, there) in [(Target::LEADER, true, false), (Target::One, true, true), (keeper, false, false)] {
             assert_eq!((all.nobody(&target).is_none(), none.nobody(&target).is_none()), (here, there), "{target:?}");
         }
         for (kind, there) in [("compact", false), ("grow", false), ("failpoint", false), ("disk-slow", false), ("partition", true)] {

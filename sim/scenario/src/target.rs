@@ -1,10 +1,11 @@
 //! Whom a fault is about.
 
 use crate::{
-    Vocabulary,
+    Holder, Service, Vocabulary,
     effect::{ClusterView, Party, Size},
     language::{Draws, Part, Value, Visit, as_written, schema},
     values::Number,
+    vocabulary::every,
     yaml::{Decoder, Diagnostic, Kind, Node},
 };
 use serde_json::{Value as Json, json};
@@ -47,8 +48,8 @@ pub enum Chosen {
     Follower(u32),
     /// Whom the event of `when` is about.
     Subject,
-    /// The client that last came to hold a lock, or to lead an election.
-    LeaseHolder,
+    /// The client that has what only one of them can have, as the system calls it.
+    Holder(&'static str),
     /// Whom the fault with this `as` was done to last.
     Bound(String),
     /// These.
@@ -62,8 +63,6 @@ impl Target {
     pub const FOLLOWERS: Target = Target::Chosen(Chosen::Followers);
     /// Whom the event of `when` is about.
     pub const SUBJECT: Target = Target::Chosen(Chosen::Subject);
-    /// The client that holds a lock, or leads an election.
-    pub const LEASE_HOLDER: Target = Target::Chosen(Chosen::LeaseHolder);
 
     /// These.
     pub fn named_ones(parties: Vec<Party>) -> Target {
@@ -82,7 +81,6 @@ pub const TARGET_WORDS: &[(&str, &str)] = &[
     ("followers", "everybody but the leader, when the fault fires"),
     ("one-follower", "one of the followers, at random"),
     ("subject", "whom the event of `when` is about, a node or a client"),
-    ("lease-holder", "the client that holds a lock, or leads an election"),
     ("as: victim", "whom the fault with `as: victim` was done to last"),
     ("n1", "that node"),
     ("[n1, n3]", "those nodes"),
@@ -103,7 +101,6 @@ const WORDS: &[(&str, Target)] = &[
     ("followers", Target::FOLLOWERS),
     ("one-follower", Target::OneFollower),
     ("subject", Target::SUBJECT),
-    ("lease-holder", Target::LEASE_HOLDER),
     ("clients", Target::Clients),
 ];
 
@@ -121,6 +118,11 @@ fn party(text: &str) -> Option<Party> {
     node_id(text).map(Party::Node).or_else(|| numbered(text, 'c').map(|id| Party::Client(ClientId(id))))
 }
 
+/// The holder of a system.
+fn holder(service: &Service) -> Vec<Holder> {
+    service.holder.copied().into_iter().collect()
+}
+
 impl Value for Target {
     type Planned = Chosen;
 
@@ -129,8 +131,11 @@ impl Value for Target {
             Kind::Scalar(text) => match party(text) {
                 Some(party) => Some(Target::named_ones(vec![party])),
                 None => {
-                    let words: Vec<(&str, usize)> = WORDS.iter().enumerate().map(|(i, (word, _))| (*word, i)).collect();
-                    Some(WORDS[decoder.word(node, "a target", &words)?].1.clone())
+                    let holders = every(decoder.services(), holder);
+                    let holders = holders.iter().map(|holder| (holder.name, Target::Chosen(Chosen::Holder(holder.name))));
+                    let all: Vec<(&str, Target)> = WORDS.iter().cloned().chain(holders).collect();
+                    let words: Vec<(&str, usize)> = all.iter().enumerate().map(|(i, (word, _))| (*word, i)).collect();
+                    Some(all[decoder.word(node, "a target", &words)?].1.clone())
                 }
             },
             Kind::List(_) => Some(Target::named_ones(parties(decoder, node)?)),
@@ -166,6 +171,7 @@ impl Value for Target {
                 [one] => word(&one.to_string()),
                 several => several.iter().map(|p| word(&p.to_string())).collect(),
             },
+            Target::Chosen(Chosen::Holder(name)) => word(name),
             other => word(WORDS.iter().find(|(_, t)| t == other).expect("every other target is a word").0),
         }
     }
@@ -180,7 +186,10 @@ impl Value for Target {
             schema::closed(count.into_iter().collect(), &[key])
         });
         let bound = [("as".to_string(), schema::pattern("^[A-Za-z0-9_-]{1,80}$"))];
-        let mut any = vec![schema::words(WORDS.iter().map(|(word, _)| *word)), schema::pattern(HOST)];
+        let mut any = vec![
+            schema::words(WORDS.iter().map(|(word, _)| *word).chain(vocabulary.all(holder).iter().map(|holder| holder.name))),
+            schema::pattern(HOST),
+        ];
         any.push(Vec::<Party>::schema(vocabulary));
         any.extend(counted);
         any.push(schema::closed(bound.into_iter().collect(), &["as"]));
@@ -336,7 +345,7 @@ impl Target {
 
     fn is_about_clients(&self) -> bool {
         match self {
-            Target::Clients | Target::SomeClients(_) | Target::Chosen(Chosen::LeaseHolder) => true,
+            Target::Clients | Target::SomeClients(_) | Target::Chosen(Chosen::Holder(_)) => true,
             Target::Chosen(Chosen::Named(parties)) => parties.iter().any(|p| matches!(p, Party::Client(_))),
             Target::One | Target::All | Target::Minority | Target::Majority | Target::MinorityThird | Target::Some(_) => false,
             Target::OneFollower => false,
@@ -381,7 +390,7 @@ impl Target {
             Target::OneFollower | Target::Chosen(Chosen::Followers | Chosen::Follower(_)) => 2,
             Target::Some(n) => *n,
             Target::One | Target::All | Target::Majority | Target::MinorityThird | Target::Clients | Target::SomeClients(_) => 1,
-            Target::Chosen(Chosen::Leader | Chosen::Subject | Chosen::LeaseHolder | Chosen::Bound(_) | Chosen::Named(_)) => 1,
+            Target::Chosen(Chosen::Leader | Chosen::Subject | Chosen::Holder(_) | Chosen::Bound(_) | Chosen::Named(_)) => 1,
         }
     }
 
@@ -407,7 +416,7 @@ impl Chosen {
             Chosen::Named(parties) => parties.clone(),
             Chosen::Leader => view.leader.map(Party::Node).into_iter().collect(),
             Chosen::Subject => view.subject.into_iter().collect(),
-            Chosen::LeaseHolder => view.lease_holder.map(Party::Client).into_iter().collect(),
+            Chosen::Holder(_) => view.holder.map(Party::Client).into_iter().collect(),
             Chosen::Bound(name) => view.bound.get(name).cloned().unwrap_or_default(),
             Chosen::Followers => followers(),
             Chosen::Follower(n) => {

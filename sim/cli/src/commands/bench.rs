@@ -5,7 +5,7 @@ use crate::{
     failure::Failure,
     once::{rss_mb, run_once},
 };
-use squall_checker::Judgement;
+use squall_judge::Judgement;
 use squall_report::Format;
 use squall_scenario::plan;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 }
 
 fn bench_world(args: &World, systems: &Systems) -> Result<Exit, Failure> {
-    let scenario = squall_scenario::parse("bench_world.yaml", WORLD).map_err(|d| Failure::Scenario(Box::new(d)))?;
+    let scenario = squall_scenario::parse("bench_world.yaml", WORLD, &systems.vocabulary()).map_err(|d| Failure::Scenario(Box::new(d)))?;
     let (mut speeds, mut rates, mut shares, mut rss_early) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
     let mut peak = 0f64;
     let runs = args.runs.unwrap_or(if args.json { 1 } else { 5 });

@@ -5,7 +5,7 @@
 use crate::{Exit, failure::Failure, once::peak_rss_mb};
 use cpu_time::ProcessTime;
 use serde_json::{Value as Json, json};
-use squall_checker::{generate, linearizable};
+use squall_etcd_model::checks::{generate, linearizable};
 use squall_history::{stream, write_jsonl};
 use squall_linear::{Effort, Found, MODELS, Options, RawHistory, formats};
 use std::{

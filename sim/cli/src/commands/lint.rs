@@ -2,7 +2,7 @@
 
 use crate::{Exit, Systems, commands::sweep::files, failure::Failure};
 use serde_json::json;
-use squall_scenario::parse_within;
+use squall_scenario::parse;
 use std::{fs, path::PathBuf};
 
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         let source = fs::read(file).map_err(Failure::io(file))?;
         let source = String::from_utf8_lossy(&source);
         let name = file.display().to_string();
-        let Err(diagnostics) = parse_within(&name, &source, &vocabulary) else { continue };
+        let Err(diagnostics) = parse(&name, &source, &vocabulary) else { continue };
         mistakes += diagnostics.all.len();
         if !args.json {
             eprintln!("{diagnostics}");

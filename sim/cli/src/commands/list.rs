@@ -1,10 +1,9 @@
 //! `squall list`: what there is.
 
 use crate::{Exit, Systems, failure::Failure};
-use squall_env::{Bug, Failpoint};
 use squall_history::Event;
 use squall_report::{Format, Kind, REGISTRY};
-use squall_scenario::{TARGET_WORDS, faults, language::Argument, workloads};
+use squall_scenario::{TARGET_WORDS, faults, language::Argument};
 use tabled::{
     builder::Builder,
     settings::{Style, Width, object::Columns},
@@ -73,17 +72,28 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
             }
         }
         What::Workloads => {
-            for kind in workloads::REGISTRY {
+            for kind in systems.all().iter().flat_map(|pack| pack.workloads()) {
                 documented(kind.name, &kind.about(), &kind.arguments(), kind.example);
             }
         }
-        What::Checkers => print(squall_checker::REGISTRY.iter().map(|c| row(c.name, c.about)).collect()),
-        What::Models => print(squall_checker::linearizable::models().into_iter().map(|(name, about)| row(name, about)).collect()),
-        What::Bugs => print(Bug::ALL.iter().map(|bug| row(bug.name(), bug.about())).collect()),
-        What::Targets => print(TARGET_WORDS.iter().map(|(word, about)| row(word, about)).collect()),
-        What::Events => print(Event::ALL.iter().map(|event| row(event.name(), event.about())).collect()),
-        What::Failpoints => print(Failpoint::ALL.iter().map(|point| row(point.name(), point.about())).collect()),
-        What::Reference => print!("{}", crate::reference::text()),
+        What::Checkers => print(systems.checkers().into_iter().map(|(name, about)| row(name, about)).collect()),
+        What::Models => {
+            let own = systems.all().iter().filter_map(|pack| pack.model()).map(|model| (model.name, model.about));
+            print(squall_linear::MODELS.iter().map(|m| (m.name, m.about)).chain(own).map(|(name, about)| row(name, about)).collect());
+        }
+        What::Bugs => print(systems.all().iter().flat_map(|pack| pack.bugs()).map(|bug| row(bug.name, bug.about)).collect()),
+        What::Targets => {
+            let holders = systems.all().iter().filter_map(|pack| pack.holder()).map(|holder| (holder.name, holder.about));
+            print(TARGET_WORDS.iter().copied().chain(holders).map(|(word, about)| row(word, about)).collect());
+        }
+        What::Events => {
+            let own = systems.all().iter().flat_map(|pack| pack.events()).map(|own| own.event);
+            print(Event::ALL.iter().copied().chain(own).map(|event| row(event.name(), event.about())).collect());
+        }
+        What::Failpoints => {
+            print(systems.all().iter().flat_map(|pack| pack.failpoints()).map(|point| row(point.name, point.about)).collect())
+        }
+        What::Reference => print!("{}", crate::reference::text(systems)),
         What::Formats => {
             println!("What --format NAME prints, and of what:\n");
             print(REGISTRY.iter().map(|f| row(f.name, &format!("{}. Writes {}", f.about, writes(f)))).collect());

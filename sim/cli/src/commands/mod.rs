@@ -1,6 +1,8 @@
 //! The commands: one file each.
 
+#[cfg(feature = "etcd")]
 pub(crate) mod bench;
+#[cfg(feature = "etcd")]
 pub(crate) mod bench_checker;
 #[cfg(feature = "compare")]
 pub(crate) mod bench_others;

@@ -1,14 +1,14 @@
-//! `squall record`: the workloads of a scenario against a cluster that really runs, an etcd or a `squall-node`.
+//! `squall record`: the workloads of a scenario against a cluster that really runs.
 //! What its clients see is written down as in a simulation, and judged by the checkers that need no more.
 //!
 //! This is how a false alarm on the original would show. Time is real here: it is the one run that cannot be
 //! repeated.
 
 use crate::{Exit, Systems, failure::Failure, once::load};
-use squall_checker::{REGISTRY, check_all};
 use squall_env::{Env, LocalInstant, real::TokioEnv};
 use squall_history::{Entry, History, SimTime, View, What, write_jsonl};
-use squall_run::{Connect, Driver, Ear, Pen, RealContext, System};
+use squall_judge::{check_all, every};
+use squall_run::{Connect, Driver, Ear, Pack, Pen, RealContext};
 use squall_scenario::{Plan, plan};
 use std::{
     fs,
@@ -52,23 +52,24 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::Usage(format!("cannot start: {e}")))?;
     let system = systems.get(&plan.system)?;
+    let own = system.checkers();
     let history = runtime.block_on(record(&plan, system, &args.endpoints)).map_err(Failure::Usage)?;
     if let Some(path) = &args.history {
         let mut file = BufWriter::new(fs::File::create(path).map_err(Failure::io(path))?);
         write_jsonl(&history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
     let view = View::new(&history);
-    let client_side: Vec<String> = REGISTRY.iter().filter(|c| c.client_side && (c.applies)(&view)).map(|c| c.name.to_string()).collect();
+    let client_side: Vec<String> = every(own).filter(|c| c.client_side && (c.applies)(&view)).map(|c| c.name.to_string()).collect();
     let mut exit = Exit::Ok;
-    for (name, verdict) in check_all(&view, &client_side) {
+    for (name, verdict) in check_all(&view, &client_side, own) {
         println!("{name:18} {}", verdict.word());
         match verdict {
-            squall_checker::Verdict::Valid => {}
-            squall_checker::Verdict::Unknown(why) => {
+            squall_judge::Verdict::Valid => {}
+            squall_judge::Verdict::Unknown(why) => {
                 println!("  {why}");
                 exit = if exit == Exit::Ok { Exit::Inconclusive } else { exit };
             }
-            squall_checker::Verdict::Invalid(witness) => {
+            squall_judge::Verdict::Invalid(witness) => {
                 println!("  {}: {}", witness.kind, witness.summary);
                 witness.details.iter().for_each(|line| println!("  {line}"));
                 exit = Exit::Violation;
@@ -105,7 +106,7 @@ impl Pen for Notes {
     }
 }
 
-async fn record(plan: &Plan, system: Arc<dyn System>, endpoints: &[SocketAddr]) -> Result<History, String> {
+async fn record(plan: &Plan, system: Arc<dyn Pack>, endpoints: &[SocketAddr]) -> Result<History, String> {
     let context = {
         let endpoints = endpoints.to_vec();
         move |ordinal, ear| RealContext { endpoints: endpoints.clone(), op_timeout: OP_TIMEOUT, ordinal, ear }
@@ -114,9 +115,10 @@ async fn record(plan: &Plan, system: Arc<dyn System>, endpoints: &[SocketAddr]) 
         return Err(format!("clients of the system `{}` are simulated only: it cannot be recorded", system.name()));
     }
     system.is_new(endpoints).await?;
+    let leftovers = system.leftovers();
     let connect: Connect = Arc::new(move |ordinal, ear| system.connect(context(ordinal, ear)).expect("it connected before"));
     let notes = Arc::new(Notes { began: TokioEnv::now(), history: Mutex::default() });
-    let driver: Driver<TokioEnv> = Driver::new(notes.clone(), Arc::default(), connect);
+    let driver: Driver<TokioEnv> = Driver::new(notes.clone(), Arc::default(), connect, leftovers);
     let mut running = Vec::new();
     driver.start(plan.planned_workloads(), |_, life| running.push(TokioEnv::spawn(life)));
     TokioEnv::sleep(plan.duration).await;

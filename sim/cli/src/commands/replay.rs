@@ -10,11 +10,9 @@ use crate::{
     keep::{differs, digest_of},
     once::run_once,
 };
-use squall_history::{History, SimTime, read_jsonl};
+use squall_history::{History, SimTime};
 use squall_run::Run;
 use std::{
-    fs,
-    io::BufReader,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -66,7 +64,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let mut another = None;
     let compare = |run: &Run| {
         let Some(kept) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten() else { return Ok(None) };
-        if is_run_of(run, &kept, &args.plan)? {
+        if is_run_of(run, &kept, &args.plan, systems)? {
             return Ok(None);
         }
         another = Some(format!("this is not the run of {}: its digest was {}", args.plan.display(), kept.0));
@@ -81,27 +79,26 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 }
 
 /// Whether a run is the one that was kept, as far as both of them go.
-fn is_run_of(run: &Run, (digest, entries): &(String, Option<usize>), dir: &Path) -> Result<bool, Failure> {
+fn is_run_of(run: &Run, (digest, entries): &(String, Option<usize>), dir: &Path, systems: &Systems) -> Result<bool, Failure> {
     Ok(match entries {
         // The kept one was stopped: it is the beginning of this one.
         Some(entries) if run.history.len() >= *entries => squall_history::digest_of(&run.history[..*entries]) == *digest,
         // This one was: the other way round.
-        _ if run.stopped => kept_history(&dir.join("history.jsonl"))?.starts_with(&run.history),
+        _ if run.stopped => kept_history(&dir.join("history.jsonl"), systems)?.starts_with(&run.history),
         Some(_) => false,
         None => run.digest == *digest,
     })
 }
 
-fn kept_history(path: &Path) -> Result<History, Failure> {
-    let file = fs::File::open(path).map_err(Failure::io(path))?;
-    read_jsonl(BufReader::new(file)).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))
+fn kept_history(path: &Path, systems: &Systems) -> Result<History, Failure> {
+    Ok(systems.read(path)?.0)
 }
 
 /// A history: of a report directory, of a file of JSON lines, or of a plan that is run for it.
 fn history_of(path: &Path, systems: &Systems) -> Result<History, Failure> {
     let kept = if path.is_dir() { path.join("history.jsonl") } else { path.to_path_buf() };
     if kept.extension().is_some_and(|e| e == "jsonl") && kept.exists() {
-        return kept_history(&kept);
+        return kept_history(&kept, systems);
     }
     Ok(run_once(&load_plan(&plan_path(path), systems)?, systems)?.run.history)
 }

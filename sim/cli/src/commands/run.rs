@@ -8,8 +8,8 @@ use crate::{
     keep::{keep, new_directory, place, replay_command},
     once::{Judged, Loaded, decisive, load, run_until},
 };
-use squall_checker::Judgement;
 use squall_history::{Entry, to_line, write_jsonl};
+use squall_judge::Judgement;
 use squall_report::{Ending, Format, Kind, Meaning, Record, RunReport, Runs, Sweep};
 use squall_run::Run;
 use squall_scenario::{Expect, Plan, Scenario, plan};

@@ -9,8 +9,8 @@ use crate::{
     failure::Failure,
     once::{Judged, load, run_once},
 };
-use squall_checker::Verdict;
 use squall_history::stream;
+use squall_judge::Verdict;
 use squall_report::fingerprint;
 use squall_scenario::{
     Expect, Plan,

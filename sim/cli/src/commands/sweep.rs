@@ -14,7 +14,7 @@ use crate::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use select::{Item, Selection};
 pub(crate) use select::{files, selected};
-use squall_history::read_jsonl;
+use squall_history::{Dialect, read_jsonl};
 use squall_report::{Canary, Ending, Format, Kind, Meaning, Record, Sweep};
 use state::{Asked, State};
 use std::{
@@ -174,7 +174,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let (asked, dir, mut state) = match &args.resume {
         Some(dir) => resume(dir, args)?,
         None => {
-            let asked = ask(args)?;
+            let asked = ask(args, systems)?;
             let dir = new_directory(&args.reports)?;
             asked.save(&dir)?;
             (asked, dir.clone(), State::new(&dir)?)
@@ -250,7 +250,7 @@ fn own_binary() -> Result<PathBuf, Failure> {
     if link.exists() { Ok(link) } else { std::env::current_exe().map_err(Failure::io(Path::new("squall"))) }
 }
 
-fn ask(args: &Args) -> Result<Asked, Failure> {
+fn ask(args: &Args, systems: &Systems) -> Result<Asked, Failure> {
     let seeds = match &args.seeds {
         Some(seeds) => seeds.clone(),
         None => {
@@ -261,19 +261,20 @@ fn ask(args: &Args) -> Result<Asked, Failure> {
     let mut paths = if args.no_regressions { vec![] } else { select::regressions() };
     paths.extend(args.paths.iter().cloned());
     if args.bites {
-        paths = bitten(&select::files(&args.paths)?, &args.reports.join("bites"))?;
+        paths = bitten(&select::files(&args.paths)?, &args.reports.join("bites"), systems)?;
     }
     Asked::new(&select::files(&paths)?, seeds, args.shard, &args.bug)
 }
 
 /// Each scenario that says how it bites, with that change, in a file of its own.
-fn bitten(files: &[PathBuf], dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn bitten(files: &[PathBuf], dir: &Path, systems: &Systems) -> Result<Vec<PathBuf>, Failure> {
     fs::create_dir_all(dir).map_err(Failure::io(dir))?;
     let mut written = Vec::new();
     for file in files {
         let text = fs::read_to_string(file).map_err(Failure::io(file))?;
         // Mistakes are told with their places.
-        let scenario = squall_scenario::parse(&file.display().to_string(), &text).map_err(|d| Failure::Scenario(Box::new(d)))?;
+        let scenario = squall_scenario::parse(&file.display().to_string(), &text, &systems.vocabulary())
+            .map_err(|d| Failure::Scenario(Box::new(d)))?;
         let Some(bitten) = scenario.bitten else { continue };
         let path = dir.join(file.file_name().unwrap_or_default());
         fs::write(&path, bitten.to_yaml_text()).map_err(Failure::io(&path))?;
@@ -461,7 +462,7 @@ impl Running<'_> {
 fn two_traces(dir: &Path) -> Result<String, String> {
     let read = |name: &str| {
         let file = fs::File::open(dir.join(name)).map_err(|e| format!("{name}: {e}"))?;
-        read_jsonl(std::io::BufReader::new(file)).map_err(|e| format!("{name}: {e}"))
+        read_jsonl(std::io::BufReader::new(file), Dialect::UNTYPED).map_err(|e| format!("{name}: {e}"))
     };
     Ok(parting(&read("a.jsonl")?, &read("b.jsonl")?).unwrap_or_default())
 }

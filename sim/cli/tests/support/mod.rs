@@ -2,10 +2,19 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+use squall_run::service;
+use squall_scenario::{Diagnostics, Scenario, Vocabulary};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::Arc,
 };
+
+/// Reads a scenario of the systems that we ship.
+pub fn parse(name: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    let (etcd, tickets) = (service(&squall_etcd::Etcd), service(&squall_primary_backup::PrimaryBackup));
+    squall_scenario::parse(name, text, &Vocabulary { services: vec![Arc::new(etcd), Arc::new(tickets)] })
+}
 
 pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_squall"))
@@ -57,7 +66,7 @@ pub fn ends(output: &Output, code: i32) -> String {
 /// A scenario whose runs are short.
 pub fn quick(name: &str, extra: &str) -> String {
     format!(
-        "format: 1\nname: {name}\nsystem: primary-backup\ncluster: {{ nodes: 3 }}\nworkloads: [ register: {{ clients: 2, think: 50ms }} ]\n\
+        "format: 1\nname: {name}\nsystem: primary-backup\ncluster: {{ nodes: 3 }}\nworkloads: [ tickets: {{ clients: 2, think: 50ms }} ]\n\
          duration: 500ms\nliveness: {{ within: 2s }}\n{extra}"
     )
 }

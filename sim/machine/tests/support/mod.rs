@@ -14,7 +14,7 @@ pub fn config(world_seed: u64) -> MachineConfig {
         clients: 1,
         link: LinkProfile { latency_min, latency_max, loss: Ratio::NEVER, bandwidth: None },
         disk: DiskProfile { sync_min: Duration::from_millis(2), sync_max: Duration::from_millis(2) },
-        bugs: 0,
+        bugs: Default::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     CheckReport, Sweep,
     plain::{one_line, printable},
 };
-use squall_checker::Judgement;
+use squall_judge::Judgement;
 
 pub(super) const FORMAT: Format = Format {
     run: Some(|report, _| sweep(&Sweep::of_one(report))),

@@ -3,8 +3,8 @@
 use super::{Format, Runs, WritesCheck};
 use crate::{ByModel, CheckReport, JudgedBy, Record, RunReport, Sweep, recovery::distributions};
 use serde_json::{Value, json};
-use squall_checker::Verdict;
 use squall_history::Entry;
+use squall_judge::Verdict;
 use squall_linear::{Anomaly, Counterexample, Found, Remark};
 use std::{collections::BTreeMap, time::Duration};
 

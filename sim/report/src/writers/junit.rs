@@ -3,7 +3,7 @@
 use super::{Format, Runs, WritesCheck};
 use crate::{CheckReport, Ending, Meaning, Sweep, plain::one_line};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use squall_checker::Judgement;
+use squall_judge::Judgement;
 use std::time::Duration;
 
 pub(super) const FORMAT: Format = Format {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{ByModel, Ending, JudgedBy, Judging, Selected};
-use squall_checker::{Judged, Judgement, Verdict, Witness};
 use squall_history::{Facts, OpId, Role, Saw, SimTime, What};
+use squall_judge::{Judged, Judgement, Verdict, Witness};
 use squall_linear::{Found, Options, RawHistory, formats};
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use super::{Format, Kept, json::verdict_json};
 use crate::{RunReport, fingerprint};
 use serde_json::{Map, Value, json};
-use squall_checker::Verdict;
 use squall_history::Entry;
+use squall_judge::Verdict;
 
 pub(super) const FORMAT: Format = Format {
     run: Some(write),

@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, to_each};
 use crate::{
+    Service,
     effect::{Admin, ClusterView, Effect},
     language::arguments,
     target::{Chosen, OfNodes, Target},
@@ -19,9 +20,9 @@ arguments! {
 }
 
 arguments! {
-    /// Asks the leader to forget old revisions.
+    /// Asks the leader to forget old changes.
     pub(crate) struct Compact => Compacting, "a compaction" {
-        /// how many revisions are kept
+        /// how many changes are kept
         keep: Number<0, 1_000_000_000> = Number(100),
     }
 }
@@ -47,7 +48,7 @@ impl Kind for TransferLeader {
     const FAMILY: Family = Family::Admin;
     const EXAMPLE: &'static str = "transfer-leader: { to: one-follower }";
 
-    fn draw(_draws: &mut SeededStream) -> Self {
+    fn draw(_draws: &mut SeededStream, _service: &Service) -> Self {
         TransferLeader { to: OfNodes(Target::OneFollower) }
     }
 }
@@ -57,7 +58,7 @@ impl Kind for Compact {
     const FAMILY: Family = Family::Admin;
     const EXAMPLE: &'static str = "compact: { keep: 10 }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Compact { keep: Number(*draws.pick(&[0, 10, 100, 500])) }
     }
 }
@@ -67,7 +68,7 @@ impl Kind for Snapshot {
     const FAMILY: Family = Family::Admin;
     const EXAMPLE: &'static str = "snapshot: { target: all }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Snapshot { target: OfNodes(draws.pick(&[Target::One, Target::LEADER, Target::Majority, Target::All]).clone()) }
     }
 }
@@ -77,7 +78,7 @@ impl Kind for Defragment {
     const FAMILY: Family = Family::Admin;
     const EXAMPLE: &'static str = "defragment: { target: one }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Defragment { target: OfNodes(draws.pick(&[Target::One, Target::LEADER, Target::All]).clone()) }
     }
 }

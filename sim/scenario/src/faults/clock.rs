@@ -13,6 +13,7 @@
 
 use super::{Acts, Family, Kind, to_each};
 use crate::{
+    Service,
     effect::{ClockChange, ClusterView, Effect},
     language::arguments,
     target::{Chosen, Target},
@@ -24,7 +25,7 @@ use std::time::Duration;
 arguments! {
     /// Wall clocks are off by so much, for a while.
     pub(crate) struct Skew => Skewing, "a fault of clocks" {
-        /// whose clocks; etcd's clients wait by the monotonic one, and look at no wall clock
+        /// whose clocks; clients wait by the monotonic one, and look at no wall clock
         target: Target,
         /// how far the wall clock goes, ahead or back
         by: Shift,
@@ -36,7 +37,7 @@ arguments! {
 arguments! {
     /// Wall clocks jump, ahead or back, and stay there.
     pub(crate) struct Jump => Jumping, "a fault of clocks" {
-        /// whose clocks; etcd's clients wait by the monotonic one, and look at no wall clock
+        /// whose clocks; clients wait by the monotonic one, and look at no wall clock
         target: Target,
         /// how far the wall clock goes, ahead or back
         by: Shift,
@@ -46,7 +47,7 @@ arguments! {
 arguments! {
     /// Wall clocks go to and fro, many times a second.
     pub(crate) struct Strobe => Strobing, "a fault of clocks" {
-        /// whose clocks; etcd's clients wait by the monotonic one, and look at no wall clock
+        /// whose clocks; clients wait by the monotonic one, and look at no wall clock
         target: Target,
         /// how far the wall clock goes, ahead or back
         by: Shift,
@@ -65,7 +66,7 @@ arguments! {
 arguments! {
     /// Monotonic clocks run too fast or too slow, and every timer with them.
     pub(crate) struct Drift => Drifting, "a fault of clocks" {
-        /// whose clocks; etcd's clients wait by the monotonic one, and look at no wall clock
+        /// whose clocks; clients wait by the monotonic one, and look at no wall clock
         target: Target,
         /// how much too fast; at most 10% either way
         rate: RateError,
@@ -82,7 +83,7 @@ arguments! {
 arguments! {
     /// Monotonic clocks leap forward, as when a suspended machine goes on: timers fire.
     pub(crate) struct Leap => Leaping, "a fault of clocks" {
-        /// whose clocks; etcd's clients wait by the monotonic one, and look at no wall clock
+        /// whose clocks; clients wait by the monotonic one, and look at no wall clock
         target: Target,
         /// how far
         by: Span,
@@ -92,7 +93,7 @@ arguments! {
 arguments! {
     /// Clocks are set right: the wall clock shows the true time, the monotonic one runs exactly.
     pub(crate) struct Reset => Resetting, "a fault of clocks" {
-        /// whose clocks; etcd's clients wait by the monotonic one, and look at no wall clock
+        /// whose clocks; clients wait by the monotonic one, and look at no wall clock
         target: Target,
     }
 }
@@ -119,7 +120,7 @@ impl Kind for Skew {
     const EXAMPLE: &'static str = "clock: { skew: { target: minority, by: -10s..10s, for: 5s } }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Skew { target: target(draws), by: shift(draws), lasts: LASTS }
     }
 }
@@ -130,7 +131,7 @@ impl Kind for Jump {
     const EXAMPLE: &'static str = "clock: { jump: { target: leader, by: -6s } }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Jump { target: target(draws), by: shift(draws) }
     }
 }
@@ -141,7 +142,7 @@ impl Kind for Strobe {
     const EXAMPLE: &'static str = "clock: { strobe: { target: leader, by: 500ms, period: 20ms, for: 2s } }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Strobe { target: target(draws), by: shift(draws), period: Duration::from_millis(50), lasts: LASTS }
     }
 }
@@ -152,7 +153,7 @@ impl Kind for Drift {
     const EXAMPLE: &'static str = "clock: { drift: { target: one, rate: -10%..10%, for: 5s } }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let rate = RateError(Range { min: -DRIFT_MAX_PPM, max: DRIFT_MAX_PPM });
         Drift { target: target(draws), rate, lasts: LASTS }
     }
@@ -164,7 +165,7 @@ impl Kind for Leap {
     const EXAMPLE: &'static str = "clock: { leap: { target: leader, by: 1s..4s } }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Leap { target: target(draws), by: Span::millis(0, *draws.pick(&[300, 2_000, 8_000])) }
     }
 }
@@ -175,7 +176,7 @@ impl Kind for Reset {
     const EXAMPLE: &'static str = "clock: { reset: { target: all } }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Reset { target: target(draws) }
     }
 }

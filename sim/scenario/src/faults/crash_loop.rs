@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, kill::end};
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::arguments,
     target::{OfNodes, Target},
@@ -39,7 +40,7 @@ impl Kind for CrashLoop {
     const FAMILY: Family = Family::Process;
     const EXAMPLE: &'static str = "crash-loop: { target: one, up: 400ms, down: 100ms, for: 5s }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         CrashLoop {
             target: OfNodes(draws.pick(&[Target::One, Target::LEADER, Target::Minority]).clone()),
             up: *draws.pick(&[Span::millis(10, 200), Span::millis(100, 1_200)]),

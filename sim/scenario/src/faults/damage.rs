@@ -5,6 +5,7 @@
 
 use super::{Acts, Family, Kind, kill::end, to_each};
 use crate::{
+    Service,
     effect::{ClusterView, Damage, Effect, PowerLoss},
     language::arguments,
     target::{Chosen, OfNodes, Target},
@@ -91,7 +92,7 @@ impl Kind for LoseUnsynced {
     const FAMILY: Family = Family::Disk;
     const EXAMPLE: &'static str = "disk: { lose-unsynced: { target: all, restart_after: 500ms } }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         LoseUnsynced { target: OfNodes(draws.pick(&POWERLESS).clone()), restart_after: RESTART_AFTER }
     }
 }
@@ -101,7 +102,7 @@ impl Kind for TornWrite {
     const FAMILY: Family = Family::Disk;
     const EXAMPLE: &'static str = "disk: { torn-write: { target: minority, restart_after: 500ms } }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         TornWrite { target: OfNodes(draws.pick(&POWERLESS).clone()), restart_after: RESTART_AFTER }
     }
 }
@@ -112,7 +113,7 @@ impl Kind for BitFlip {
     const EXAMPLE: &'static str = "disk: { bitflip: { target: one, files: wal, bits: 2, restart_after: 500ms } }";
     const DESTROYS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, files) = damaged(draws);
         BitFlip { target, files, bits: Number(*draws.pick(&[1, 1, 8, 100])), restart_after: RESTART_AFTER }
     }
@@ -124,7 +125,7 @@ impl Kind for Truncate {
     const EXAMPLE: &'static str = "disk: { truncate: { target: one, files: wal, bytes: 4KiB, restart_after: 500ms } }";
     const DESTROYS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, files) = damaged(draws);
         Truncate { target, files, bytes: *draws.pick(&[Bytes(64), CUT, Bytes(64 << 10)]), restart_after: RESTART_AFTER }
     }
@@ -136,7 +137,7 @@ impl Kind for Wipe {
     const EXAMPLE: &'static str = "wipe: { target: one, restart_after: 1s }";
     const DESTROYS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Wipe { target: OfNodes(draws.pick(&[Target::One, Target::LEADER]).clone()), restart_after: RESTART_AFTER }
     }
 }

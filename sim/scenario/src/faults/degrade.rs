@@ -8,6 +8,7 @@ use super::{
     reach::{self, Direction, Links, Reach},
 };
 use crate::{
+    Service,
     effect::{ClusterView, Effect, LinkChange},
     language::{Check, arguments},
     target::{Chosen, Target},
@@ -97,7 +98,7 @@ arguments! {
 }
 
 arguments! {
-    /// Sends Raft's requests once more, over another connection, where a system under test can do that.
+    /// Sends what nodes ask of each other once more, over another connection, where a system can do that.
     pub(crate) struct Duplicate => Duplicating, "a duplication" {
         /// whose links: of nodes
         target: Target,
@@ -126,7 +127,7 @@ impl Kind for Delay {
     const EXAMPLE: &'static str = "delay: { target: leader, by: 20ms..200ms, direction: from, for: 5s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, reach) = reach::draw(draws);
         let by = *draws.pick(&[Span::millis(5, 50), Span::millis(20, 300), Span::millis(200, 1_500)]);
         Delay { target, by: Each(by), reach, lasts: LASTS }
@@ -139,7 +140,7 @@ impl Kind for Loss {
     const EXAMPLE: &'static str = "loss: { target: all, rate: 10%, links: all, for: 2s..5s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, reach) = reach::draw(draws);
         Loss { target, rate: Probability::percent(*draws.pick(&[2, 10, 40])), reach, lasts: LASTS }
     }
@@ -151,7 +152,7 @@ impl Kind for Bandwidth {
     const EXAMPLE: &'static str = "bandwidth: { target: leader, limit: 64KiB/s, direction: from, for: 3s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, reach) = reach::draw(draws);
         Bandwidth { target, limit: ByteRate(*draws.pick(&[8 << 10, 32 << 10, 256 << 10])), reach, lasts: LASTS }
     }
@@ -163,7 +164,7 @@ impl Kind for Reorder {
     const EXAMPLE: &'static str = "reorder: { target: leader, by: 0s..300ms, links: all, for: 5s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, reach) = reach::draw(draws);
         let by = *draws.pick(&[Span::millis(0, 30), Span::millis(0, 300), Span::millis(0, 1_500)]);
         Reorder { target, by: Each(by), reach, lasts: LASTS }
@@ -176,7 +177,7 @@ impl Kind for Corrupt {
     const EXAMPLE: &'static str = "corrupt: { target: leader, rate: 1%, links: all, for: 5s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, reach) = reach::draw(draws);
         Corrupt { target, rate: Probability::percent(*draws.pick(&[1, 5, 30])), reach, lasts: LASTS }
     }
@@ -188,7 +189,7 @@ impl Kind for Duplicate {
     const EXAMPLE: &'static str = "duplicate: { target: all, rate: 20%, for: 5s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, reach) = reach::draw_of_peers(draws);
         Duplicate { target, rate: Probability::percent(*draws.pick(&[5, 30, 100])), direction: reach.direction, lasts: LASTS }
     }

@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, kill::end, to_each};
 use crate::{
+    Service,
     effect::{ClusterView, DiskAccess, DiskChange, Effect, Errno},
     language::{arguments, word_value},
     target::{Chosen, OfNodes, Target},
@@ -91,7 +92,7 @@ impl Kind for Slow {
     const FAMILY: Family = Family::Disk;
     const EXAMPLE: &'static str = "disk: { slow: { target: leader, latency: 20ms..80ms, for: 5s } }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let latency = *draws.pick(&[Span::millis(5, 30), Span::millis(20, 200), Span::millis(200, 1_500)]);
         Slow { target: target(draws, &MOST), latency: Each(latency), lasts: LASTS }
     }
@@ -102,7 +103,7 @@ impl Kind for Full {
     const FAMILY: Family = Family::Disk;
     const EXAMPLE: &'static str = "disk: { full: { target: leader, leaves: 8KiB, for: 5s } }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let leaves = Bytes(*draws.pick(&[0, 0, 4 << 10, 100 << 10]));
         Full { target: target(draws, &MOST), leaves, lasts: LASTS }
     }
@@ -113,7 +114,7 @@ impl Kind for IoError {
     const FAMILY: Family = Family::Disk;
     const EXAMPLE: &'static str = "disk: { io-error: { target: leader, fails: [sync], rate: 20%, for: 1s, restart_after: 500ms } }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         use DiskAccess::{Sync, Write};
         let fails = Set(draws.pick(&[vec![Sync], vec![Sync], vec![Write], vec![Write, Sync]]).clone());
         let errno = *draws.pick(&[Errno::Eio, Errno::Eio, Errno::Erofs]);
@@ -129,7 +130,7 @@ impl Kind for Misdirect {
     const EXAMPLE: &'static str = "disk: { misdirect: { target: one, rate: 10%, for: 2s, restart_after: 500ms } }";
     const DESTROYS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let rate = Probability::percent(*draws.pick(&[2, 10, 50]));
         Misdirect { target: target(draws, &[Target::One, Target::LEADER]), rate, lasts: LASTS, restart_after: RESTART_AFTER }
     }

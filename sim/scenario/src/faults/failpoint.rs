@@ -2,16 +2,44 @@
 
 use super::{Acts, Family, Kind, to_each};
 use crate::{
+    Failpoint, Service, Vocabulary,
     effect::{Armed, ClusterView, Effect, Errno, Strike},
-    language::{Check, arguments, word_value, words},
+    language::{Check, Value, arguments, as_written, schema, words},
     target::{OfNodes, Target},
     values::{Number, Span},
+    vocabulary::every,
+    yaml::{Decoder, Node},
 };
-use squall_env::Failpoint;
+use serde_json::Value as Json;
+use serde_yaml::Value as Yaml;
 use squall_history::SeededStream;
 use std::time::Duration;
 
-word_value!(Failpoint, "a failpoint", Failpoint::ALL.iter().map(|point| (point.name(), *point)).collect::<Vec<_>>());
+/// The seam that is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Point(Failpoint);
+
+impl Value for Point {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        let all = every(decoder.services(), |service| service.failpoints.to_vec());
+        let words: Vec<(&str, Failpoint)> = all.into_iter().map(|point| (point.name, point)).collect();
+        decoder.word(node, "a failpoint", &words).map(Point)
+    }
+
+    fn write(&self) -> Yaml {
+        self.0.name.into()
+    }
+
+    fn form() -> String {
+        "a failpoint".to_string()
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        schema::words(vocabulary.all(|service| service.failpoints.to_vec()).iter().map(|point| point.name))
+    }
+}
 
 words! {
     /// What happens at a failpoint.
@@ -39,7 +67,7 @@ arguments! {
     /// Strikes a node when it comes to a named seam of its code (`squall list failpoints`).
     pub(crate) struct Seam => Armament, "a failpoint" {
         /// which seam
-        point: Failpoint,
+        point: Point,
         /// which nodes
         target: OfNodes,
         /// what happens there
@@ -69,8 +97,8 @@ fn check(it: &Seam, check: &mut Check<'_>) {
     if it.errno.is_some() && it.action != Action::Error {
         check.wrong("errno", "`errno` needs `action: error`");
     }
-    if it.action == Action::Error && !it.point.can_fail() {
-        check.wrong("action", format!("what comes after `{}` cannot fail", it.point.name()));
+    if it.action == Action::Error && !it.point.0.can_fail {
+        check.wrong("action", format!("what comes after `{}` cannot fail", it.point.0.name));
     }
     // An error ends the node too.
     if it.restart_after.is_some() && it.action.is_slow() {
@@ -83,16 +111,18 @@ impl Kind for Seam {
     const FAMILY: Family = Family::Failpoint;
     const EXAMPLE: &'static str = "failpoint: { point: after-log-sync, target: leader, action: kill, for: 3s, restart_after: 500ms }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
-        let point = *draws.pick(Failpoint::ALL);
+    fn draw(draws: &mut SeededStream, service: &Service) -> Self {
+        let point = *draws.pick(service.failpoints);
         let action = loop {
             let action = *draws.pick(&[Action::Kill, Action::PowerLoss, Action::PowerLoss, Action::Pause, Action::Delay, Action::Error]);
-            if action != Action::Error || point.can_fail() {
+            if action != Action::Error || point.can_fail {
                 break action;
             }
         };
         // Whoever dies there dies as elsewhere; what is decided there is to be late.
-        if point == Failpoint::BeforeLeaseEnd {
+        let Failpoint { only_late, .. } = point;
+        let point = Point(point);
+        if only_late {
             return Seam {
                 point,
                 target: OfNodes(Target::All),
@@ -131,7 +161,7 @@ impl Acts for Armament {
             Action::Error => Strike::Error(self.errno.unwrap_or(Errno::Eio)),
         };
         let (skip, times) = (self.skip.small(), self.times.small());
-        let armed = Armed { point: self.point.name().to_string(), strike, skip, times, restart_after: self.restart_after };
+        let armed = Armed { point: self.point.0.name.to_string(), strike, skip, times, restart_after: self.restart_after };
         to_each(self.target.nodes(view), |node| {
             let (arm, disarm) = (armed.clone(), armed.clone());
             vec![(Duration::ZERO, Effect::Arm { node, armed: arm }), (self.lasts, Effect::Disarm { node, armed: disarm })]

@@ -5,6 +5,7 @@ use super::{
     reach::{self, Reach},
 };
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::{Check, arguments},
     target::Target,
@@ -48,7 +49,7 @@ impl Kind for Flap {
     const EXAMPLE: &'static str = "flap: { target: leader, down: 300ms, up: 200ms, for: 3s..6s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let mut time = || Duration::from_millis(*draws.pick(&[20, 100, 300, 1_000]));
         let (down, up) = (time(), time());
         let (target, reach) = reach::draw(draws);

@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, to_each};
 use crate::{
+    Service,
     effect::{ClusterView, Effect, PowerLoss},
     language::arguments,
     target::{OfNodes, Target},
@@ -27,7 +28,7 @@ impl Kind for Kill {
     const FAMILY: Family = Family::Process;
     const EXAMPLE: &'static str = "kill: { target: minority, power_loss: true, restart_after: 1s }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let targets = [Target::One, Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::Majority, Target::All];
         let target = draws.pick(&targets).clone();
         // A short absence or a long one; rarely for good.

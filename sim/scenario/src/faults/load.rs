@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Fault, Kind};
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::arguments,
     values::{Number, Span},
@@ -32,7 +33,7 @@ impl Kind for Spike {
     const FAMILY: Family = Family::Load;
     const EXAMPLE: &'static str = "load: { spike: { times: 10, for: 2s } }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Spike { times: Number(*draws.pick(&[2, 10, 50])), lasts: Span::millis(500, 3_000) }
     }
 }
@@ -42,7 +43,7 @@ impl Kind for Idle {
     const FAMILY: Family = Family::Load;
     const EXAMPLE: &'static str = "load: { idle: { for: 3s } }";
 
-    fn draw(_draws: &mut SeededStream) -> Self {
+    fn draw(_draws: &mut SeededStream, _service: &Service) -> Self {
         Idle { lasts: Span::millis(500, 4_000) }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, kill::end, to_each};
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::arguments,
     target::{Chosen, OfNodes, Target},
@@ -39,7 +40,7 @@ impl Kind for Grow {
     const FAMILY: Family = Family::Membership;
     const EXAMPLE: &'static str = "grow: { nodes: 2 }";
 
-    fn draw(_draws: &mut SeededStream) -> Self {
+    fn draw(_draws: &mut SeededStream, _service: &Service) -> Self {
         Grow { nodes: Number(1) }
     }
 }
@@ -49,7 +50,7 @@ impl Kind for Shrink {
     const FAMILY: Family = Family::Membership;
     const EXAMPLE: &'static str = "shrink: { target: one }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Shrink { target: OfNodes(draws.pick(&[Target::One, Target::LEADER]).clone()) }
     }
 
@@ -64,7 +65,7 @@ impl Kind for Replace {
     const FAMILY: Family = Family::Membership;
     const EXAMPLE: &'static str = "replace: { target: one-follower }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Replace { target: OfNodes(draws.pick(&[Target::One, Target::OneFollower, Target::LEADER]).clone()) }
     }
 
@@ -107,7 +108,7 @@ impl Acts for Replacing {
         match &self.target {
             Chosen::Named(parties) => parties.len() as u32,
             Chosen::Followers => 8,
-            Chosen::Leader | Chosen::Follower(_) | Chosen::Subject | Chosen::LeaseHolder | Chosen::Bound(_) => 1,
+            Chosen::Leader | Chosen::Follower(_) | Chosen::Subject | Chosen::Holder(_) | Chosen::Bound(_) => 1,
         }
     }
 }

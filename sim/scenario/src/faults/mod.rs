@@ -21,7 +21,7 @@ mod restart;
 mod rolling;
 
 use crate::{
-    Vocabulary,
+    Service, Vocabulary,
     effect::{ClusterView, Effect, Party},
     language::{Argument, Arguments, Draws, Part, Value, Visit, arguments_of, is_sound, joined},
     target::{Chosen, Target},
@@ -95,7 +95,7 @@ pub(crate) trait Kind: Arguments<Planned: Acts> {
     const DESTROYS: bool = false;
 
     /// One of its uses, at random: what `swarm` does with it. It is planned afterwards, as any other.
-    fn draw(draws: &mut SeededStream) -> Self;
+    fn draw(draws: &mut SeededStream, service: &Service) -> Self;
 
     /// The smallest cluster in which it can be done to anybody, whoever its target is.
     fn least_nodes(&self) -> u32 {
@@ -141,7 +141,7 @@ pub struct FaultKind {
     arguments: fn() -> Vec<Argument>,
     pub(crate) schema: fn(&Vocabulary) -> Json,
     pub(crate) read: fn(&mut Decoder, &Node) -> Option<Box<dyn Fault>>,
-    pub(crate) draw: fn(&mut SeededStream) -> Box<dyn Fault>,
+    pub(crate) draw: fn(&mut SeededStream, &Service) -> Box<dyn Fault>,
 }
 
 impl FaultKind {
@@ -154,7 +154,7 @@ impl FaultKind {
             arguments: arguments_of::<K>,
             schema: K::schema,
             read: |decoder, node| Some(Box::new(K::read(decoder, node)?)),
-            draw: |draws| Box::new(K::draw(draws)),
+            draw: |draws, service| Box::new(K::draw(draws, service)),
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     reach::{Direction, Links},
 };
 use crate::{
+    Service,
     effect::{ClusterView, Effect, Link, Party},
     language::{Check, arguments},
     target::{Chosen, Target},
@@ -54,7 +55,7 @@ impl Kind for Partition {
     const EXAMPLE: &'static str = "partition: { isolate: leader, direction: from, for: 2s..4s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let isolated = [Target::LEADER, Target::LEADER, Target::One, Target::Minority, Target::OneFollower];
         let shape = match draws.below(10) {
             0..4 => Shape::Isolate(draws.pick(&isolated).clone()),
@@ -186,7 +187,7 @@ mod tests {
             clients: vec![ClientId(1)],
             leader: leader.map(NodeId),
             subject: None,
-            lease_holder: None,
+            holder: None,
             bound: Default::default(),
         };
         match fault.effects(&view).first() {
@@ -222,7 +223,7 @@ mod tests {
             clients: vec![],
             leader: None,
             subject: None,
-            lease_holder: None,
+            holder: None,
             bound: Default::default(),
         };
         for nodes in 4..=9 {

@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, to_each};
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::arguments,
     target::Target,
@@ -26,7 +27,7 @@ impl Kind for Pause {
     const EXAMPLE: &'static str = "pause: { target: leader, for: 1s..3s }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let targets =
             [Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::Majority, Target::SomeClients(1), Target::All];
         Pause { target: draws.pick(&targets).clone(), lasts: Span::millis(50, 4_000) }

@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, to_each};
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::arguments,
     target::{OfNodes, Target},
@@ -25,7 +26,7 @@ impl Kind for Refuse {
     const FAMILY: Family = Family::Network;
     const EXAMPLE: &'static str = "refuse: { target: leader, for: 2s }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let target = draws.pick(&[Target::One, Target::LEADER, Target::Minority, Target::All]).clone();
         Refuse { target: OfNodes(target), lasts: Span::millis(300, 4_000) }
     }

@@ -5,6 +5,7 @@ use super::{
     reach::{self, Direction, Links, Reach},
 };
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::arguments,
     target::Target,
@@ -28,7 +29,7 @@ impl Kind for ResetConnections {
     const EXAMPLE: &'static str = "reset-connections: { target: leader, links: all }";
     const TAKES_CLIENTS: bool = true;
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let (target, Reach { links, .. }) = reach::draw(draws);
         ResetConnections { target, links }
     }

@@ -2,6 +2,7 @@
 
 use super::{Acts, Family, Kind, kill::end, to_each};
 use crate::{
+    Service,
     effect::{ClusterView, Effect},
     language::arguments,
     target::{OfNodes, Target},
@@ -22,7 +23,7 @@ impl Kind for Restart {
     const FAMILY: Family = Family::Process;
     const EXAMPLE: &'static str = "restart: { target: one }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         Restart { target: OfNodes(draws.pick(&[Target::One, Target::LEADER, Target::Minority, Target::All]).clone()) }
     }
 }

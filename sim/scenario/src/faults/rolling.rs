@@ -2,7 +2,7 @@
 
 use super::{Acts, Family, Kind, kill::end};
 use crate::{
-    Vocabulary,
+    Service, Vocabulary,
     effect::{ClusterView, Effect},
     language::{Draws, Part, Value, Visit, arguments, schema},
     values::Span,
@@ -118,7 +118,7 @@ impl Kind for RollingRestart {
     const FAMILY: Family = Family::Process;
     const EXAMPLE: &'static str = "rolling-restart: { order: leader-last, down: 300ms, gap: 1s }";
 
-    fn draw(draws: &mut SeededStream) -> Self {
+    fn draw(draws: &mut SeededStream, _service: &Service) -> Self {
         let order = draws.pick(&[Order::Ascending, Order::Random, Order::LeaderLast]).clone();
         let gap = *draws.pick(&[Span::millis(0, 200), Span::millis(200, 1_500)]);
         RollingRestart { order, down: Span::millis(0, 800), gap, power_loss: draws.ratio(1, 2) }

@@ -1,6 +1,7 @@
 //! `arguments!`: a struct that is its documentation, reader, printer, planner and schema. `words!`: an enum of words.
 
 /// A value that a plan keeps as it is.
+#[macro_export]
 macro_rules! as_written {
     () => {
         type Planned = Self;
@@ -30,6 +31,7 @@ macro_rules! as_written {
 ///       }
 ///   }
 /// ```
+#[macro_export]
 macro_rules! words {
     (
         $(#[doc = $about:literal])*
@@ -57,6 +59,7 @@ macro_rules! words {
 }
 
 /// Makes a value of a type of which each value is a word.
+#[macro_export]
 macro_rules! word_value {
     ($name:ty, $what:literal, $words:expr) => {
         impl $crate::language::Value for $name {
@@ -67,7 +70,7 @@ macro_rules! word_value {
                 decoder.word(node, $what, &words[..])
             }
 
-            fn write(&self) -> serde_yaml::Value {
+            fn write(&self) -> $crate::language::serde_yaml::Value {
                 let words = $words;
                 words.iter().find(|(_, value)| value == self).expect("each has a word").0.into()
             }
@@ -77,7 +80,7 @@ macro_rules! word_value {
                 $crate::language::schema::either($what, words.iter().map(|(word, _)| *word))
             }
 
-            fn schema(_vocabulary: &$crate::Vocabulary) -> serde_json::Value {
+            fn schema(_vocabulary: &$crate::Vocabulary) -> $crate::language::serde_json::Value {
                 let words = $words;
                 $crate::language::schema::words(words.iter().map(|(word, _)| *word))
             }
@@ -86,6 +89,7 @@ macro_rules! word_value {
 }
 
 /// Parts of [`arguments!`].
+#[macro_export]
 macro_rules! argument {
     (@key $name:ident) => {
         stringify!($name)
@@ -138,6 +142,7 @@ macro_rules! argument {
 /// A struct of arguments. `NAME ["KEY"]: TYPE = DEFAULT`: without a default it is needed, unless its type says what it is when it is
 /// absent; `@flat` takes the arguments of another struct in. `=> PLANNED` names the struct that a plan makes of it; without that
 /// nothing of it may be left to a seed. `check` is told of all of them.
+#[macro_export]
 macro_rules! arguments {
     (
         $(#[doc = $about:literal])*
@@ -204,7 +209,7 @@ macro_rules! arguments {
             }
 
             #[allow(unused_variables, reason = "there may be no arguments")]
-            fn put(&self, into: &mut serde_yaml::Mapping) {
+            fn put(&self, into: &mut $crate::language::serde_yaml::Mapping) {
                 $(
                     $crate::language::argument!(
                         @put ($($flat)?) into, $crate::language::argument!(@key $name $($key)?), &self.$name, $ty,
@@ -271,4 +276,4 @@ macro_rules! arguments {
     };
 }
 
-pub(crate) use {argument, arguments, as_written, word_value, words};
+pub use crate::{argument, arguments, as_written, word_value, words};

@@ -20,11 +20,13 @@ mod canonical;
 #[macro_use]
 mod macros;
 mod part;
-pub(crate) mod schema;
+pub mod schema;
 
 pub use canonical::canonical;
-pub(crate) use macros::{argument, arguments, as_written, word_value, words};
+pub use macros::{argument, arguments, as_written, word_value, words};
 pub use part::{Part, Visit};
+#[doc(hidden)]
+pub use {serde_json, serde_yaml};
 
 use crate::{
     Vocabulary,
@@ -219,7 +221,7 @@ pub struct Check<'c> {
 }
 
 impl<'c> Check<'c> {
-    pub(crate) fn new(decoder: &'c mut Decoder, fields: &Fields<'_>) -> Check<'c> {
+    pub fn new(decoder: &'c mut Decoder, fields: &Fields<'_>) -> Check<'c> {
         Check { decoder, places: fields.taken().to_vec(), whole: fields.place, strangers: fields.first_left().is_some() }
     }
 
@@ -245,14 +247,14 @@ impl<'c> Check<'c> {
 ///
 /// # Panics
 /// When one of them is needed.
-pub(crate) fn nothing_given<A: Arguments>() -> A {
+pub fn nothing_given<A: Arguments>() -> A {
     let (mut decoder, place) = (Decoder::default(), Place { line: 1, column: 1, length: 1 });
     let empty = Node { place, kind: Kind::Map(vec![]) };
     A::read(&mut decoder, &empty).expect("each of these has a default")
 }
 
 /// Whether nothing is wrong with these arguments together.
-pub(crate) fn is_sound<A: Arguments>(arguments: &A) -> bool {
+pub fn is_sound<A: Arguments>(arguments: &A) -> bool {
     let mut decoder = Decoder::default();
     let whole = Place { line: 1, column: 1, length: 1 };
     arguments.check(&mut Check { decoder: &mut decoder, places: vec![], whole, strangers: false });
@@ -260,7 +262,7 @@ pub(crate) fn is_sound<A: Arguments>(arguments: &A) -> bool {
 }
 
 /// Reads an argument. For what `arguments!` makes.
-pub(crate) fn take<T: Value>(d: &mut Decoder, fields: &mut Fields<'_>, key: &'static str, default: Option<T>) -> Option<T> {
+pub fn take<T: Value>(d: &mut Decoder, fields: &mut Fields<'_>, key: &'static str, default: Option<T>) -> Option<T> {
     match default.or_else(T::absent) {
         None => {
             let node = fields.need(d, key)?;
@@ -276,14 +278,14 @@ pub(crate) fn take<T: Value>(d: &mut Decoder, fields: &mut Fields<'_>, key: &'st
 }
 
 /// Writes an argument, unless it is at its default. For what `arguments!` makes.
-pub(crate) fn put<T: Value>(into: &mut Mapping, key: &'static str, value: &T, default: Option<T>) {
+pub fn put<T: Value>(into: &mut Mapping, key: &'static str, value: &T, default: Option<T>) {
     if default.or_else(T::absent).as_ref() != Some(value) {
         into.insert(key.into(), value.write());
     }
 }
 
 /// Describes an argument. For what `arguments!` makes.
-pub(crate) fn describe<T: Value>(name: &'static str, lines: &[&str], default: Option<T>) -> Argument {
+pub fn describe<T: Value>(name: &'static str, lines: &[&str], default: Option<T>) -> Argument {
     let needed = default.is_none() && T::absent().is_none();
     let text = |default: T| match default.write() {
         Yaml::String(text) => text,
@@ -295,6 +297,6 @@ pub(crate) fn describe<T: Value>(name: &'static str, lines: &[&str], default: Op
 }
 
 /// The arguments with this one left out, if that says less. For what `arguments!` makes.
-pub(crate) fn without<T: Value>(value: &T, default: Option<T>) -> Option<T> {
+pub fn without<T: Value>(value: &T, default: Option<T>) -> Option<T> {
     default.or_else(T::absent).filter(|default| default != value)
 }

@@ -5,12 +5,12 @@ use crate::Vocabulary;
 use serde_json::{Map, Value as Json, json};
 
 /// A mapping with these keys and no others.
-pub(crate) fn closed(properties: Map<String, Json>, required: &[&str]) -> Json {
+pub fn closed(properties: Map<String, Json>, required: &[&str]) -> Json {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
 /// The mapping of these arguments.
-pub(crate) fn mapping(arguments: &[Argument], vocabulary: &Vocabulary) -> Json {
+pub fn mapping(arguments: &[Argument], vocabulary: &Vocabulary) -> Json {
     let mut properties = Map::new();
     for argument in arguments {
         let mut schema = (argument.schema)(vocabulary);
@@ -22,12 +22,12 @@ pub(crate) fn mapping(arguments: &[Argument], vocabulary: &Vocabulary) -> Json {
 }
 
 /// One of these.
-pub(crate) fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Json {
+pub fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Json {
     json!({ "enum": words.into_iter().collect::<Vec<_>>() })
 }
 
 /// Names, if they are known; any text otherwise.
-pub(crate) fn names(known: &[String], about: &str) -> Json {
+pub fn names(known: &[&str], about: &str) -> Json {
     match known {
         [] => json!({ "type": "string", "description": about }),
         known => json!({ "enum": known, "description": about }),
@@ -35,17 +35,17 @@ pub(crate) fn names(known: &[String], about: &str) -> Json {
 }
 
 /// Any number of these.
-pub(crate) fn list(of: &Json) -> Json {
+pub fn list(of: &Json) -> Json {
     json!({ "type": "array", "items": of })
 }
 
 /// Text of this form.
-pub(crate) fn pattern(pattern: &str) -> Json {
+pub fn pattern(pattern: &str) -> Json {
     json!({ "type": "string", "pattern": pattern })
 }
 
 /// A whole number.
-pub(crate) fn integer(min: u64, max: u64) -> Json {
+pub fn integer(min: u64, max: u64) -> Json {
     if max == u64::MAX {
         json!({ "type": "integer", "minimum": min })
     } else {
@@ -54,7 +54,7 @@ pub(crate) fn integer(min: u64, max: u64) -> Json {
 }
 
 /// Exactly one of these keys is there.
-pub(crate) fn one_of<'k>(keys: impl IntoIterator<Item = &'k str>) -> Json {
+pub fn one_of<'k>(keys: impl IntoIterator<Item = &'k str>) -> Json {
     json!({ "oneOf": keys.into_iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>() })
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn one_of<'k>(keys: impl IntoIterator<Item = &'k str>) -> Json {
 const WORDS_FEW: usize = 8;
 
 /// `both, to or from`; what they are, if there are many.
-pub(crate) fn either<'w>(what: &str, words: impl Iterator<Item = &'w str>) -> String {
+pub fn either<'w>(what: &str, words: impl Iterator<Item = &'w str>) -> String {
     let all: Vec<&str> = words.collect();
     match &all[..] {
         [] => String::new(),

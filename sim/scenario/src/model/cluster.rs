@@ -1,4 +1,4 @@
-//! The cluster: how many nodes, how Raft is set, what the network and the disks are like.
+//! The cluster: how many nodes, how consensus is set, what the network and the disks are like.
 
 use crate::{
     Vocabulary,
@@ -17,7 +17,7 @@ arguments! {
     pub struct Cluster, "`cluster`" {
         /// how many nodes: a number, or a choice that each seed draws one of
         nodes: Nodes = Nodes(vec![5]),
-        /// whether a candidate asks before it disturbs (Raft thesis 9.6)
+        /// whether a candidate asks before it disturbs (Ongaro's thesis, 9.6)
         pre_vote: bool = true,
         /// how often a leader tells that it lives
         heartbeat: Duration = Duration::from_millis(100),
@@ -76,7 +76,7 @@ arguments! {
 }
 
 fn check(it: &Cluster, check: &mut Check<'_>) {
-    // Raft's clocks count whole milliseconds.
+    // Election clocks count whole milliseconds.
     let (heartbeat, low, high) = (it.heartbeat.as_millis(), it.election_timeout.0.min.as_millis(), it.election_timeout.0.max.as_millis());
     if !(1 <= heartbeat && heartbeat < low && low < high) {
         let key = if check.is_given("election_timeout") { "election_timeout" } else { "heartbeat" };

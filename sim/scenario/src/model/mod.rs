@@ -14,11 +14,11 @@ pub use schedule::{PlannedFault, ScheduledFault, Start, Trigger, Wait, When};
 pub use swarm::{Pick, Swarm, Vary};
 
 use crate::{
-    FORMAT, Vocabulary,
+    FORMAT, Service, Vocabulary,
     language::{Argument, Value, arguments, arguments_of, as_written, schema},
     possible::in_vain,
     values::{Number, format_duration},
-    workloads::{self, Workload},
+    workloads::{Workload, WorkloadKind},
     yaml::{Decoder, Diagnostic, Diagnostics, Kind, Node, Place, merged, parse_tree},
 };
 use names::{BugName, CheckerName, Name, Names, OfPlans, Placed, Prose, Several, SystemName};
@@ -26,7 +26,7 @@ use phases::Phase;
 use serde_json::{Map, Value as Json, json};
 use serde_yaml::{Mapping, Value as Yaml};
 use squall_history::Event;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What a person writes. Under a seed it becomes a [`crate::Plan`].
 #[derive(Clone, Debug)]
@@ -37,6 +37,10 @@ pub struct Scenario {
     pub about: String,
     /// Which system under test.
     pub system: String,
+    /// What that has.
+    pub service: Arc<Service>,
+    /// Whether the system is named, or the one of who names none.
+    pub(crate) names_system: bool,
     /// The planted bugs that are on, by name.
     pub bugs: Vec<String>,
     /// The cluster.
@@ -79,9 +83,6 @@ const CLIENTS_MAX: u32 = 200;
 /// No run is longer.
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 
-/// The system under test of who names none.
-const SYSTEM: &str = "etcd";
-
 /// The version of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Format(u64);
@@ -116,9 +117,13 @@ impl Value for Box<dyn Workload> {
 
     fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
         let mut fields = decoder.fields(node, "a workload")?;
-        let names: Vec<&'static str> = workloads::REGISTRY.iter().map(|k| k.name).collect();
+        let kinds: Vec<&'static WorkloadKind> = decoder.services().iter().flat_map(|service| service.workloads).collect();
+        let mut names: Vec<&'static str> = kinds.iter().map(|kind| kind.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.sort_by_key(|name| kinds.iter().position(|kind| kind.name == *name));
         let (name, node) = fields.one_of(decoder, &names)?;
-        let kind = workloads::REGISTRY.iter().find(|k| k.name == name).expect("found by its name");
+        let kind = kinds.into_iter().find(|kind| kind.name == name).expect("found by its name");
         let workload = (kind.read)(decoder, node);
         fields.done(decoder);
         workload
@@ -134,13 +139,18 @@ impl Value for Box<dyn Workload> {
 
     fn schema(vocabulary: &Vocabulary) -> Json {
         let mut workload = Map::new();
-        for kind in workloads::REGISTRY {
+        for kind in vocabulary.services.iter().flat_map(|service| service.workloads) {
             let mut value = (kind.schema)(vocabulary);
             value["description"] = kind.about().into();
-            workload.insert(kind.name.to_string(), value);
+            match workload.get_mut(kind.name) {
+                // Two systems have one of this name.
+                Some(other) => *other = json!({ "anyOf": [other.take(), value] }),
+                None => _ = workload.insert(kind.name.to_string(), value),
+            }
         }
+        let names: Vec<String> = workload.keys().cloned().collect();
         let mut workload = schema::closed(workload, &[]);
-        workload["allOf"] = json!([schema::one_of(workloads::REGISTRY.iter().map(|kind| kind.name))]);
+        workload["allOf"] = json!([schema::one_of(names.iter().map(String::as_str))]);
         workload
     }
 }
@@ -158,8 +168,8 @@ arguments! {
         seed: OfPlans<Name>,
         /// the key of the world's draws
         world_seed: OfPlans<Number<0, { u64::MAX }>>,
-        /// the system under test (`squall list systems`)
-        system: SystemName = SystemName(SYSTEM.to_string()),
+        /// the system under test (`squall list systems`); without it, the first of them
+        system: Option<SystemName>,
         /// planted bugs that are on: see the end
         bugs: Names<BugName>,
         /// what the cluster is made of
@@ -291,8 +301,8 @@ impl Value for Lines {
 }
 
 /// Reads a scenario, or a plan.
-pub(crate) fn parse(name: &str, source: &str, vocabulary: Option<&Vocabulary>) -> Result<Scenario, Diagnostics> {
-    let mut decoder = Decoder { vocabulary: vocabulary.cloned(), ..Decoder::default() };
+pub(crate) fn parse(name: &str, source: &str, vocabulary: &Vocabulary) -> Result<Scenario, Diagnostics> {
+    let mut decoder = Decoder { vocabulary: vocabulary.clone(), ..Decoder::default() };
     let read = match parse_tree(source) {
         Ok(tree) => read(&mut decoder, &tree),
         Err(mistake) => decoder.wrong(mistake),
@@ -303,7 +313,18 @@ pub(crate) fn parse(name: &str, source: &str, vocabulary: Option<&Vocabulary>) -
     }
 }
 
+/// The system that this document names, or the one of who names none; `None` where there is no such system.
+fn service_of(tree: &Node, vocabulary: &Vocabulary) -> Option<Arc<Service>> {
+    let entries = if let Kind::Map(entries) = &tree.kind { &entries[..] } else { &[] };
+    let named = entries.iter().find(|(key, _)| key.kind == Kind::Scalar("system".to_string()));
+    match named {
+        Some((_, name)) => vocabulary.services.iter().find(|service| name.kind == Kind::Scalar(service.name.to_string())).cloned(),
+        None => vocabulary.services.first().cloned(),
+    }
+}
+
 fn read(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
+    d.service = service_of(tree, &d.vocabulary);
     let Some(written) = Written::read(d, tree) else {
         check_faults(d, tree);
         return None;
@@ -332,7 +353,7 @@ fn read(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
 fn check_faults(d: &mut Decoder, tree: &Node) {
     let Kind::Map(entries) = &tree.kind else { return };
     let get = |key: &str| entries.iter().find(|(name, _)| name.kind == Kind::Scalar(key.to_string())).map(|(_, node)| node);
-    let mut aside = Decoder { vocabulary: d.vocabulary.clone(), ..Decoder::default() };
+    let mut aside = Decoder { vocabulary: d.vocabulary.clone(), service: d.service.clone(), ..Decoder::default() };
     let cluster = get("cluster").map_or(Some(Cluster::default()), |node| Cluster::read(&mut aside, node));
     let workloads = get("workloads").and_then(|node| Workloads::read(&mut aside, node));
     let clients = workloads.map(|workloads| workloads.0.iter().map(|workload| workload.clients()).sum());
@@ -358,6 +379,7 @@ fn without(tree: &Node, keys: &[&str]) -> Node {
 
 /// The scenario that is written so; what does not go together is noted.
 fn assembled(d: &mut Decoder, written: Written) -> Scenario {
+    let service = d.service.clone().unwrap_or_else(|| Arc::new(Service::unknown()));
     let workloads = written.workloads.0;
     let clients = workloads.iter().map(|workload| workload.clients()).sum();
     let bounds = Bounds { nodes: Some(written.cluster.smallest()), clients: Some(clients), end: None };
@@ -377,7 +399,9 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
     let scenario = Scenario {
         name: written.name.0,
         about: written.about.0,
-        system: written.system.0,
+        system: written.system.as_ref().map_or(service.name, |system| &system.0).to_string(),
+        names_system: written.system.is_some(),
+        service,
         bugs: written.bugs.0.into_iter().map(|bug| bug.0).collect(),
         cluster: written.cluster,
         workloads,
@@ -396,10 +420,9 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
         seed: written.seed.0.map(|seed| seed.0),
         world_seed: written.world_seed.0.map(|seed| seed.0),
     };
-    let vocabulary = d.vocabulary.as_ref();
-    let gives = vocabulary.and_then(|v| v.gives.get(v.systems.iter().position(|system| *system == scenario.system)?)).copied();
-    if let Some(gives) = gives {
-        in_vain(d, &scenario, gives, &sometimes_places, &fault_places);
+    // Of a system that nobody knows it is not known what can happen.
+    if d.service.is_some() {
+        in_vain(d, &scenario, &sometimes_places, &fault_places);
     }
     scenario
 }
@@ -417,7 +440,7 @@ impl Scenario {
             about: Prose(self.about.clone()),
             seed: OfPlans(self.seed.as_ref().map(named)),
             world_seed: OfPlans(self.world_seed.map(Number)),
-            system: SystemName(self.system.clone()),
+            system: self.names_system.then(|| SystemName(self.system.clone())),
             bugs: Names(self.bugs.iter().cloned().map(BugName).collect()),
             cluster: self.cluster.clone(),
             workloads: Workloads(self.workloads.clone()),

@@ -1,9 +1,10 @@
 //! Names: of scenarios and faults, and of what a vocabulary knows.
 
 use crate::{
-    Vocabulary,
+    Service, Vocabulary,
     language::{Value, as_written, schema},
     values::is_plain,
+    vocabulary::every,
     yaml::{Decoder, Diagnostic, Node, Place},
 };
 use serde_json::{Value as Json, json};
@@ -138,16 +139,16 @@ impl<V> Several<V> {
 }
 
 /// A name, held against those that there are, if that is known.
-fn known(decoder: &mut Decoder, node: &Node, what: &str, names: impl Fn(&Vocabulary) -> &Vec<String>) -> Option<String> {
-    let Some(names) = decoder.vocabulary.as_ref().map(|vocabulary| names(vocabulary).clone()) else {
+fn known(decoder: &mut Decoder, node: &Node, what: &str, names: impl Fn(&Decoder) -> Vec<&'static str>) -> Option<String> {
+    if decoder.vocabulary.services.is_empty() {
         return decoder.text(node, what).map(str::to_string);
-    };
-    let words: Vec<(&str, usize)> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
-    decoder.word(node, what, &words).map(|i| names[i].clone())
+    }
+    let words: Vec<(&str, &str)> = names(decoder).into_iter().map(|name| (name, name)).collect();
+    decoder.word(node, what, &words).map(str::to_string)
 }
 
 macro_rules! known_names {
-    ($($(#[doc = $doc:literal])* $name:ident, $what:literal, $names:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident, $what:literal, $here:expr, $all:expr;)*) => {
         $(
             $(#[doc = $doc])*
             #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +158,7 @@ macro_rules! known_names {
                 as_written!();
 
                 fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
-                    known(decoder, node, $what, |vocabulary| &vocabulary.$names).map($name)
+                    known(decoder, node, $what, $here).map($name)
                 }
 
                 fn write(&self) -> Yaml {
@@ -169,20 +170,31 @@ macro_rules! known_names {
                 }
 
                 fn schema(vocabulary: &Vocabulary) -> Json {
-                    schema::names(&vocabulary.$names, $what)
+                    let names: fn(&Vocabulary) -> Vec<&'static str> = $all;
+                    schema::names(&names(vocabulary), $what)
                 }
             }
         )*
     };
 }
 
+/// The bugs of a system.
+fn bugs(service: &Service) -> Vec<&'static str> {
+    service.bugs.iter().map(|bug| bug.name).collect()
+}
+
+/// The checkers of a system.
+fn checkers(service: &Service) -> Vec<&'static str> {
+    service.checkers.clone()
+}
+
 known_names! {
     /// The name of a system under test.
-    SystemName, "a system under test", systems;
+    SystemName, "a system under test", |decoder| decoder.vocabulary.systems(), |vocabulary| vocabulary.systems();
     /// The name of a planted bug.
-    BugName, "a planted bug", bugs;
+    BugName, "a planted bug", |decoder| every(decoder.services(), bugs), |vocabulary| vocabulary.all(bugs);
     /// The name of a checker.
-    CheckerName, "a checker", checkers;
+    CheckerName, "a checker", |decoder| every(decoder.services(), checkers), |vocabulary| vocabulary.all(checkers);
 }
 
 /// Names, each once.

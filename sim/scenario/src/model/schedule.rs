@@ -2,13 +2,14 @@
 
 use super::names::{Name, Placed};
 use crate::{
-    Target, Vocabulary,
+    Service, Target, Vocabulary,
     effect::Party,
     faults::{self, Fault, PlannedAction},
-    language::{Value, arguments, as_written, schema, word_value},
+    language::{Value, arguments, as_written, schema},
     plan::FAULTS_MAX,
     target::Chosen,
     values::{Number, Span, format_duration},
+    vocabulary::every,
     yaml::{Decoder, Diagnostic, Fields, Kind, Node, Place},
 };
 use serde_json::{Map, Value as Json, json};
@@ -146,7 +147,32 @@ impl ScheduledFault {
     }
 }
 
-word_value!(Event, "an event", Event::ALL.iter().map(|event| (event.name(), *event)).collect::<Vec<_>>());
+/// The events of a system.
+fn own(service: &Service) -> Vec<Event> {
+    service.events.iter().map(|happening| happening.event).collect()
+}
+
+impl Value for Event {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        let all = Event::ALL.iter().copied().chain(every(decoder.services(), own));
+        let words: Vec<(&str, Event)> = all.map(|event| (event.name(), event)).collect();
+        decoder.word(node, "an event", &words)
+    }
+
+    fn write(&self) -> Yaml {
+        self.name().into()
+    }
+
+    fn form() -> String {
+        "an event".to_string()
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        schema::words(Event::ALL.iter().copied().chain(vocabulary.all(own)).map(Event::name))
+    }
+}
 
 arguments! {
     /// What a fault waits for.

@@ -8,7 +8,7 @@ use crate::{
     target::{Chosen, Target},
     workloads::{Line, Script, Workload},
 };
-use squall_history::{Act, NodeId, Op};
+use squall_history::NodeId;
 use std::collections::BTreeMap;
 
 /// The operations of a plan, if they are written down.
@@ -19,7 +19,8 @@ pub(super) fn script_of(plan: &Scenario) -> Option<Script> {
 
 /// The plan with these operations, by so many clients.
 pub(super) fn with_script(plan: &Scenario, clients: u32, ops: Vec<Line>) -> Scenario {
-    let workloads: Vec<Box<dyn Workload>> = vec![Box::new(Script::of(clients, ops))];
+    let lines = plan.service.lines().expect("only what can be written down is");
+    let workloads: Vec<Box<dyn Workload>> = vec![Box::new(Script::of(lines, clients, ops))];
     Scenario { workloads, ..plan.clone() }
 }
 
@@ -90,26 +91,9 @@ pub(super) fn shorter_values(plan: &Scenario) -> Option<Scenario> {
         let next = names.len() + 1;
         *value = names.entry(value.clone()).or_insert_with(|| format!("v{next}")).clone();
     };
-    for line in &mut script.ops {
-        match &mut line.op {
-            Op::Put { value, .. } => rename(value),
-            Op::Cas { expect, value, .. } => {
-                expect.as_mut().into_iter().for_each(&mut rename);
-                rename(value);
-            }
-            Op::Txn { compare, then, otherwise } => {
-                compare.iter_mut().filter_map(|c| c.holds.as_mut()).for_each(&mut rename);
-                for act in then.iter_mut().chain(otherwise) {
-                    if let Act::Put { value, .. } = act {
-                        rename(value);
-                    }
-                }
-            }
-            Op::Reads { put, .. } => put.iter_mut().for_each(|put| rename(&mut put.value)),
-            Op::Get { .. } | Op::Delete { .. } | Op::Range { .. } | Op::DeleteRange { .. } | Op::Compact { .. } => {}
-            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {}
-        }
+    for line in &mut script.ops.all {
+        line.op = (script.ops.lines.renamed)(&line.op, &mut rename);
     }
     let clients = script.count();
-    Some(with_script(plan, clients, script.ops))
+    Some(with_script(plan, clients, script.ops.all))
 }

@@ -71,7 +71,7 @@ pub struct Weight {
 impl Weight {
     /// The weight of a plan.
     pub fn of(plan: &Plan) -> Weight {
-        let ops = script_of(plan).map(|script| script.ops.len());
+        let ops = script_of(plan).map(|script| script.ops.all.len());
         Weight { faults: plan.faults.len(), ops, clients: plan.clients(), nodes: plan.nodes(), duration: plan.duration }
     }
 }
@@ -168,8 +168,9 @@ impl Shrinker<'_> {
         if script_of(&self.best).is_some() {
             return;
         }
-        // A lease's or a place's number is the run's own: such operations cannot be written down.
-        if history.iter().any(|entry| matches!(&entry.what, What::Invoke { ask, .. } if !ask.is_scriptable())) {
+        let Some(lines) = self.best.service.lines() else { return };
+        // What has numbers that are the run's own cannot be written down.
+        if history.iter().any(|entry| matches!(&entry.what, What::Invoke { ask, .. } if (lines.write)(ask).is_none())) {
             return;
         }
         let mut ops = Vec::new();
@@ -213,7 +214,7 @@ impl Shrinker<'_> {
         }
         // And what comes before the first thing that happens.
         let first_fault = self.best.faults.iter().filter_map(|f| if let When::At(at) = f.when { Some(at) } else { None }).min();
-        let first_op = script_of(&self.best).and_then(|script| script.ops.iter().map(|line| line.at).min());
+        let first_op = script_of(&self.best).and_then(|script| script.ops.all.iter().map(|line| line.at).min());
         let Some(first) = first_fault.into_iter().chain(first_op).min() else { return };
         // A second for the first election.
         for keep in [Duration::from_millis(1_000), Duration::from_millis(2_000)] {
@@ -295,14 +296,14 @@ impl Shrinker<'_> {
     fn drop_ops(&mut self) {
         let Some(script) = script_of(&self.best) else { return };
         let clients = script.count();
-        self.minimize(script.ops, 0, |best, ops| with_script(best, clients, ops));
+        self.minimize(script.ops.all, 0, |best, ops| with_script(best, clients, ops));
     }
 
     /// Until a few dozen are left.
     fn drop_most_ops(&mut self) {
-        let Some(script) = script_of(&self.best).filter(|script| script.ops.len() > OPS_MANY) else { return };
+        let Some(script) = script_of(&self.best).filter(|script| script.ops.all.len() > OPS_MANY) else { return };
         let clients = script.count();
-        self.minimize(script.ops, OPS_MANY, |best, ops| with_script(best, clients, ops));
+        self.minimize(script.ops.all, OPS_MANY, |best, ops| with_script(best, clients, ops));
     }
 
     /// The same operations by fewer clients.
@@ -310,7 +311,7 @@ impl Shrinker<'_> {
         let Some(script) = script_of(&self.best) else { return };
         for few in 1..script.count() {
             let mut names: BTreeMap<u32, u32> = BTreeMap::new();
-            let mut merged = script.ops.clone();
+            let mut merged = script.ops.all.clone();
             for line in &mut merged {
                 let next = names.len() as u32;
                 line.client = *names.entry(line.client).or_insert(next % few + 1);

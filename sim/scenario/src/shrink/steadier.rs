@@ -96,13 +96,13 @@ fn more_operations(plan: &Scenario) -> Vec<Scenario> {
     let Some(script) = script_of(plan) else { return vec![] };
     let mut all = Vec::new();
     for (times, later, clients) in [(2, 20, 1), (2, 60, 1), (2, 5, 2), (3, 30, 2), (4, 50, 2), (4, 150, 1)] {
-        if script.ops.is_empty() || script.ops.len() * times > OPS_MAX {
+        if script.ops.all.is_empty() || script.ops.all.len() * times > OPS_MAX {
             continue;
         }
         let all_clients = script.count().max(clients);
         let mut ops = Vec::new();
         for turn in 0..times {
-            for line in &script.ops {
+            for line in &script.ops.all {
                 let mut line = line.clone();
                 line.at += Duration::from_millis(later) * turn as u32;
                 if clients > 1 {

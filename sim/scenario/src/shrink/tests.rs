@@ -1,14 +1,17 @@
 //! Shrinking, with oracles that know what matters.
 
 use super::*;
-use crate::{parse, plan};
+use crate::{
+    plan,
+    testing::{Note, parse},
+};
 use squall_history::{NodeId, Op, OpId};
 
 const SCENARIO: &str = "
 format: 1
 name: big
 cluster: { nodes: 5, network: { latency: 3ms..30ms } }
-workloads: [ kv: { clients: 5, keys: 4 } ]
+workloads: [ notes: { clients: 5, keys: 4 } ]
 duration: 20s
 faults:
   - every: 1s..2s
@@ -51,7 +54,7 @@ fn history() -> Vec<Entry> {
     let op = |i: u64| What::Invoke {
         client: ClientId(i as u32 % 5 + 1),
         op: OpId(i),
-        ask: if i.is_multiple_of(3) { Op::Get { key: "k".into() } } else { Op::Put { key: "k".into(), value: format!("c-{i}~long") } },
+        ask: Op::new(if i.is_multiple_of(3) { Note::Get("k".into()) } else { Note::Put(format!("c-{i}~long")) }),
     };
     (0..400).map(|i| Entry { t: SimTime(i * 37_123_456 + 100_000_000), what: op(i) }).collect()
 }
@@ -76,8 +79,8 @@ fn one_fault_and_two_operations_are_found_among_hundreds() {
     let needs = |plan: &Plan| {
         let script = script_of(plan);
         let enough = script.is_none_or(|s| {
-            let puts = s.ops.iter().filter(|l| matches!(l.op, Op::Put { .. })).count();
-            puts >= 1 && s.ops.iter().any(|l| matches!(l.op, Op::Get { .. }))
+            let puts = s.ops.all.iter().filter(|line| line.op.may_write()).count();
+            puts >= 1 && s.ops.all.iter().any(|line| !line.op.may_write())
         });
         enough && kinds(plan).contains(&"partition")
     };
@@ -86,7 +89,7 @@ fn one_fault_and_two_operations_are_found_among_hundreds() {
     assert_eq!((weight.faults, weight.ops, weight.clients), (1, Some(2), 1), "{}", small.to_yaml_text());
     assert!(asked < 200, "{asked} candidates");
     let text = small.to_yaml_text();
-    assert!(text.contains("value: v1"), "{text}");
+    assert!(text.contains("put: v1"), "{text}");
     assert!(!text.contains("power_loss") && !text.contains("direction"), "{text}");
     assert!(text.contains("cluster: { nodes: 1 }"), "defaults: {text}");
     assert!(small.duration < Duration::from_secs(10), "{text}");

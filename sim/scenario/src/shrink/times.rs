@@ -27,8 +27,8 @@ fn with_ops(plan: Scenario, change: impl FnOnce(&mut Vec<Line>)) -> Scenario {
         None => plan,
         Some(mut script) => {
             let clients = script.count();
-            change(&mut script.ops);
-            with_script(&plan, clients, script.ops)
+            change(&mut script.ops.all);
+            with_script(&plan, clients, script.ops.all)
         }
     }
 }
@@ -64,7 +64,7 @@ pub(super) fn rounder(plan: &Scenario, step: Duration) -> Scenario {
     plan.faults.sort_by_key(|f| if let When::At(at) = f.when { at } else { Duration::ZERO });
     // What is rounded up must still lie before the end.
     let faults = plan.faults.iter().filter_map(|f| if let When::At(at) = f.when { Some(at) } else { None });
-    let ops = script_of(&plan).into_iter().flat_map(|script| script.ops).map(|line| round(line.at, step));
+    let ops = script_of(&plan).into_iter().flat_map(|script| script.ops.all).map(|line| round(line.at, step));
     let last = faults.chain(ops).max().unwrap_or_default();
     plan.duration = up(plan.duration.max(last + Duration::from_millis(1)));
     with_ops(plan, |ops| ops.iter_mut().for_each(|line| line.at = round(line.at, step)))

@@ -14,7 +14,7 @@ pub struct Number<const MIN: u64, const MAX: u64>(pub u64);
 
 impl<const MIN: u64, const MAX: u64> Number<MIN, MAX> {
     /// As a smaller type, for whose range `MAX` is small enough.
-    pub(crate) fn small(self) -> u32 {
+    pub fn small(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
 }
@@ -118,7 +118,7 @@ impl<V: Value> Value for Option<V> {
 
 /// The seed of something that is generated: a plan has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seed(pub(crate) Option<u64>);
+pub struct Seed(pub(crate) Option<u64>);
 
 impl Value for Seed {
     type Planned = u64;

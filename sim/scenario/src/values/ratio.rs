@@ -40,7 +40,7 @@ impl Value for Probability {
 
 /// So many times a second, over all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PerSecond(pub(crate) u32);
+pub struct PerSecond(pub u32);
 
 impl Value for PerSecond {
     as_written!();

@@ -15,7 +15,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
 
 /// The beginning of something: of keys, or of paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Prefix(pub(crate) String);
+pub struct Prefix(pub String);
 
 impl Value for Prefix {
     as_written!();

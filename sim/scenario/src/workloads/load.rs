@@ -13,14 +13,14 @@ use squall_history::SeededStream;
 use std::{fmt::Debug, marker::PhantomData, time::Duration};
 
 /// How many clients a workload may have.
-pub(super) type Clients = Number<1, 200>;
+pub type Clients = Number<1, 200>;
 
 /// How many keys a workload may have.
-pub(super) type Keys = Number<1, 1000>;
+pub type Keys = Number<1, 1000>;
 
 /// How fast clients ask: `think` or `rate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loop {
+pub enum Loop {
     /// Closed loop: the pause between an answer and the next question.
     Think(Each),
     /// Open loop: operations a second, over all clients.
@@ -28,7 +28,7 @@ pub(super) enum Loop {
 }
 
 /// The pause of who says nothing.
-pub(super) const THINK: Loop = Loop::Think(Each(Span::millis(10, 10)));
+pub const THINK: Loop = Loop::Think(Each(Span::millis(10, 10)));
 
 impl Arguments for Loop {
     type Planned = Loop;
@@ -86,7 +86,7 @@ impl Arguments for Loop {
 }
 
 impl Loop {
-    pub(super) fn pace(self, draws: &mut SeededStream, clients: u64) -> Pace {
+    pub fn pace(self, draws: &mut SeededStream, clients: u64) -> Pace {
         match self {
             Loop::Think(Each(span)) => Pace::AfterLast(span.draw(draws)),
             Loop::Rate(PerSecond(rate)) => {
@@ -99,13 +99,13 @@ impl Loop {
 }
 
 /// Operations that have weights.
-pub(super) trait Mixed: Clone + Debug + PartialEq + Send + Sync + 'static {
+pub trait Mixed: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Their names, in order.
     const OPS: &'static [&'static str];
 }
 
 /// How often each operation comes, by weight; those that are not named never do.
-pub(super) struct Mix<O>(Vec<u64>, PhantomData<fn() -> O>);
+pub struct Mix<O>(Vec<u64>, PhantomData<fn() -> O>);
 
 impl<O> Clone for Mix<O> {
     fn clone(&self) -> Self {
@@ -127,12 +127,12 @@ impl<O> PartialEq for Mix<O> {
 
 impl<O: Mixed> Mix<O> {
     /// One weight for each operation.
-    pub(super) fn of(weights: &[u64]) -> Mix<O> {
+    pub fn of(weights: &[u64]) -> Mix<O> {
         Mix(weights.to_vec(), PhantomData)
     }
 
     /// Which of them comes next, by weight.
-    pub(super) fn choose(&self, draws: &mut SeededStream) -> usize {
+    pub fn choose(&self, draws: &mut SeededStream) -> usize {
         let mut at = draws.below(self.0.iter().sum());
         for (i, weight) in self.0.iter().enumerate() {
             match at.checked_sub(*weight) {
@@ -144,7 +144,7 @@ impl<O: Mixed> Mix<O> {
     }
 
     /// Those of these, one for each operation, that come at all.
-    pub(super) fn used<T>(&self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+    pub fn used<T>(&self, all: impl IntoIterator<Item = T>) -> Vec<T> {
         all.into_iter().zip(&self.0).filter(|(_, weight)| **weight > 0).map(|(one, _)| one).collect()
     }
 }

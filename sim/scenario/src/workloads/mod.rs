@@ -1,16 +1,10 @@
-//! Workloads: one file each, one line in the registry each.
+//! Workloads: what they are, and what those of every system have. The kinds themselves belong to the packs.
 
-mod hello;
-mod kv;
-mod lease;
-mod line;
 mod load;
-mod membership;
-mod register;
 mod script;
-mod watch;
 
-pub use script::{Line, Script};
+pub use load::{Clients, Keys, Loop, Mix, Mixed, THINK};
+pub use script::{Line, Lines, Script};
 
 use crate::{
     Vocabulary,
@@ -19,11 +13,11 @@ use crate::{
 };
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;
-use squall_history::{Answer, Op};
+use squall_history::{Answer, Ask, Body, Op};
 use std::{any::Any, fmt::Debug, time::Duration};
 
 /// A kind of workload, as its author writes it: a struct of arguments.
-pub(crate) trait Kind: Arguments<Planned: Asks> {
+pub trait Kind: Arguments<Planned: Asks> {
     /// The key under which it is written.
     const NAME: &'static str;
     /// A use of it, as YAML.
@@ -42,7 +36,7 @@ pub(crate) trait Kind: Arguments<Planned: Asks> {
 }
 
 /// What the clients of a plan's workload ask: its planned arguments.
-pub(crate) trait Asks {
+pub trait Asks {
     /// The operations of its `client`th client (from 1). `name` makes written values unique.
     fn source(&self, client: u32, name: &str) -> Box<dyn OpSource>;
 }
@@ -57,11 +51,26 @@ pub struct WorkloadKind {
     arguments: fn() -> Vec<Argument>,
     pub(crate) schema: fn(&Vocabulary) -> Json,
     pub(crate) read: fn(&mut Decoder, &Node) -> Option<Box<dyn Workload>>,
+    /// How operations are written down, of a script.
+    pub(crate) lines: Option<&'static Lines>,
+}
+
+impl Debug for WorkloadKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 impl WorkloadKind {
-    const fn of<K: Kind>() -> WorkloadKind {
+    /// The operations of a system, written down one by one.
+    pub const fn script(lines: &'static Lines) -> WorkloadKind {
+        WorkloadKind { example: lines.example, lines: Some(lines), ..WorkloadKind::of::<Script>() }
+    }
+
+    /// This kind.
+    pub const fn of<K: Kind>() -> WorkloadKind {
         WorkloadKind {
+            lines: None,
             name: K::NAME,
             example: K::EXAMPLE,
             about: K::ABOUT,
@@ -78,23 +87,13 @@ impl WorkloadKind {
 
     /// Its arguments.
     pub fn arguments(&self) -> Vec<Argument> {
-        (self.arguments)()
+        let mut all = (self.arguments)();
+        if let (Some(lines), Some(ops)) = (self.lines, all.iter_mut().find(|argument| argument.name == "ops")) {
+            ops.about = format!("{} {}", ops.about, lines.about);
+        }
+        all
     }
 }
-
-/// Every kind.
-pub const REGISTRY: &[WorkloadKind] = &[
-    WorkloadKind::of::<register::Register>(),
-    WorkloadKind::of::<kv::Kv>(),
-    WorkloadKind::of::<kv::Txn>(),
-    WorkloadKind::of::<watch::Watch>(),
-    WorkloadKind::of::<lease::Lease>(),
-    WorkloadKind::of::<line::Lock>(),
-    WorkloadKind::of::<line::Election>(),
-    WorkloadKind::of::<membership::Membership>(),
-    WorkloadKind::of::<hello::Hello>(),
-    WorkloadKind::of::<script::Script>(),
-];
 
 /// A workload, as written: how many clients there are and what each of them asks.
 pub trait Workload: Debug + Send + Sync {
@@ -278,4 +277,58 @@ pub trait OpSource: Send {
 
     /// The last operation was refused, or nobody knows what became of it.
     fn unanswered(&mut self, _op: &Op) {}
+}
+
+/// One client's operations, by a pack that knows their types.
+pub trait Source: Send {
+    /// What is asked.
+    type Ask: Ask;
+    /// What is answered.
+    type Answer: Body + Clone;
+
+    /// As [`OpSource::next`].
+    fn next(&mut self) -> Option<(Pace, Self::Ask)>;
+
+    /// As [`OpSource::probe`].
+    fn probe(&self) -> Self::Ask;
+
+    /// As [`OpSource::answered`].
+    fn answered(&mut self, op: &Self::Ask, answer: &Answer<Self::Answer>);
+
+    /// As [`OpSource::unanswered`].
+    fn unanswered(&mut self, _op: &Self::Ask) {}
+}
+
+/// A source, as the harness takes it.
+pub fn source(typed: impl Source + 'static) -> Box<dyn OpSource> {
+    Box::new(Typed(typed))
+}
+
+/// These operations, as the harness takes them.
+pub fn asks<O: Ask>(typed: impl IntoIterator<Item = O>) -> Vec<Op> {
+    typed.into_iter().map(Op::new).collect()
+}
+
+struct Typed<S>(S);
+
+impl<S: Source> OpSource for Typed<S> {
+    fn next(&mut self) -> Option<(Pace, Op)> {
+        self.0.next().map(|(pace, op)| (pace, Op::new(op)))
+    }
+
+    fn probe(&self) -> Op {
+        Op::new(self.0.probe())
+    }
+
+    fn answered(&mut self, op: &Op, answer: &Answer) {
+        if let (Some(op), Some(output)) = (op.get(), answer.output.get::<S::Answer>()) {
+            self.0.answered(op, &Answer { output: output.clone(), position: answer.position });
+        }
+    }
+
+    fn unanswered(&mut self, op: &Op) {
+        if let Some(op) = op.get() {
+            self.0.unanswered(op);
+        }
+    }
 }

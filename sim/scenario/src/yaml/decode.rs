@@ -1,27 +1,35 @@
 //! Decoding by hand, so that every mistake is found and each one is shown at its place.
 
 use super::{Diagnostic, Kind, Node, Place};
-use crate::Vocabulary;
+use crate::{Service, Vocabulary};
+use std::sync::Arc;
 
 /// Collects mistakes while values are taken out of the tree.
 #[derive(Default)]
 pub struct Decoder {
-    pub(crate) mistakes: Vec<Diagnostic>,
+    pub mistakes: Vec<Diagnostic>,
     /// The key whose value is read.
     pub(crate) key: &'static str,
-    /// The names that may be used, where they are known.
-    pub(crate) vocabulary: Option<Vocabulary>,
+    /// The names that may be used. Where there are none at all, any may be.
+    pub(crate) vocabulary: Vocabulary,
+    /// The system whose scenario it is, once that is known.
+    pub(crate) service: Option<Arc<Service>>,
 }
 
 impl Decoder {
+    /// The system whose scenario it is; all that there are, while that is not known.
+    pub fn services(&self) -> &[Arc<Service>] {
+        self.service.as_ref().map_or(&self.vocabulary.services[..], std::slice::from_ref)
+    }
+
     /// Notes a mistake; `None`, so that it can end a decoding function.
-    pub(crate) fn wrong<T>(&mut self, mistake: Diagnostic) -> Option<T> {
+    pub fn wrong<T>(&mut self, mistake: Diagnostic) -> Option<T> {
         self.mistakes.push(mistake);
         None
     }
 
     /// The text of a scalar. `what` says what is expected: "a duration such as 250ms".
-    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.kind {
             Kind::Scalar(text) => Some(text),
             Kind::List(_) => self.wrong(Diagnostic::new(node.place, format!("a list, where {what} is expected"))),
@@ -30,7 +38,7 @@ impl Decoder {
     }
 
     /// A scalar of some form; `read` answers what it means.
-    pub(crate) fn scalar<T>(&mut self, node: &Node, what: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub fn scalar<T>(&mut self, node: &Node, what: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.text(node, what)?;
         match read(text) {
             Some(value) => Some(value),
@@ -39,7 +47,7 @@ impl Decoder {
     }
 
     /// One of a few words.
-    pub(crate) fn word<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+    pub fn word<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(node, what)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
@@ -48,12 +56,12 @@ impl Decoder {
         self.wrong(Diagnostic::new(node.place, format!("`{text}` is not {what}")).help(suggest(text, &names)))
     }
 
-    pub(crate) fn flag(&mut self, node: &Node) -> Option<bool> {
+    pub fn flag(&mut self, node: &Node) -> Option<bool> {
         self.word(node, "true or false", &[("true", true), ("false", false)])
     }
 
     /// A list's items.
-    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+    pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.kind {
             Kind::List(items) => Some(items),
             Kind::Scalar(_) | Kind::Map(_) => self.wrong(Diagnostic::new(node.place, format!("{what} must be a list"))),
@@ -61,13 +69,13 @@ impl Decoder {
     }
 
     /// The items of the list that stands under the key whose value is read.
-    pub(crate) fn items<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
+    pub fn items<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
         let what = format!("`{}`", self.key);
         self.list(node, &what)
     }
 
     /// A mapping's fields. Duplicate keys are mistakes.
-    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &'static str) -> Option<Fields<'n>> {
+    pub fn fields<'n>(&mut self, node: &'n Node, what: &'static str) -> Option<Fields<'n>> {
         let Kind::Map(entries) = &node.kind else {
             return self.wrong(Diagnostic::new(node.place, format!("{what} must be a mapping of keys to values")));
         };
@@ -95,7 +103,7 @@ pub struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// Takes a key's value, if the key is there.
-    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
+    pub fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
         let at = self.left.iter().position(|(name, ..)| *name == key)?;
         let (.., node) = self.left.remove(at);
@@ -104,24 +112,24 @@ impl<'n> Fields<'n> {
     }
 
     /// The keys that were taken, and where their values stand.
-    pub(crate) fn taken(&self) -> &[(&'static str, Place)] {
+    pub fn taken(&self) -> &[(&'static str, Place)] {
         &self.taken
     }
 
     /// The same of a key that plans have and nobody writes: it is not offered.
-    pub(crate) fn take_of_plans(&mut self, key: &'static str) -> Option<&'n Node> {
+    pub fn take_of_plans(&mut self, key: &'static str) -> Option<&'n Node> {
         let found = self.take(key);
         self.known.pop();
         found
     }
 
     /// A key's value, without taking it.
-    pub(crate) fn peek(&self, key: &str) -> Option<&'n Node> {
+    pub fn peek(&self, key: &str) -> Option<&'n Node> {
         self.left.iter().find(|(name, ..)| *name == key).map(|(.., node)| *node)
     }
 
     /// Takes a key's value; its absence is a mistake.
-    pub(crate) fn need(&mut self, decoder: &mut Decoder, key: &'static str) -> Option<&'n Node> {
+    pub fn need(&mut self, decoder: &mut Decoder, key: &'static str) -> Option<&'n Node> {
         match self.take(key) {
             Some(node) => Some(node),
             // A misspelt one is more likely than none.
@@ -137,7 +145,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Takes whichever one of these keys is there; none or several is a mistake.
-    pub(crate) fn one_of(&mut self, decoder: &mut Decoder, keys: &[&'static str]) -> Option<(&'static str, &'n Node)> {
+    pub fn one_of(&mut self, decoder: &mut Decoder, keys: &[&'static str]) -> Option<(&'static str, &'n Node)> {
         let places: Vec<(&str, Place)> = self.left.iter().map(|(name, place, _)| (*name, *place)).collect();
         let place = |key: &str| places.iter().find(|(name, _)| *name == key).map_or(self.place, |(_, place)| *place);
         let mut found: Vec<_> = keys
@@ -179,17 +187,17 @@ impl<'n> Fields<'n> {
     }
 
     /// Drops a key that was complained of already.
-    pub(crate) fn forget(&mut self, key: &str) {
+    pub fn forget(&mut self, key: &str) {
         self.left.retain(|(name, ..)| *name != key);
     }
 
     /// The first key that nobody took yet.
-    pub(crate) fn first_left(&self) -> Option<(&'n str, Place)> {
+    pub fn first_left(&self) -> Option<(&'n str, Place)> {
         self.left.first().map(|(name, place, _)| (*name, *place))
     }
 
     /// Every key that nobody took is a mistake.
-    pub(crate) fn done(self, decoder: &mut Decoder) {
+    pub fn done(self, decoder: &mut Decoder) {
         for (name, place, _) in &self.left {
             let help = suggest(name, &self.known);
             decoder.mistakes.push(Diagnostic::new(*place, format!("{} has no key `{name}`", self.what)).help(help));
@@ -202,7 +210,7 @@ fn quoted(words: &[&str]) -> String {
 }
 
 /// "did you mean", or the list of what there is.
-pub(crate) fn suggest(text: &str, words: &[&str]) -> String {
+pub fn suggest(text: &str, words: &[&str]) -> String {
     meant(text, words).unwrap_or_else(|| format!("it is one of {}", quoted(words)))
 }
 

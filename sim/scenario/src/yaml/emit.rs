@@ -63,7 +63,7 @@ fn entry(head: &str, value: &Value, indent: usize, spread: bool, out: &mut Strin
 }
 
 /// A value on one line.
-pub(crate) fn flow(value: &Value) -> String {
+pub fn flow(value: &Value) -> String {
     match value {
         Value::Mapping(map) if map.is_empty() => "{}".to_string(),
         Value::Mapping(map) => {

@@ -11,6 +11,7 @@ mod tree;
 
 pub use decode::{Decoder, Fields};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub(crate) use emit::{emit, flow};
+pub(crate) use emit::emit;
+pub use emit::flow;
 pub use tree::{Kind, Node, Place};
 pub(crate) use tree::{merged, parse_tree};

@@ -5,26 +5,24 @@ mod tell;
 mod values;
 
 use crate::{
-    Exit,
+    Exit, Systems,
     failure::Failure,
     format::FormatOf,
     once::{peak_rss_mb, rss_mb},
 };
 use limits::{Guard, Limits, cpu};
-use squall_checker::{
-    Verdict, check_each,
-    linearizable::{OneGo, judge_kv, raw, read_columns},
-};
-use squall_history::{History, View, read_jsonl};
+use squall_history::{History, View};
+use squall_judge::{Verdict, check_each};
 use squall_linear::{
     Found, Initial, Isolation, Judged, MODELS, Options, Progress, RawHistory, Reads, Remark,
     formats::{self, Format as HistoryFormat, ReadOptions},
 };
 use squall_report::{ByModel, CheckReport, Format, JudgedBy, Kind};
+use squall_run::{AtOnce, OneGo, OwnModel, Pack};
 use std::{
     cell::Cell,
     fs::{self, File},
-    io::{BufReader, Read},
+    io::Read,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -105,7 +103,7 @@ fn by_number<'h>(args: &'h Args, format: &'h str, judged: &'h Judged, (read, who
 
 /// A history, as it was found in a file.
 enum Source {
-    Ours(History),
+    Ours(History, Arc<dyn Pack>),
     Other(HistoryFormat, RawHistory),
 }
 
@@ -116,8 +114,8 @@ enum SoFar {
     Judging {
         format: &'static str,
         read: Duration,
-        /// Whether events are revisions.
-        revisions: bool,
+        /// Whether events are positions in the system's own order.
+        positions: bool,
         events: usize,
         found: Option<Judged>,
         /// Whether the history comes to its end.
@@ -132,12 +130,14 @@ fn lock(so_far: &Shared) -> MutexGuard<'_, SoFar> {
     so_far.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
+    // Models that only histories of one system have.
+    let own = || systems.all().iter().filter_map(|pack| pack.model());
     if let Some(model) = &args.model
-        && model != "kv"
+        && !own().any(|own| own.name == model)
         && !MODELS.iter().any(|m| m.name == model)
     {
-        let names: Vec<&str> = MODELS.iter().map(|m| m.name).chain(["kv"]).collect();
+        let names: Vec<&str> = MODELS.iter().map(|m| m.name).chain(own().map(|own| own.name)).collect();
         return Err(Failure::Usage(format!("there is no model `{model}`; there are {}", names.join(", "))));
     }
     if let Some(named) = MODELS.iter().find(|m| Some(m.name) == args.model.as_deref()).filter(|m| args.initial.is_some() && !m.initial) {
@@ -145,8 +145,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let text = format!("--initial: the model {} is empty at first; it is for {}", named.name, which.join(", "));
         return Err(Failure::Usage(text));
     }
-    if args.initial.is_some() && args.model.as_deref() == Some("kv") {
-        return Err(Failure::Usage("--initial: a store with revisions is empty at revision 1".into()));
+    let own = own().find(|own| Some(own.name) == args.model.as_deref());
+    if let Some(own) = own.filter(|_| args.initial.is_some()) {
+        return Err(Failure::Usage(format!("--initial: the model {} begins with nothing", own.name)));
     }
     if args.initial == Some(Initial::Unknown) && !matches!(args.model.as_deref(), Some("register" | "cas-register")) {
         return Err(Failure::Usage("--initial unknown: it is for the models register and cas-register".into()));
@@ -174,27 +175,27 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let (last, of) = (Arc::clone(&so_far), args.clone());
     let limits = Limits { time: args.time_limit, memory: args.memory_limit };
     let guard = Guard::start(limits, move || last_words(&of, &lock(&last)).unwrap_or_else(|failure| failure.exit()));
-    // Long histories of keys and values need not be kept whole, if they are as they should be.
-    if args.model.as_deref() == Some("kv")
+    // Long histories need not be kept whole, if they are as they should be.
+    if let Some(at_once) = own.and_then(|own| own.at_once)
         && !args.witness
         && args.export.is_none()
         && is_ours(&args.file)?
-        && let Some(exit) = in_one_go(args, &guard, &so_far)?
+        && let Some(exit) = in_one_go(args, at_once, &guard, &so_far)?
     {
         return Ok(exit);
     }
-    let source = read(args)?;
+    let source = read(args, systems)?;
     let took = cpu();
     let exit = match (&source, &args.model, &args.export) {
         (_, _, Some(_)) => {
             guard.take_the_word();
             match &source {
-                Source::Ours(history) => print!("{}", formats::write_edn(&raw(View::new(history).ops()))),
+                Source::Ours(history, pack) => print!("{}", formats::write_edn(&calls_of(args, &**pack, &View::new(history))?)),
                 Source::Other(_, history) => print!("{}", formats::write_edn(history)),
             }
             Exit::Ok
         }
-        (Source::Ours(history), None, _) => every_checker(args, history, &guard, &so_far)?,
+        (Source::Ours(history, pack), None, _) => every_checker(args, history, &**pack, &guard, &so_far)?,
         (Source::Other(format, _), None, _) => {
             guard.take_the_word();
             return Err(Failure::Usage(format!(
@@ -203,29 +204,30 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 format.name()
             )));
         }
-        (Source::Ours(history), Some(model), _) => {
+        (Source::Ours(history, pack), Some(model), _) => {
             let view = View::new(history);
             let whole = view.ended();
-            let revisions = model == "kv" && view.ops().iter().all(|op| op.output().is_none() || op.revision.is_some());
-            *lock(&so_far) = SoFar::Judging { format: "squall", read: took, revisions, events: 0, found: None, whole };
-            let (judged, calls) = if model == "kv" {
-                let judged = judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| Ok(judge_kv(view.ops(), options)))?;
+            let own = own.filter(|own| pack.model().is_some_and(|of_pack| of_pack.name == own.name));
+            let positions = own.is_some() && view.ops().iter().all(|op| op.output().is_none() || op.position.is_some());
+            *lock(&so_far) = SoFar::Judging { format: "squall", read: took, positions, events: 0, found: None, whole };
+            let (judged, calls) = if let Some(OwnModel { judge: decide, .. }) = own {
+                let judged = judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| Ok(decide(&view, options)))?;
                 // What its calls are is wanted only where some are told of.
                 let tells = match &judged.verdict {
                     Found::Not(_) | Found::Anomalies(_) => true,
                     Found::Linearizable(orders) => args.format().shows_calls() && !orders.is_empty(),
                     Found::Unknown(_) => false,
                 };
-                (judged, tells.then(|| raw(view.ops())))
+                (judged, if tells { pack.calls(&view) } else { None })
             } else {
-                let calls = raw(view.ops());
+                let calls = calls_of(args, &**pack, &view)?;
                 (judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| by_model(args, model, &calls, options))?, Some(calls))
             };
             guard.take_the_word();
             tell(args, &args.found(ByModel { history: calls.as_ref(), ..by_number(args, "squall", &judged, (took, whole)) }))?
         }
         (Source::Other(format, calls), Some(model), _) => {
-            *lock(&so_far) = SoFar::Judging { format: format.name(), read: took, revisions: false, events: 0, found: None, whole: true };
+            *lock(&so_far) = SoFar::Judging { format: format.name(), read: took, positions: false, events: 0, found: None, whole: true };
             let knossos = matches!(format, HistoryFormat::Edn | HistoryFormat::JepsenText)
                 && calls.calls.iter().all(|c| c.key.is_none() || args.independent);
             let reads = if knossos && !args.nil_is_seen { Reads::NilIsUnknown } else { Reads::NilIsSeen };
@@ -239,16 +241,26 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// A history of ours in columns, if a witness is found. `None`: somebody else is to judge.
-fn in_one_go(args: &Args, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>, Failure> {
+/// The calls of a history, as models of any history read them.
+fn calls_of(args: &Args, pack: &dyn Pack, view: &View<'_>) -> Result<RawHistory, Failure> {
+    let why = || format!("{}: operations of `{}` are no calls of another model", args.file.display(), pack.name());
+    pack.calls(view).ok_or_else(|| Failure::Usage(why()))
+}
+
+/// A history of ours, judged while it is read. `None`: somebody else is to judge.
+fn in_one_go(args: &Args, at_once: AtOnce, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>, Failure> {
     let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
-    let Some(columns) = read_columns(file).map_err(Failure::io(&args.file))? else { return Ok(None) };
-    let read = cpu();
-    *lock(so_far) = SoFar::Judging { format: "squall", read, revisions: true, events: 0, found: None, whole: true };
-    let (calls, verdict, ended) = match columns.decide(&mut |progress| asked(guard, so_far, progress)) {
+    let mut read = Duration::ZERO;
+    let mut is_read = || {
+        read = cpu();
+        *lock(so_far) = SoFar::Judging { format: "squall", read, positions: true, events: 0, found: None, whole: true };
+    };
+    let decided = at_once(file, &mut is_read, &mut |progress| asked(guard, so_far, progress)).map_err(Failure::io(&args.file))?;
+    let Some(decided) = decided else { return Ok(None) };
+    let (calls, verdict, ended) = match decided {
         OneGo::Valid { ops, ended } => (ops, Found::Linearizable(vec![]), ended),
-        OneGo::Stopped { ops, revision } => {
-            (ops, Found::Unknown(format!("it was stopped at revision {revision}: every answer before that has an order")), true)
+        OneGo::Stopped { ops, at } => {
+            (ops, Found::Unknown(format!("it was stopped at position {at}: every answer before that has an order")), true)
         }
         OneGo::Undecided => {
             *lock(so_far) = SoFar::Reading;
@@ -258,7 +270,6 @@ fn in_one_go(args: &Args, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>
     guard.take_the_word();
     let judged = Judged { calls, keys: 1, verdict, remarks: vec![] };
     let exit = tell(args, &args.found(by_number(args, "squall", &judged, (read, ended))))?;
-    std::mem::forget(columns);
     Ok(Some(exit))
 }
 
@@ -307,7 +318,7 @@ fn judge(
 fn by_model(args: &Args, model: &str, history: &RawHistory, options: &mut Options<'_>) -> Result<Judged, Failure> {
     let named = MODELS.iter().find(|m| m.name == model).ok_or_else(|| {
         Failure::Usage(format!(
-            "{}: the model kv is for histories of ours, whose answers carry revisions; register and append-kv are for others",
+            "{}: the model {model} is for histories of its own system; register and append-kv are for others",
             args.file.display()
         ))
     })?;
@@ -321,11 +332,11 @@ fn is_ours(path: &Path) -> Result<bool, Failure> {
     Ok(head[..got] == *b"{\"squall_history\"")
 }
 
-fn read(args: &Args) -> Result<Source, Failure> {
+fn read(args: &Args, systems: &Systems) -> Result<Source, Failure> {
     let bad = |what: String| Failure::Usage(format!("{}: {what}", args.file.display()));
     if is_ours(&args.file)? {
-        let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
-        return Ok(Source::Ours(read_jsonl(BufReader::new(file)).map_err(|e| bad(e.to_string()))?));
+        let (history, pack) = systems.read(&args.file)?;
+        return Ok(Source::Ours(history, pack));
     }
     let bytes = fs::read(&args.file).map_err(Failure::io(&args.file))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8".into()))?;
@@ -356,11 +367,11 @@ fn last_words(args: &Args, so_far: &SoFar) -> Result<Exit, Failure> {
                 Some(_) => tell(args, &args.found(by_number(args, "", &unknown(why), (cpu(), true)))),
             }
         }
-        SoFar::Judging { format, read, revisions, events, found, whole } => {
+        SoFar::Judging { format, read, positions, events, found, whole } => {
             let judged = found.clone().unwrap_or_else(|| {
                 unknown(match events {
                     0 => format!("{stopped} before the first answer was decided"),
-                    _ if *revisions => format!("{stopped} at revision {events}: every answer before that has an order"),
+                    _ if *positions => format!("{stopped} at position {events}: every answer before that has an order"),
                     _ => format!("{stopped} when {events} events of the key at hand were decided"),
                 })
             });
@@ -370,9 +381,9 @@ fn last_words(args: &Args, so_far: &SoFar) -> Result<Exit, Failure> {
 }
 
 /// Every checker that applies judges a history of ours.
-fn every_checker(args: &Args, history: &History, guard: &Guard, so_far: &Shared) -> Result<Exit, Failure> {
+fn every_checker(args: &Args, history: &History, pack: &dyn Pack, guard: &Guard, so_far: &Shared) -> Result<Exit, Failure> {
     *lock(so_far) = SoFar::Checkers(vec![]);
-    for (name, judge) in check_each(&View::new(history), &[]) {
+    for (name, judge) in check_each(&View::new(history), &[], pack.checkers()) {
         if !guard.may_go_on() {
             guard.take_the_word();
             return last_words(args, &lock(so_far));

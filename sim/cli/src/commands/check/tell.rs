@@ -2,7 +2,7 @@
 
 use super::Args;
 use crate::{Exit, failure::Failure};
-use squall_checker::Judgement;
+use squall_judge::Judgement;
 use squall_report::{CannotWrite, CheckReport};
 use std::{
     io::Write,

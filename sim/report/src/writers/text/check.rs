@@ -1,7 +1,7 @@
 //! The check of a history, for people: the verdict at once, and then what explains it.
 
 use crate::{ByModel, CheckReport, JudgedBy, check::CUT_OFF};
-use squall_checker::Verdict;
+use squall_judge::Verdict;
 use squall_linear::{Anomaly, Counterexample, Found, RawCall, RawEnd, RawHistory, Value, lanes};
 use std::fmt::Write as _;
 

@@ -7,8 +7,8 @@ pub(super) use sweep::sweep;
 
 use super::{Format, Kept, Runs, WritesCheck};
 use crate::{RunReport, sweep::SEEDS_FOR_SOMETIMES};
-use squall_checker::Verdict;
 use squall_history::Entry;
+use squall_judge::Verdict;
 use std::fmt::Write as _;
 use tabled::{Table, builder::Builder, settings::Style};
 

@@ -1,0 +1,482 @@
+//! What a client asks, and what it is told.
+
+use super::{Answer, CompletedOp, Heard, LeaseOp, LeaseOutput, LineOp, LineOutput, MemberOp, MemberOutput, OpEnd, brief};
+use serde::{Deserialize, Serialize};
+use squall_history::Ask;
+use std::{fmt, time::Duration};
+
+/// What a client asks of the system under test.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Op {
+    /// A linearizable read of one key.
+    Get { key: String },
+    /// Writes one key.
+    Put { key: String, value: String },
+    /// Writes `value` if the key holds `expect` (`None`: if the key is absent).
+    Cas { key: String, expect: Option<String>, value: String },
+    /// Removes one key.
+    Delete { key: String },
+    /// Reads every key with this prefix: as of now, or as of a revision.
+    Range { prefix: String, at: Option<u64> },
+    /// Does all of `then` if every compare holds, else all of `otherwise`: at once, whole.
+    Txn { compare: Vec<Compare>, then: Vec<Act>, otherwise: Vec<Act> },
+    /// Removes every key from `from` on, up to `to`, which is not removed itself. The answer shows what was removed.
+    DeleteRange { from: String, to: String },
+    /// Several ranges read in one transaction; afterwards `put` is written, if there is one. *Serializable*, and without a `put`:
+    /// as the node that is asked has it, which may be old.
+    Reads {
+        reads: Vec<Read>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        put: Option<Put>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        serializable: bool,
+    },
+    /// Drops what no read at this revision or later can see.
+    Compact { revision: u64 },
+    /// Follows every change of the keys with this prefix, for so long: from a revision on, or from now on. With
+    /// `progress` it asks now and then how far the watch has come.
+    Watch {
+        prefix: String,
+        from: Option<u64>,
+        lasts_ms: u64,
+        progress: bool,
+        /// Only the key that is the prefix itself.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        single: bool,
+        /// Changes of this kind are not to be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<Kind>,
+    },
+    /// Something about a lease.
+    Lease(LeaseOp),
+    /// Something about a lock or an election.
+    Line(LineOp),
+    /// Something about the cluster's members.
+    Member(MemberOp),
+    /// A greeting.
+    Hello { name: String },
+}
+
+/// A kind of change to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It holds something afterwards.
+    Puts,
+    /// It is gone afterwards.
+    Deletes,
+}
+
+impl Kind {
+    /// The kind of a change that leaves this.
+    pub fn of(value: Option<&str>) -> Kind {
+        if value.is_some() { Kind::Puts } else { Kind::Deletes }
+    }
+
+    /// As scenarios and histories have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Puts => "puts",
+            Kind::Deletes => "deletes",
+        }
+    }
+}
+
+/// Reads every key with this prefix: as of now, or as of a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Read {
+    /// How the keys begin.
+    pub prefix: String,
+    /// `None`: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+}
+
+/// Writes one key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Put {
+    /// The key.
+    pub key: String,
+    /// What it holds afterwards.
+    pub value: String,
+}
+
+/// "This key holds that" (`None`: is absent).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Compare {
+    /// The key.
+    pub key: String,
+    /// What it is to hold.
+    pub holds: Option<String>,
+}
+
+/// A step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Reads a key.
+    Get { key: String },
+    /// Writes a key.
+    Put { key: String, value: String },
+    /// Removes a key.
+    Delete { key: String },
+}
+
+impl Act {
+    /// The key it is about.
+    pub fn key(&self) -> &str {
+        match self {
+            Act::Get { key } | Act::Put { key, .. } | Act::Delete { key } => key,
+        }
+    }
+
+    /// What it leaves in its key: `None` when it only reads, `Some(None)` when it removes it.
+    pub fn leaves(&self) -> Option<Option<&str>> {
+        match self {
+            Act::Get { .. } => None,
+            Act::Put { value, .. } => Some(Some(value)),
+            Act::Delete { .. } => Some(None),
+        }
+    }
+}
+
+/// A change that an operation makes, or may make, to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<'o> {
+    /// The key.
+    pub key: &'o str,
+    /// What it holds after; `None`: absent.
+    pub value: Option<&'o str>,
+}
+
+impl Op {
+    /// The one key that it is about; `None` when it is about several.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => Some(key),
+            Op::Range { .. } | Op::Txn { .. } | Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => None,
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => None,
+        }
+    }
+
+    /// Every key that it names, of those whose last value only such operations decide.
+    pub fn keys(&self) -> Vec<&str> {
+        match self {
+            Op::Get { key } | Op::Put { key, .. } | Op::Cas { key, .. } | Op::Delete { key } => vec![key],
+            Op::Range { .. } | Op::DeleteRange { .. } | Op::Compact { .. } => vec![],
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => vec![],
+            Op::Reads { put, .. } => put.iter().map(|put| put.key.as_str()).collect(),
+            Op::Txn { compare, then, otherwise } => {
+                compare.iter().map(|c| c.key.as_str()).chain(then.iter().chain(otherwise).map(Act::key)).collect()
+            }
+        }
+    }
+
+    /// Whether it is one of the operations on keys and values that the sequential specification of a
+    /// store knows: all but those about leases, lines, members, those that listen, and those that may answer of the past without
+    /// being asked for it.
+    pub fn is_kv(&self) -> bool {
+        match self {
+            Op::DeleteRange { .. } => true,
+            Op::Reads { serializable, .. } => !serializable,
+            Op::Compact { .. } => false,
+            Op::Get { .. } | Op::Put { .. } | Op::Cas { .. } | Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. } => true,
+            Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => false,
+        }
+    }
+
+    /// Whether it is asked of a store's KV service: such operations can be written down as a script.
+    pub fn is_scriptable(&self) -> bool {
+        self.is_kv() || matches!(self, Op::Reads { .. } | Op::Compact { .. })
+    }
+
+    /// What it changes of keys and values, given its answer; without one, everything that it might have
+    /// changed. Of leases and lines this says nothing, nor of a range that is deleted: the keys of that are known to whoever
+    /// knows the history ([`super::View::ops`]).
+    pub fn changes(&self, output: Option<&Output>) -> Vec<Change<'_>> {
+        let one = |key, value| vec![Change { key, value }];
+        match (self, output) {
+            (Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. }, _) => vec![],
+            (Op::DeleteRange { .. } | Op::Compact { .. }, _) => vec![],
+            (Op::Reads { put, .. }, _) => put.iter().flat_map(|put| one(&put.key, Some(put.value.as_str()))).collect(),
+            (Op::Get { .. } | Op::Range { .. }, _) | (Op::Cas { .. }, Some(Output::Swapped { yes: false })) => vec![],
+            (Op::Put { key, value } | Op::Cas { key, value, .. }, _) => one(key, Some(value.as_str())),
+            (Op::Delete { .. }, Some(Output::Deleted { count: 0 })) => vec![],
+            (Op::Delete { key }, _) => one(key, None),
+            (Op::Txn { then, otherwise, .. }, output) => {
+                let acts: Vec<&Act> = match output {
+                    Some(Output::Txn { succeeded: true, .. }) => then.iter().collect(),
+                    Some(Output::Txn { succeeded: false, .. }) => otherwise.iter().collect(),
+                    _ => then.iter().chain(otherwise).collect(),
+                };
+                acts.into_iter().filter_map(|act| Some(Change { key: act.key(), value: act.leaves()? })).collect()
+            }
+        }
+    }
+
+    /// The earliest revision that it asks to be told of, if it asks for one of the past.
+    pub fn earliest(&self) -> Option<u64> {
+        match self {
+            Op::Range { at, .. } => *at,
+            Op::Reads { reads, .. } => reads.iter().filter_map(|read| read.at).min(),
+            _ => None,
+        }
+    }
+}
+
+impl Op {
+    /// What kind of operation it is, in a word.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Op::Get { .. } => "get",
+            Op::Put { .. } => "put",
+            Op::Cas { .. } => "cas",
+            Op::Delete { .. } => "delete",
+            Op::Range { .. } => "range",
+            Op::Txn { .. } => "txn",
+            Op::DeleteRange { .. } => "delete-range",
+            Op::Reads { .. } => "reads",
+            Op::Compact { .. } => "compact",
+            Op::Watch { .. } => "watch",
+            Op::Lease(_) => "lease",
+            Op::Line(_) => "line",
+            Op::Member(_) => "member",
+            Op::Hello { .. } => "hello",
+        }
+    }
+
+    /// How long it takes by its own wish: it listens, or waits for its turn.
+    pub fn lasts(&self) -> Duration {
+        match self {
+            Op::Watch { lasts_ms, .. } | Op::Line(LineOp::Observe { lasts_ms, .. }) => Duration::from_millis(*lasts_ms),
+            Op::Line(LineOp::Acquire { wait_ms, .. }) => Duration::from_millis(*wait_ms),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether it can change anything.
+    pub fn may_write(&self) -> bool {
+        match self {
+            Op::Lease(ask) => ask.may_write(),
+            Op::Line(ask) => ask.may_write(),
+            Op::Member(ask) => ask.may_write(),
+            Op::DeleteRange { .. } | Op::Compact { .. } => true,
+            kv => !kv.changes(None).is_empty(),
+        }
+    }
+}
+
+impl Ask for Op {
+    fn verb(&self) -> &'static str {
+        self.verb()
+    }
+
+    fn may_write(&self) -> bool {
+        self.may_write()
+    }
+
+    fn lasts(&self) -> Duration {
+        self.lasts()
+    }
+
+    fn may_change_members(&self) -> bool {
+        matches!(self, Op::Member(_))
+    }
+}
+
+impl From<Op> for squall_history::Op {
+    fn from(op: Op) -> squall_history::Op {
+        squall_history::Op::new(op)
+    }
+}
+
+impl From<Output> for squall_history::Output {
+    fn from(output: Output) -> squall_history::Output {
+        squall_history::Output::new(output)
+    }
+}
+
+impl From<Heard> for squall_history::Heard {
+    fn from(heard: Heard) -> squall_history::Heard {
+        squall_history::Heard::new(heard)
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Get { key } => write!(f, "get {key}"),
+            Op::Put { key, value } => write!(f, "put {key} = {}", brief(value)),
+            Op::Cas { key, expect, value } => write!(f, "cas {key}: {} -> {}", show(expect), brief(value)),
+            Op::Delete { key } => write!(f, "delete {key}"),
+            Op::Range { prefix, at: None } => write!(f, "range {prefix}*"),
+            Op::Range { prefix, at: Some(revision) } => write!(f, "range {prefix}* at revision {revision}"),
+            Op::Watch { prefix, from, lasts_ms, single, without, .. } => {
+                let from = from.map_or("now".to_string(), |from| format!("revision {from}"));
+                let all = if *single { "" } else { "*" };
+                let without = without.map_or(String::new(), |kind| format!(", without {}", kind.word()));
+                write!(f, "watch {prefix}{all}{without} from {from} on, for {lasts_ms} ms")
+            }
+            Op::DeleteRange { from, to } => write!(f, "delete from {from} up to {to}"),
+            Op::Reads { reads, put, serializable } => {
+                let reads: Vec<String> = reads.iter().map(Read::to_string).collect();
+                let how = if *serializable { "read serializably" } else { "read at once" };
+                write!(f, "{how} {}", reads.join(" and "))?;
+                put.as_ref().map_or(Ok(()), |put| write!(f, ", then put {} = {}", put.key, brief(&put.value)))
+            }
+            Op::Compact { revision } => write!(f, "compact up to revision {revision}"),
+            Op::Lease(ask) => ask.fmt(f),
+            Op::Line(ask) => ask.fmt(f),
+            Op::Member(ask) => ask.fmt(f),
+            Op::Hello { name } => write!(f, "hello, I am {name}"),
+            Op::Txn { compare, then, otherwise } => {
+                let compare: Vec<String> = compare.iter().map(|c| format!("{} is {}", c.key, show(&c.holds))).collect();
+                let acts = |acts: &[Act]| acts.iter().map(Act::to_string).collect::<Vec<_>>().join(", ");
+                write!(f, "txn if {} then [{}] else [{}]", compare.join(" and "), acts(then), acts(otherwise))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}*", self.prefix)?;
+        self.at.map_or(Ok(()), |at| write!(f, " at revision {at}"))
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Act::Get { key } => write!(f, "get {key}"),
+            Act::Put { key, value } => write!(f, "put {key} = {}", brief(value)),
+            Act::Delete { key } => write!(f, "delete {key}"),
+        }
+    }
+}
+
+fn show(value: &Option<String>) -> String {
+    value.as_deref().map_or("(absent)".to_string(), brief)
+}
+
+/// A key as a range read shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeyValue {
+    /// The key.
+    pub key: String,
+    /// What it holds.
+    pub value: String,
+    /// The revision that wrote that, where the system has revisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// The revision that made the key, and how often it was written since, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+}
+
+/// The revision that made a key, and how often it was written since: 1 when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Made {
+    /// etcd's `create_revision`.
+    pub created: u64,
+    /// etcd's `version`.
+    pub version: u64,
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "made at revision {}, version {}", self.created, self.version)
+    }
+}
+
+/// What an operation that certainly happened answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// The value read; `None`: the key is absent.
+    Got { value: Option<String> },
+    /// The write happened.
+    Done,
+    /// Whether the compare held, and so the write happened.
+    Swapped { yes: bool },
+    /// How many keys were removed.
+    Deleted { count: u64 },
+    /// What a range holds, in order of key.
+    Ranged { kvs: Vec<KeyValue> },
+    /// Whether every compare held, and the answer to each step that was taken.
+    Txn { succeeded: bool, results: Vec<Output> },
+    /// What a range held that was removed, in order of key; and how many keys the server counted.
+    Removed { kvs: Vec<KeyValue>, count: u64 },
+    /// What each range holds, in order of key.
+    ReadAll { ranges: Vec<Vec<KeyValue>> },
+    /// A compaction happened.
+    Compacted,
+    /// A watch is over; it may be taken up again from this revision on.
+    Watched { next: u64 },
+    /// About a lease.
+    Lease(LeaseOutput),
+    /// About a lock or an election.
+    Line(LineOutput),
+    /// About members.
+    Member(MemberOutput),
+    /// A greeting.
+    Greeted { message: String },
+}
+
+/// The first few keys and what they hold.
+fn listed(kvs: &[KeyValue]) -> String {
+    let shown: Vec<String> = kvs.iter().take(8).map(|kv| format!("{} = {}", kv.key, brief(&kv.value))).collect();
+    let more = if kvs.len() > 8 { format!(" and {} more", kvs.len() - 8) } else { String::new() };
+    format!("{{{}}}{more}", shown.join(", "))
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Output::Got { value } => f.write_str(&show(value)),
+            Output::Done => f.write_str("ok"),
+            Output::Swapped { yes: true } => f.write_str("swapped"),
+            Output::Swapped { yes: false } => f.write_str("not swapped"),
+            Output::Deleted { count } => write!(f, "{count} deleted"),
+            Output::Ranged { kvs } => f.write_str(&listed(kvs)),
+            Output::Removed { kvs, count } => write!(f, "{count} deleted: {}", listed(kvs)),
+            Output::ReadAll { ranges } => {
+                let ranges: Vec<String> = ranges.iter().map(|kvs| listed(kvs)).collect();
+                f.write_str(&ranges.join(" and "))
+            }
+            Output::Compacted => f.write_str("compacted"),
+            Output::Watched { next } => write!(f, "up to revision {}", next.saturating_sub(1)),
+            Output::Lease(answer) => answer.fmt(f),
+            Output::Line(answer) => answer.fmt(f),
+            Output::Member(answer) => answer.fmt(f),
+            Output::Greeted { message } => f.write_str(message),
+            Output::Txn { succeeded, results } => {
+                let results: Vec<String> = results.iter().map(Output::to_string).collect();
+                write!(f, "{} [{}]", if *succeeded { "then" } else { "else" }, results.join(", "))
+            }
+        }
+    }
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Answer {
+        Answer { output, position: None }
+    }
+}
+
+/// What operations did to keys.
+pub trait Changes {
+    /// What it changed for certain, or may have changed: nothing when it failed.
+    fn changes(&self) -> Vec<Change<'_>>;
+}
+
+impl Changes for CompletedOp {
+    fn changes(&self) -> Vec<Change<'_>> {
+        match &self.end {
+            OpEnd::Ok(_, output) => self.ask.changes(Some(output)),
+            OpEnd::Fail(_) => vec![],
+            OpEnd::Open => self.ask.changes(None),
+        }
+    }
+}
