@@ -107,7 +107,11 @@ impl Server {
     async fn ask(&mut self, ask: Ask) -> String {
         let to = self.next();
         // These are answered with the revision that the node itself has seen.
-        if self.clients.len() > 1 && matches!(ask, Ask::KeepAlive(_) | Ask::TimeToLive(_) | Ask::Leases) {
+        let by_itself = match &ask {
+            Ask::Txn(txn) => is_serializable(txn),
+            ask => matches!(ask, Ask::KeepAlive(_) | Ask::TimeToLive(_) | Ask::Leases),
+        };
+        if self.clients.len() > 1 && by_itself {
             up_to_date(&to).await;
         }
         let mut kv = KvClient::new(to.clone());
@@ -232,6 +236,14 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether any node may answer this transaction from what it has: one that reads serializably, and, in etcd, one that does nothing.
+fn is_serializable(txn: &pb::TxnRequest) -> bool {
+    txn.success
+        .iter()
+        .chain(&txn.failure)
+        .all(|op| matches!(&op.request, Some(pb::request_op::Request::RequestRange(range)) if range.serializable))
 }
 
 /// Waits until this node has seen everything that was acknowledged.
