@@ -96,7 +96,7 @@ mod tests {
     use squall_scenario::{plan, testing::parse};
 
     fn agenda(faults: &str) -> Agenda {
-        let text = format!("format: 1\nname: x\nduration: 9s\nworkloads: [{{ hello: {{}} }}]\nfaults:\n{faults}");
+        let text = format!("format: 1\nname: x\nduration: 9s\nworkloads: [{{ notes: {{}} }}]\nfaults:\n{faults}");
         Agenda::of(plan(&parse("x", &text).unwrap_or_else(|e| panic!("{e}")), 1).planned_faults())
     }
 
