@@ -5,7 +5,7 @@ use super::{
     record::Check,
     sector::{file_for, place, room, wrap},
     segment::{file_name, scan, sequence_of},
-    space::{LOOK_AGAIN, Space},
+    space::{DIR, LOOK_AGAIN, Space},
     sync_dir,
 };
 use crate::pb::{internal::SegmentHead, raft as pb};
@@ -20,8 +20,6 @@ use std::{
     },
 };
 use tokio::sync::{mpsc, oneshot};
-
-pub(super) const DIR: &str = "wal";
 
 /// What a segment's head takes, at the most.
 const HEAD_MAX: u64 = 256;

@@ -4,7 +4,7 @@
 //! enough to turn new writes away at the door ([`Space::admits`]): what Raft itself writes, votes above all, goes
 //! into the rest.
 
-use super::{log::DIR, sync_dir};
+use super::sync_dir;
 use squall_env::{Disk, Env, File, OpenMode};
 use std::{
     io,
@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Mutex, Notify};
+
+pub(super) const DIR: &str = "wal";
 
 /// The pause before space is looked for again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);

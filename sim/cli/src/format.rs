@@ -1,6 +1,6 @@
 //! `--format NAME`: one of the registry's formats, of those that can write what a command has to tell.
 
-use crate::{commands::check::EXPORTS, failure::Failure};
+use crate::failure::Failure;
 use clap::{
     Arg, Command, Error,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
@@ -8,6 +8,9 @@ use clap::{
 };
 use squall_report::{CannotWrite, Format, Kind};
 use std::ffi::OsStr;
+
+/// What a history can be written in.
+pub(crate) const EXPORTS: [&str; 1] = ["edn"];
 
 /// Reads the name of a format that can write this.
 #[derive(Clone, Copy)]

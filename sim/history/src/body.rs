@@ -158,31 +158,6 @@ impl From<Untyped> for Output {
     }
 }
 
-/// How a service's own data is read.
-#[derive(Clone, Copy, Debug)]
-pub struct Dialect {
-    /// Reads a line.
-    pub(crate) entry: fn(&str) -> serde_json::Result<crate::Entry>,
-    /// What failures said before they had codes ([`crate::Failure`]): a part of the sentence, and today's code.
-    pub(crate) failures: &'static [(&'static str, &'static str)],
-}
-
-impl Dialect {
-    /// Of nobody: its data stays as it is read.
-    pub const UNTYPED: Dialect = Dialect::of::<Untyped, Untyped, Untyped>(&[]);
-
-    /// That of a service with these operations, answers and things that are heard. `failures`: what its failures said before they had
-    /// codes, a part of the sentence and the code.
-    pub const fn of<O, A, H>(failures: &'static [(&'static str, &'static str)]) -> Dialect
-    where
-        O: Ask + for<'de> Deserialize<'de>,
-        A: Body + for<'de> Deserialize<'de>,
-        H: Body + for<'de> Deserialize<'de>,
-    {
-        Dialect { entry: |line| serde_json::from_str::<crate::Entry<O, A, H>>(line).map(crate::Entry::untyped), failures }
-    }
-}
-
 /// A value in at most 40 characters: a long one by its beginning and its length.
 pub fn brief(value: &str) -> String {
     match value.char_indices().nth(40) {

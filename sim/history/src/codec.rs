@@ -2,7 +2,7 @@
 //!
 //! The digest is the SHA-256 of exactly those bytes, so `sha256sum history.jsonl` checks it.
 
-use crate::{Dialect, Entry, History, legacy};
+use crate::{Ask, Body, Entry, History, Untyped, legacy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Write};
@@ -15,6 +15,31 @@ pub const FORMAT: u32 = 6;
 #[serde(deny_unknown_fields)]
 struct Header {
     squall_history: u32,
+}
+
+/// How a service's own data is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialect {
+    /// Reads a line.
+    pub(crate) entry: fn(&str) -> serde_json::Result<Entry>,
+    /// What failures said before they had codes ([`crate::Failure`]): a part of the sentence, and today's code.
+    pub(crate) failures: &'static [(&'static str, &'static str)],
+}
+
+impl Dialect {
+    /// Of nobody: its data stays as it is read.
+    pub const UNTYPED: Dialect = Dialect::of::<Untyped, Untyped, Untyped>(&[]);
+
+    /// That of a service with these operations, answers and things that are heard. `failures`: what its failures said before they had
+    /// codes, a part of the sentence and the code.
+    pub const fn of<O, A, H>(failures: &'static [(&'static str, &'static str)]) -> Dialect
+    where
+        O: Ask + for<'de> Deserialize<'de>,
+        A: Body + for<'de> Deserialize<'de>,
+        H: Body + for<'de> Deserialize<'de>,
+    {
+        Dialect { entry: |line| serde_json::from_str::<Entry<O, A, H>>(line).map(Entry::untyped), failures }
+    }
 }
 
 /// Why a history could not be read.
@@ -110,7 +135,7 @@ pub fn read_jsonl(input: impl BufRead, dialect: Dialect) -> Result<History, Read
             continue;
         };
         let entry = (dialect.entry)(&line).map_err(at)?;
-        history.push(if version < legacy::DATA_SINCE { legacy::upgraded(entry, dialect) } else { entry });
+        history.push(if version < legacy::DATA_SINCE { legacy::upgraded(entry, dialect.failures) } else { entry });
     }
     if version.is_some() { Ok(history) } else { Err(ReadError::Empty) }
 }

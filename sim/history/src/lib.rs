@@ -20,8 +20,8 @@ mod outcome;
 mod time;
 mod view;
 
-pub use body::{Ask, Body, Dialect, Heard, Op, Output, Untyped, brief};
-pub use codec::{FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
+pub use body::{Ask, Body, Heard, Op, Output, Untyped, brief};
+pub use codec::{Dialect, FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
 pub use draws::{SeededStream, stream};
 pub use effect::{Change as EffectChange, Effect, EffectResult, FaultRef, Link, Party, PowerLoss};
 pub use entry::{Entry, History, Until, What};

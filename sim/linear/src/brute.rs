@@ -1,6 +1,9 @@
 //! Every order, one after another: the oracle that every clever decision is held against. For small histories.
 
-use crate::model::{CallId, CallOf, Model, NEVER};
+use crate::{
+    call::{CallId, NEVER},
+    model::{CallOf, Model},
+};
 
 /// Whether some order exists: a call may come next when none that is left returned before it was invoked.
 pub fn some_order_exists<M: Model>(model: &M, calls: &[CallOf<M>]) -> bool {

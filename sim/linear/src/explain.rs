@@ -15,8 +15,9 @@
 //! Hildebrandt 2002.
 
 use crate::{
+    call::{Call, CallId, NEVER},
     frontier::{Decision, Progress, Stuck, Watchdog, decide, decide_from, places, unlimited, where_stuck_from},
-    model::{Call, CallId, CallOf, Model, NEVER, Nature, Outright},
+    model::{CallOf, Model, Nature, Outright},
     raw::Value,
 };
 use std::collections::{BTreeSet, VecDeque};

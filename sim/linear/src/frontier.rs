@@ -25,7 +25,8 @@
 
 use crate::{
     bits::{Bits, NONE, Used, ones},
-    model::{CallId, CallOf, Model, NEVER, Nature},
+    call::{CallId, NEVER},
+    model::{CallOf, Model, Nature},
 };
 use hashbrown::{HashMap, HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;

@@ -2,13 +2,14 @@
 
 use crate::{
     brute::replay,
+    call::{Call, CallId, NEVER},
     explain::{Counterexample, Effort, explain, explain_from},
     frontier::{Decision, Progress, Reach, decide_within, unlimited},
-    model::{Call, CallId, CallOf, Model, NEVER},
+    model::{CallOf, Model, SettledOf},
     models::{Initial, Parsed, Reads},
     raw::{RawCall, RawHistory, Remark, Value},
     refute::{Refuted, refuted},
-    settle::{SettledOf, with_pairs},
+    settle::with_pairs,
     txn::{Anomaly, Isolation},
 };
 use rustc_hash::FxHashMap;

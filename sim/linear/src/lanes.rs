@@ -1,7 +1,7 @@
 //! Lanes over time: the one way in which operations, nodes and faults are drawn.
 
 use crate::{
-    model::{CallId, NEVER},
+    call::{CallId, NEVER},
     raw::{RawCall, RawHistory},
 };
 use std::{collections::BTreeSet, fmt::Write};

@@ -86,6 +86,7 @@
 
 mod bits;
 mod brute;
+mod call;
 mod explain;
 pub mod formats;
 pub mod frontier;
@@ -102,16 +103,16 @@ mod stream;
 mod txn;
 
 pub use brute::{replay, some_order_exists};
+pub use call::{Call, CallId, NEVER, Settled};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
 pub use frontier::{Decision, Progress, Stuck, decide, decide_from, unlimited, where_stuck};
 pub use judge::{Found, Judged, Options, judge};
 pub use lanes::{Lanes, lanes};
-pub use model::{Call, CallId, CallOf, Model, NEVER, Nature, Outright};
+pub use model::{CallOf, Model, Nature, Outright, SettledOf};
 pub use models::{
     AppendKv, Bank, Counter, FencedMutex, Initial, MODELS, MultiRegister, Mutex, Named, Parsed, PriorityQueue, Queue, Reads,
     ReentrantMutex, Register, RegisterAnswer, RegisterAsk, Semaphore, Set, Stack, UnorderedQueue, Unreadable, bad_answer, bad_input,
 };
 pub use raw::{RawCall, RawEnd, RawHistory, Remark, Value};
-pub use settle::{Settled, SettledOf};
 pub use stream::Stream;
 pub use txn::{Anomaly, Isolation};

@@ -1,7 +1,10 @@
 //! What a sequential specification is, and what the engine must know of each call.
 
-use crate::{raw::Value, settle::SettledOf};
-use std::{collections::BTreeSet, fmt, hash::Hash};
+use crate::{
+    call::{Call, CallId, Settled},
+    raw::Value,
+};
+use std::{collections::BTreeSet, hash::Hash};
 
 /// What a call does to the state, whatever the state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,34 +186,8 @@ impl<M: Model> Model for &M {
     }
 }
 
-/// What identifies a call to its caller. Kept small: the engine carries it along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
-
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// One call. Places are ordinals in one total order of invocations and returns.
-#[derive(Clone, Debug)]
-pub struct Call<I, O> {
-    /// Its name.
-    pub id: CallId,
-    /// What was asked.
-    pub input: I,
-    /// What was answered; `None`: nobody saw it. Of a call that returned, `None` says that any answer is right.
-    pub output: Option<O>,
-    /// Where it was invoked.
-    pub invoked: usize,
-    /// Where it returned; [`NEVER`] when its outcome is unknown: it may happen at any time after its invocation, or not
-    /// at all.
-    pub returned: usize,
-}
-
-/// Where a call returns of which nobody knows whether it happened.
-pub const NEVER: usize = usize::MAX;
-
 /// A call of a model.
 pub type CallOf<M> = Call<<M as Model>::Input, <M as Model>::Output>;
+
+/// The settled form of a model's histories.
+pub type SettledOf<M> = Settled<<M as Model>::Input, <M as Model>::Output>;

@@ -1,6 +1,6 @@
 //! A history as it is before a model reads it: who did what, from where to where.
 
-use crate::model::{CallId, NEVER};
+use crate::call::{CallId, NEVER};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::{collections::BTreeMap, fmt, sync::Arc};

@@ -2,8 +2,9 @@
 //! these has none at all, and that is found without the whole.
 
 use crate::{
+    call::NEVER,
     frontier::{Decision, Progress, Reach, Stuck, Watchdog, decide_within},
-    model::{CallOf, Model, NEVER},
+    model::{CallOf, Model},
     raw::Value,
 };
 use rustc_hash::FxHashMap;

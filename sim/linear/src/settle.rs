@@ -2,8 +2,9 @@
 //! to take them. What is left has an order if and only if the history has one.
 
 use crate::{
+    call::{Call, CallId, NEVER, Pair, Settled},
     frontier::Stuck,
-    model::{Call, CallId, CallOf, Model, NEVER},
+    model::{CallOf, Model, SettledOf},
     raw::Value,
 };
 use rustc_hash::FxHashMap;
@@ -19,23 +20,6 @@ pub(crate) enum Goes {
     Newest,
     Any,
 }
-
-/// Two calls, of which the second takes what the first one brings.
-pub(crate) type Pair<I, O> = (Call<I, O>, Call<I, O>);
-
-/// A history with less left open.
-#[derive(Clone, Debug)]
-pub struct Settled<I, O> {
-    /// What is left.
-    pub(crate) calls: Vec<Call<I, O>>,
-    /// Calls that stand beside each other in some order if there is any, and change nothing together.
-    pub(crate) pairs: Vec<Pair<I, O>>,
-    /// A place of the history is so many of these.
-    pub(crate) scale: usize,
-}
-
-/// The settled form of a model's histories.
-pub type SettledOf<M> = Settled<<M as Model>::Input, <M as Model>::Output>;
 
 /// What a call does to a line.
 pub(crate) enum Does<'c> {

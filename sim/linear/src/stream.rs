@@ -4,8 +4,9 @@
 //! ended: returned, or lost. The delay is thus the longest time that a call takes, at the most its deadline.
 
 use crate::{
+    call::{Call, CallId, NEVER},
     frontier::{Context, Engine, Halt, Progress, Stuck, unlimited},
-    model::{Call, CallId, CallOf, Model, NEVER},
+    model::{CallOf, Model},
 };
 use std::collections::{BTreeMap, VecDeque};
 

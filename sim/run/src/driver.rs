@@ -1,7 +1,8 @@
 //! Clients: they ask, and what they see is written down. In simulated time or in real time.
 
 use crate::{
-    pack::{Client, CurrentOp, Ear, Leftovers},
+    happenings::Leftovers,
+    pack::{Client, CurrentOp, Ear},
     pen::Pen,
     tempo::Tempo,
 };

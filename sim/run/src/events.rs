@@ -1,6 +1,6 @@
 //! Named happenings, derived from what is recorded.
 
-use crate::pack::Happenings;
+use crate::happenings::Happenings;
 use squall_effect::{Party, budget::Configurations};
 use squall_history::{ClientId, DiskHealth, Event, Failure, NodeId, OpId, Role, Saw, Subject, What};
 use std::collections::{BTreeMap, BTreeSet};

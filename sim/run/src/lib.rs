@@ -15,6 +15,7 @@ mod director;
 mod driver;
 mod events;
 mod faults;
+mod happenings;
 mod heal;
 mod interpreter;
 mod membership;
@@ -27,10 +28,8 @@ mod tempo;
 
 pub use director::{Run, RunError, run, run_while};
 pub use driver::{Connect, Driver};
-pub use pack::{
-    AtOnce, BoxFuture, Client, ClientContext, Ear, Happenings, Leftovers, NodeContext, OneGo, OwnModel, Pack, RealContext, Reporter,
-    service,
-};
+pub use happenings::{Happenings, Leftovers};
+pub use pack::{AtOnce, BoxFuture, Client, ClientContext, Ear, NodeContext, OneGo, OwnModel, Pack, RealContext, Reporter, service};
 pub use pen::Pen;
 pub use recorder::{GoOn, HISTORY_MAX};
 pub use tempo::Tempo;

@@ -1,7 +1,11 @@
 //! What a service is to a run: its pack.
 
-use crate::{pen::Pen, stage::Stage};
-use squall_history::{Answer, ClientId, Dialect, Event, Heard, NodeId, Op, OpId, Outcome, Saw, View, What};
+use crate::{
+    happenings::{Happenings, Leftovers, Nothing},
+    pen::Pen,
+    stage::Stage,
+};
+use squall_history::{Dialect, Heard, NodeId, Op, OpId, Outcome, Saw, View, What};
 use squall_judge::Checker;
 use squall_linear::{Judged, Options, Progress, RawHistory};
 use squall_machine::{SimDisk, SimNet};
@@ -148,58 +152,6 @@ pub fn service(pack: &dyn Pack) -> Service {
         bugs: pack.bugs(),
         failpoints: pack.failpoints(),
         checkers: squall_judge::every(pack.checkers()).map(|checker| checker.name).collect(),
-    }
-}
-
-/// Finds what happens in a service, as its history is made.
-pub trait Happenings: Send {
-    /// The event that this line is, if it is one; `client` is the one whose operation it is about.
-    fn of(&mut self, what: &What, client: Option<ClientId>) -> Option<Event>;
-
-    /// The client that has what only one of them can have, as far as it knows.
-    fn holder(&self) -> Option<ClientId> {
-        None
-    }
-}
-
-/// What operations leave behind, and is looked at once more when the load is over.
-pub trait Leftovers: Send {
-    /// This is asked.
-    fn asked(&mut self, op: &Op);
-
-    /// It was answered.
-    fn answered(&mut self, op: &Op, answer: &Answer);
-
-    /// What is asked in the end, in this order: each until it is answered.
-    fn reads(&self) -> Vec<Op>;
-
-    /// What is asked after that, again and again, until it is in here no more, or time is up.
-    fn looks(&self) -> Vec<Op> {
-        vec![]
-    }
-
-    /// How long that may take.
-    fn lives(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-/// Nothing happens, and nothing is left.
-struct Nothing;
-
-impl Happenings for Nothing {
-    fn of(&mut self, _what: &What, _client: Option<ClientId>) -> Option<Event> {
-        None
-    }
-}
-
-impl Leftovers for Nothing {
-    fn asked(&mut self, _op: &Op) {}
-
-    fn answered(&mut self, _op: &Op, _answer: &Answer) {}
-
-    fn reads(&self) -> Vec<Op> {
-        vec![]
     }
 }
 

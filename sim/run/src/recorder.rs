@@ -2,7 +2,7 @@
 
 use crate::{
     events::{Derived, Deriver},
-    pack::Happenings,
+    happenings::Happenings,
 };
 use squall_effect::{
     Party,

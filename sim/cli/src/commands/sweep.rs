@@ -1,5 +1,6 @@
 //! `squall sweep`: many seeds of many scenarios, a process for each; what is done is kept.
 
+mod item;
 mod select;
 mod state;
 
@@ -12,7 +13,8 @@ use crate::{
     process::{self, Ended, Limits},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use select::{Item, Selection};
+use item::Item;
+use select::Selection;
 pub(crate) use select::{files, selected};
 use squall_history::{Dialect, read_jsonl};
 use squall_report::{Canary, Ending, Format, Kind, Meaning, Record, Sweep};

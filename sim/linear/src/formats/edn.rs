@@ -8,7 +8,7 @@
 
 use super::{ReadError, ReadOptions, apart};
 use crate::{
-    model::NEVER,
+    call::NEVER,
     raw::{Builder, Event, Odd, RawCall, RawEnd, RawHistory, Type, Value},
 };
 use std::{fmt::Write, sync::Arc};

@@ -93,7 +93,7 @@ fn value(text: &str, options: ReadOptions) -> Result<(Option<Value>, Value), Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NEVER;
+    use crate::call::NEVER;
 
     const LOG: &str = "INFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 1\t:invoke\t:read\tnil\n\
                        INFO  jepsen.util - 0\t:info\t:write\t:timed-out\nINFO  jepsen.util - 1\t:ok\t:read\t1\n\

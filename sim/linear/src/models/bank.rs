@@ -9,8 +9,9 @@
 
 use super::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
+    call::NEVER,
     judge::{Found, Judged, Options, judge},
-    model::{CallOf, Model, NEVER, Nature, Outright},
+    model::{CallOf, Model, Nature, Outright},
     raw::{RawCall, RawEnd, RawHistory, Value},
 };
 use std::collections::BTreeMap;

@@ -7,7 +7,8 @@
 
 use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
-    model::{CallOf, Model, NEVER, Nature, Outright},
+    call::NEVER,
+    model::{CallOf, Model, Nature, Outright},
     raw::{RawCall, RawEnd, Value},
 };
 

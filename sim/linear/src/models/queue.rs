@@ -8,12 +8,13 @@
 
 use super::{Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
+    call::{Call, CallId, NEVER},
     judge::Judged,
-    model::{Call, CallId, CallOf, Model, NEVER, Nature},
+    model::{CallOf, Model, Nature, SettledOf},
     persistent::Fifo,
     raw::{RawCall, RawEnd, RawHistory, Value},
     refute::{SUSPECTS_MAX, Stay, stays},
-    settle::{Does, Goes, Going, SettledOf, in_line, settled},
+    settle::{Does, Goes, Going, in_line, settled},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},

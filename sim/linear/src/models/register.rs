@@ -9,8 +9,9 @@
 
 use super::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
+    call::NEVER,
     judge::{Judged, Options, judge},
-    model::{CallOf, Model, NEVER, Nature},
+    model::{CallOf, Model, Nature},
     raw::{RawCall, RawEnd, RawHistory, Value},
 };
 use std::{fmt, hash::Hash};

@@ -7,9 +7,10 @@
 
 use super::{Reads, Unreadable, set};
 use crate::{
+    call::{Call, NEVER},
     explain::Counterexample,
     judge::{Found, Judged, Options},
-    model::{Call, NEVER, Outright},
+    model::Outright,
     raw::{RawCall, RawEnd, RawHistory, Value},
 };
 use rustc_hash::FxHashMap;

@@ -8,11 +8,12 @@
 
 use super::{Parsed, Reads, bad_input};
 use crate::{
-    model::{Call, CallOf, Model, NEVER, Nature},
+    call::{Call, NEVER},
+    model::{CallOf, Model, Nature, SettledOf},
     persistent::Lifo,
     raw::{RawCall, RawEnd, Value},
     refute::{SUSPECTS_MAX, Stay, stays},
-    settle::{Does, Goes, Going, SettledOf, settled},
+    settle::{Does, Goes, Going, settled},
 };
 use std::{collections::BTreeSet, sync::Arc};
 

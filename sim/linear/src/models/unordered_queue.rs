@@ -11,9 +11,9 @@ use super::{
     queue::{self, Ask},
 };
 use crate::{
-    model::{CallOf, Model, Nature},
+    model::{CallOf, Model, Nature, SettledOf},
     raw::{RawCall, Value},
-    settle::{Goes, SettledOf, settled},
+    settle::{Goes, settled},
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -24,8 +24,8 @@ pub(crate) mod rw_register;
 mod tests;
 
 use crate::{
+    call::{CallId, NEVER},
     judge::{Found, Judged, Options},
-    model::{CallId, NEVER},
     models::{Unreadable, bad_answer, bad_input},
     raw::{RawCall, RawEnd, RawHistory, Value},
 };

@@ -6,8 +6,8 @@
 
 use super::{Anomaly, Evidence, Isolation, Kind, Step, Txns, Values, Why, conclude};
 use crate::{
+    call::NEVER,
     judge::{Judged, Options},
-    model::NEVER,
     models::Unreadable,
     raw::{RawHistory, Value},
 };

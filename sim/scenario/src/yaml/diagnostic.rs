@@ -1,7 +1,17 @@
 //! Mistakes, shown where they are.
 
-use super::Place;
 use std::fmt;
+
+/// Where a value stands: line and column count from 1; length in characters, on that line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters, from 1.
+    pub column: usize,
+    /// How many characters it takes on that line.
+    pub length: usize,
+}
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,11 +24,14 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(place: Place, message: impl Into<String>) -> Diagnostic {
+    /// This is wrong there.
+    pub fn new(place: Place, message: impl Into<String>) -> Diagnostic {
         Diagnostic { place, message: message.into(), help: None }
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Diagnostic {
+    /// With what would be accepted.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
         self
     }

@@ -10,8 +10,8 @@ mod emit;
 mod tree;
 
 pub use decode::{Decoder, Fields};
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub(crate) use emit::emit;
 pub use emit::flow;
-pub use tree::{Kind, Node, Place};
+pub use tree::{Kind, Node};
 pub(crate) use tree::{merged, parse_tree};

@@ -1,6 +1,6 @@
 //! The spanned tree. Depth and size are bounded; aliases, anchors and tags are refused.
 
-use super::Diagnostic;
+use super::{Diagnostic, Place};
 use saphyr_parser::{Event, Parser, Span as ParserSpan};
 
 /// No scenario nests deeper.
@@ -11,17 +11,6 @@ const NODES_MAX: usize = 4_000_000;
 
 /// No scenario is longer, in bytes.
 const SOURCE_MAX: usize = 16 << 20;
-
-/// Where a value stands: line and column count from 1; length in characters, on that line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column, in characters, from 1.
-    pub column: usize,
-    /// How many characters it takes on that line.
-    pub length: usize,
-}
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]

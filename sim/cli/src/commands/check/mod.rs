@@ -7,7 +7,7 @@ mod values;
 use crate::{
     Exit, Systems,
     failure::Failure,
-    format::FormatOf,
+    format::{EXPORTS, FormatOf},
     once::{peak_rss_mb, rss_mb},
 };
 use limits::{Guard, Limits, cpu};
@@ -29,9 +29,6 @@ use std::{
 };
 use tell::{head, tell};
 use values::{EXPLAIN, Explain, duration, explaining, initial, isolation, size};
-
-/// What a history can be written in.
-pub(crate) const EXPORTS: [&str; 1] = ["edn"];
 
 #[derive(Clone, clap::Args)]
 pub(crate) struct Args {

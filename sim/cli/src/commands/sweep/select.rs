@@ -1,6 +1,6 @@
 //! What a sweep runs, in which order: regressions first, then seed by seed, every scenario.
 
-use super::state::Asked;
+use super::{item::Item, state::Asked};
 use crate::{Systems, failure::Failure, once::load};
 use sha2::{Digest, Sha256};
 use squall_report::Selected;
@@ -10,26 +10,6 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
 };
-
-/// One run.
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) index: usize,
-    pub(super) path: PathBuf,
-    pub(super) scenario: String,
-    /// `None`: the file is a plan.
-    pub(super) seed: Option<u64>,
-    /// The seed that a plan came from.
-    plan_seed: String,
-    /// The checker that is to fail.
-    pub(super) canary: Option<String>,
-}
-
-impl Item {
-    pub(super) fn seed_text(&self) -> String {
-        self.seed.map_or(self.plan_seed.clone(), |seed| seed.to_string())
-    }
-}
 
 /// The scenarios of a sweep.
 pub(super) struct Selection {

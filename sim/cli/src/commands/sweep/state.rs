@@ -3,7 +3,7 @@
 //! A record is one write of one line. Whatever kills the sweep, at most the last line is torn, and a
 //! torn line is a run that was not done.
 
-use super::select::Item;
+use super::item::Item;
 use crate::{failure::Failure, keep::SOURCE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
