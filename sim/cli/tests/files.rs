@@ -165,7 +165,7 @@ fn arrows(modules: &Modules) -> BTreeMap<String, BTreeSet<String>> {
             for mut path in paths {
                 let name = path.pop().unwrap();
                 let from = if path.is_empty() { None } else { absolute(module, &path) };
-                let beside = || if module.is_empty() { path.clone() } else { [&[module.clone()], &path[..]].concat() };
+                let beside = || if module.is_empty() { path.clone() } else { [std::slice::from_ref(module), &path[..]].concat() };
                 let from = from.unwrap_or_else(beside).join("::");
                 if modules.contains_key(&from) {
                     told_on.insert((module.clone(), name), from);
@@ -207,7 +207,7 @@ fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<BTreeSet<Str
     let circle = |module: &&str| -> BTreeSet<String> {
         reach[module].iter().filter(|other| reach[**other].contains(module)).map(|other| other.to_string()).collect()
     };
-    reach.keys().filter(|module| reach[**module].contains(**module)).map(|module| circle(module)).collect()
+    reach.keys().filter(|module| reach[**module].contains(**module)).map(circle).collect()
 }
 
 #[test]
