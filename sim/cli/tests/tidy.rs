@@ -124,6 +124,18 @@ fn rooms_do_not_know_what_they_must_not() {
     assert!(knows("squall-machine").contains("madsim"), "the test can see madsim where it is");
 }
 
+#[test]
+fn the_library_without_features_links_no_pack() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let args = ["tree", "--offline", "--locked", "-p", "squall", "--no-default-features", "-e", "normal", "--prefix", "none"];
+    let out = Command::new(cargo).args(args).current_dir(root()).output().unwrap();
+    let tree = String::from_utf8(out.stdout).unwrap();
+    assert!(out.status.success() && tree.contains("squall-run"), "{tree}{}", String::from_utf8_lossy(&out.stderr));
+    for of_a_pack in ["openraft", "squall-etcd", "squall-cluster", "squall-primary-backup"] {
+        assert!(!tree.contains(of_a_pack), "without features, squall links {of_a_pack}");
+    }
+}
+
 fn sources() -> Vec<PathBuf> {
     let (mut found, mut todo) = (Vec::new(), vec![root().join("sim"), root().join("cluster-under-test")]);
     while let Some(dir) = todo.pop() {

@@ -122,6 +122,27 @@ const ONLY_TURN: u64 = 1 << 15;
 /// How many configurations the first narrow search keeps; each round four times as many.
 const FIRST_WIDTH: usize = 16;
 
+/// What was decided of a file while it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OneGo {
+    /// There is an order.
+    Valid {
+        /// How many operations there are.
+        ops: usize,
+        /// Whether the history comes to its end.
+        ended: bool,
+    },
+    /// It was not to go on.
+    Stopped {
+        /// How many operations there are.
+        ops: usize,
+        /// Up to where in the service's own order every answer has one.
+        at: u64,
+    },
+    /// Somebody else is to decide.
+    Undecided,
+}
+
 /// Judges a history. With `keyed`, calls that name a key are decided key by key: linearizability is local (Herlihy and Wing
 /// 1990, theorem 1). Keys take turns, the smallest first, with more and more effort, so that a hard one holds up nobody; a history is
 /// invalid as soon as one key is; else unknown as soon as one key is.

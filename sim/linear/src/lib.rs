@@ -106,7 +106,7 @@ pub use brute::{replay, some_order_exists};
 pub use call::{Call, CallId, NEVER, Settled};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
 pub use frontier::{Decision, Progress, Stuck, decide, decide_from, unlimited, where_stuck};
-pub use judge::{Found, Judged, Options, judge};
+pub use judge::{Found, Judged, OneGo, Options, judge};
 pub use lanes::{Lanes, lanes};
 pub use model::{CallOf, Model, Nature, Outright, SettledOf};
 pub use models::{

@@ -29,11 +29,12 @@ mod tempo;
 pub use director::{Run, RunError, run, run_while};
 pub use driver::{Connect, Driver};
 pub use happenings::{Happenings, Leftovers};
-pub use pack::{AtOnce, BoxFuture, Client, ClientContext, Ear, NodeContext, OneGo, OwnModel, Pack, RealContext, Reporter, service};
+pub use pack::{AtOnce, BoxFuture, Client, ClientContext, Ear, NodeContext, OwnModel, Pack, RealContext, Reporter, service};
 pub use pen::Pen;
 pub use recorder::{GoOn, HISTORY_MAX};
 pub use tempo::Tempo;
 
 pub use squall_judge::Checker;
+pub use squall_linear::OneGo;
 pub use squall_machine::{SimEnv, cpu_clock};
 pub use squall_scenario::{Admin, Cluster, Failpoint, Gives, Happening, Holder, Named};

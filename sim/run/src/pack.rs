@@ -7,7 +7,7 @@ use crate::{
 };
 use squall_history::{Dialect, Heard, NodeId, Op, OpId, Outcome, Saw, View, What};
 use squall_judge::Checker;
-use squall_linear::{Judged, Options, Progress, RawHistory};
+use squall_linear::{Judged, OneGo, Options, Progress, RawHistory};
 use squall_machine::{SimDisk, SimNet};
 use squall_scenario::{Admin, Cluster, Failpoint, Gives, Happening, Holder, Named, Service, workloads::WorkloadKind};
 use std::{
@@ -119,27 +119,6 @@ pub struct OwnModel {
 
 /// Reads a file, says that it is read, and decides; asked now and then whether it may go on. `None`: somebody else is to.
 pub type AtOnce = fn(File, &mut dyn FnMut(), &mut dyn FnMut(Progress) -> bool) -> io::Result<Option<OneGo>>;
-
-/// What was decided at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OneGo {
-    /// There is an order.
-    Valid {
-        /// How many operations there are.
-        ops: usize,
-        /// Whether the history comes to its end.
-        ended: bool,
-    },
-    /// It was not to go on.
-    Stopped {
-        /// How many operations there are.
-        ops: usize,
-        /// Up to where in the service's own order every answer has one.
-        at: u64,
-    },
-    /// Somebody else is to decide.
-    Undecided,
-}
 
 /// What scenarios may name of a service.
 pub fn service(pack: &dyn Pack) -> Service {

@@ -6,9 +6,10 @@
 use crate::{
     Service,
     effect::Size,
-    faults::{Family, PlannedAction},
+    faults::PlannedAction,
     language::{Draws, canonical},
     model::{Heal, Nodes, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Vary, Wait, When},
+    possible::idle,
     values::{Each, Number, Span},
     workloads::{self, PlannedLoad},
 };
@@ -333,7 +334,7 @@ fn again_and_again(
 fn draw_swarm(into: &mut Vec<Drawn>, swarm: &Swarm, service: &Service, seed: u64, size: Size, duration: Duration) {
     let mut draws = stream(seed, "swarm");
     let mut kinds = swarm.candidates();
-    kinds.retain(|kind| kind.family != Family::Failpoint || !service.failpoints.is_empty());
+    kinds.retain(|kind| idle(kind.family, service).is_none());
     draws.shuffle(&mut kinds);
     let count = draws.in_range(u64::from(swarm.pick.0)..=u64::from(swarm.pick.1)) as usize;
     for kind in kinds.into_iter().take(count) {

@@ -18,17 +18,15 @@ pub struct Gives {
     pub leaders: bool,
     /// It takes an administrator's requests, and members may come and go.
     pub admin: bool,
-    /// Its code has seams where faults can be armed.
-    pub failpoints: bool,
     /// It writes to its disk, a log and snapshots.
     pub durable: bool,
 }
 
 impl Gives {
     /// All of it.
-    pub const EVERYTHING: Gives = Gives { leaders: true, admin: true, failpoints: true, durable: true };
+    pub const EVERYTHING: Gives = Gives { leaders: true, admin: true, durable: true };
     /// Nothing of it.
-    pub const NOTHING: Gives = Gives { leaders: false, admin: false, failpoints: false, durable: false };
+    pub const NOTHING: Gives = Gives { leaders: false, admin: false, durable: false };
 }
 
 /// What a scenario may do, and ask.
@@ -80,7 +78,7 @@ impl Possible {
             Event::WriteAcknowledged => (self.writes(), "no workload writes"),
             Event::SpaceExceeded if !self.writes() => (false, "no workload writes"),
             Event::SpaceExceeded => (self.service.gives.durable && self.fault_of(&[Disk, Failpoint], &[]), "no fault fills a disk"),
-            Event::FailpointHit => (self.service.gives.failpoints && self.fault_of(&[Failpoint], &[]), "no fault arms a failpoint"),
+            Event::FailpointHit => (!self.service.failpoints.is_empty() && self.fault_of(&[Failpoint], &[]), "no fault arms a failpoint"),
             Event::DiskDamaged => (self.service.gives.durable && self.fault_of(&[Disk, Membership], &["wipe"]), "no fault damages a disk"),
             Event::NodeRefused => {
                 (self.bugs || self.fault_of(&[Disk, Failpoint, Process, Membership, Admin], &[]), "no fault makes a node refuse to go on")
@@ -109,20 +107,20 @@ impl Possible {
             _ => None,
         }
     }
+}
 
-    /// Why this kind of fault can do nothing.
-    fn idle(&self, kind: &str) -> Option<&'static str> {
-        match REGISTRY.iter().find(|known| known.name == kind)?.family {
-            Family::Admin | Family::Membership if !self.service.gives.admin => Some("this system has no administration"),
-            Family::Failpoint if !self.service.gives.failpoints => Some("this system has no failpoints"),
-            Family::Disk if !self.service.gives.durable => Some("this system writes nothing to its disk"),
-            _ => None,
-        }
+/// Why faults of this family can do nothing to a system.
+pub(crate) fn idle(family: Family, service: &Service) -> Option<&'static str> {
+    match family {
+        Family::Admin | Family::Membership if !service.gives.admin => Some("this system has no administration"),
+        Family::Failpoint if service.failpoints.is_empty() => Some("this system has no failpoints"),
+        Family::Disk if !service.gives.durable => Some("this system writes nothing to its disk"),
+        _ => None,
     }
 }
 
 /// What is waited for, or aimed at, and can never be.
-pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, sometimes: &[Place], places: &[Place]) {
+pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, swarm: Option<Place>, sometimes: &[Place], places: &[Place]) {
     let possible = Possible::of(scenario);
     let mut wrong = |place: &Place, what: String, why: &str| {
         d.mistakes.push(Diagnostic::new(*place, format!("{what}: {why}")).help("leave it out, or add what it needs"));
@@ -142,8 +140,15 @@ pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, sometimes: &[Place],
         if let Some(why) = faults::targets(&*fault.fault).iter().find_map(|target| possible.nobody(target)) {
             wrong(place, "its target is never anybody here".to_string(), why);
         }
-        if let Some(why) = possible.idle(fault.fault.kind()) {
+        let family = REGISTRY.iter().find(|known| known.name == fault.fault.kind()).map(|known| known.family);
+        if let Some(why) = family.and_then(|family| idle(family, &scenario.service)) {
             wrong(place, format!("`{}` can do nothing here", fault.fault.kind()), why);
+        }
+    }
+    if let (Some(swarm), Some(place)) = (&scenario.swarm, swarm) {
+        let whys: Vec<Option<&str>> = swarm.candidates().iter().map(|kind| idle(kind.family, &scenario.service)).collect();
+        if let Some(Some(why)) = whys.first().filter(|_| whys.iter().all(Option::is_some)) {
+            wrong(&place, "no fault of this swarm can do anything here".to_string(), why);
         }
     }
 }
@@ -157,7 +162,8 @@ mod tests {
     fn possible(workloads: &str, faults: &str, gives: Gives) -> Possible {
         let text = format!("format: 1\nname: x\nduration: 5s\ncluster: {{ nodes: 3 }}\nworkloads: [{workloads}]\nfaults: [{faults}]\n");
         let mut scenario = parse("x.yaml", &text).unwrap_or_else(|why| panic!("{why}"));
-        scenario.service = Arc::new(Service { gives, ..service() });
+        let failpoints = if gives == Gives::NOTHING { &[] } else { service().failpoints };
+        scenario.service = Arc::new(Service { gives, failpoints, ..service() });
         Possible::of(&scenario)
     }
 
@@ -201,8 +207,25 @@ mod tests {
         for (target, here, there) in [(Target::LEADER, true, false), (Target::One, true, true), (keeper, false, false)] {
             assert_eq!((all.nobody(&target).is_none(), none.nobody(&target).is_none()), (here, there), "{target:?}");
         }
-        for (kind, there) in [("compact", false), ("grow", false), ("failpoint", false), ("disk-slow", false), ("partition", true)] {
-            assert_eq!((all.idle(kind), none.idle(kind).is_none()), (None, there), "{kind}");
+        for (family, there) in [
+            (Family::Admin, false),
+            (Family::Membership, false),
+            (Family::Failpoint, false),
+            (Family::Disk, false),
+            (Family::Network, true),
+        ] {
+            assert_eq!((idle(family, &all.service), idle(family, &none.service).is_none()), (None, there), "{family:?}");
         }
+    }
+
+    #[test]
+    fn a_swarm_of_which_no_fault_can_do_anything_is_refused() {
+        let refused = |families: &str, service: Service| {
+            let text = format!("format: 1\nname: x\nduration: 5s\nworkloads: [{{ notes: {{}} }}]\nswarm: {{ families: {families} }}\n");
+            crate::parse("x.yaml", &text, &crate::Vocabulary { services: vec![Arc::new(service)] }).err().map(|why| why.to_string())
+        };
+        let less = || Service { gives: Gives::NOTHING, failpoints: &[], ..service() };
+        assert!(refused("[failpoint, disk]", less()).is_some_and(|why| why.contains("no fault of this swarm can do anything here")));
+        assert_eq!((refused("[failpoint, network]", less()), refused("[failpoint, disk]", service())), (None, None));
     }
 }

@@ -135,7 +135,8 @@ impl Value for Target {
                     let holders = holders.iter().map(|holder| (holder.name, Target::Chosen(Chosen::Holder(holder.name))));
                     let all: Vec<(&str, Target)> = WORDS.iter().cloned().chain(holders).collect();
                     let words: Vec<(&str, usize)> = all.iter().enumerate().map(|(i, (word, _))| (*word, i)).collect();
-                    Some(all[decoder.word(node, "a target", &words)?].1.clone())
+                    let names = |service: &Service| service.holder.iter().map(|holder| holder.name).collect();
+                    Some(all[decoder.word_of_service(node, "a target", &words, names)?].1.clone())
                 }
             },
             Kind::List(_) => Some(Target::named_ones(parties(decoder, node)?)),

@@ -19,7 +19,7 @@ use squall_env::{
 use squall_history::{ClientId, Dialect, Event, LogMark, NodeId, Role, Saw, View, What};
 use squall_linear::{Found, Judged, RawHistory};
 use squall_run::{
-    Admin, BoxFuture, Checker, Client, ClientContext, Ear, Failpoint, Happening, Happenings, Holder, Leftovers, Named, NodeContext, OneGo,
+    Admin, BoxFuture, Checker, Client, ClientContext, Ear, Failpoint, Happening, Happenings, Holder, Leftovers, Named, NodeContext,
     OwnModel, Pack, RealContext, Reporter, SimEnv,
 };
 use squall_scenario::workloads::WorkloadKind;
@@ -62,14 +62,9 @@ static KV: OwnModel = OwnModel {
         })
     },
     at_once: Some(|file, is_read, may_go_on| {
-        use model::checks::linearizable::{OneGo as Decided, read_columns};
-        let Some(columns) = read_columns(file)? else { return Ok(None) };
+        let Some(columns) = model::checks::linearizable::read_columns(file)? else { return Ok(None) };
         is_read();
-        let decided = match columns.decide(may_go_on) {
-            Decided::Valid { ops, ended } => OneGo::Valid { ops, ended },
-            Decided::Stopped { ops, revision } => OneGo::Stopped { ops, at: revision },
-            Decided::Undecided => OneGo::Undecided,
-        };
+        let decided = columns.decide(may_go_on);
         // Giving back what a long history took takes as long as judging it, and the process is about to end.
         std::mem::forget(columns);
         Ok(Some(decided))

@@ -44,7 +44,7 @@ fn vocabulary() -> Vocabulary {
     let etcd = Service { bugs: few(etcd.bugs.clone()), checkers: vec!["linearizable", "raft", "durable"], ..etcd };
     let less = Service { name: "primary-backup", gives: Gives::NOTHING, ..etcd.clone() };
     const SCRIPT: &[WorkloadKind] = &[WorkloadKind::of::<Script>()];
-    let bare = Service { name: "bare", workloads: SCRIPT, ..less.clone() };
+    let bare = Service { name: "bare", workloads: SCRIPT, bugs: vec![], failpoints: &[], ..less.clone() };
     Vocabulary { services: [etcd, less, bare].map(Arc::new).into() }
 }
 
@@ -70,6 +70,7 @@ const CASES: &[(&str, &str)] = &[
     ("partition: { isolate: leader, for: 1s }", "pause: { target: lease-holder, for: 1s }"),
     ("system: etcd", "system: primary-backup"),
     ("system: etcd", "system: bare"),
+    ("system: etcd\nbugs: [stale-read]", "system: bare\nbugs: [no-such]"),
     (
         "system: etcd\nbugs: [stale-read]\ncluster: { nodes: 3, heartbeat: 100ms, election_timeout: 300ms..600ms, network: { latency: 1ms, loss: 1% } }\nworkloads:\n  - register: { clients: 2, mix: { get: 1 } }\n  - kv: { clients: 2, large: 1/8 }\n  - script: { clients: 2, ops: [ { at: 1s, put: { key: k, value: v } }, { client: 2, at: 2s, get: k } ] }\nduration: 10s\nfaults:\n  - id: cut-off\n    at: 3s\n    partition: { isolate: leader, for: 1s }",
         "system: primary-backup\nbugs: [stale-read]\ncluster: { nodes: 3, heartbeat: 100ms, election_timeout: 300ms..600ms, network: { latency: 1ms, loss: 1% } }\nworkloads:\n  - register: { clients: 2, mix: { get: 1 } }\n  - kv: { clients: 2, large: 1/8 }\n  - script: { clients: 2, ops: [ { at: 1s, put: { key: k, value: v } }, { client: 2, at: 2s, get: k } ] }\nduration: 10s\nfaults:\n  - id: cut-off\n    at: 3s\n    compact: {}",
@@ -417,6 +418,12 @@ fn corpus() -> String {
         assert_ne!(shown, "(no mistake)\n", "{from:?} -> {to:?} was accepted");
         text.push_str(&format!("## {from:?} -> {to:?}\n{shown}\n"));
     }
+    let idle = GOOD.replacen("system: etcd\nbugs: [stale-read]", "system: primary-backup", 1).replacen(
+        "families: [network], kinds: [delay]",
+        "families: [disk]",
+        1,
+    );
+    text.push_str(&format!("## a swarm of a system that has less\n{}\n", shown(&idle)));
     keep_for_others();
     let deep = format!("format: {}1{}", "[".repeat(60), "]".repeat(60));
     let long = format!("format: 1 # {}", "x".repeat(17 << 20));

@@ -6,7 +6,24 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall_scenario::{parse, plan};
+use squall_etcd_model::{EVENTS, HOLDER, checks, workloads};
+use squall_scenario::{Diagnostics, Gives, Scenario, Service, Vocabulary, plan};
+use std::sync::Arc;
+
+/// As etcd's pack has it, but for what its cluster has: bugs and failpoints.
+fn parse(name: &str, source: &str) -> Result<Scenario, Diagnostics> {
+    let etcd = Service {
+        name: "etcd",
+        gives: Gives::EVERYTHING,
+        workloads: workloads::ALL,
+        events: EVENTS,
+        holder: Some(&HOLDER),
+        bugs: vec![],
+        failpoints: &[],
+        checkers: checks::ALL.iter().map(|checker| checker.name).collect(),
+    };
+    squall_scenario::parse(name, source, &Vocabulary { services: vec![Arc::new(etcd)] })
+}
 
 fuzz_target!(|data: &[u8]| {
     let source = String::from_utf8_lossy(data);

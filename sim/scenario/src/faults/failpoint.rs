@@ -25,7 +25,8 @@ impl Value for Point {
     fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
         let all = every(decoder.services(), |service| service.failpoints.to_vec());
         let words: Vec<(&str, Failpoint)> = all.into_iter().map(|point| (point.name, point)).collect();
-        decoder.word(node, "a failpoint", &words).map(Point)
+        let names = |service: &Service| service.failpoints.iter().map(|point| point.name).collect();
+        decoder.word_of_service(node, "a failpoint", &words, names).map(Point)
     }
 
     fn write(&self) -> Yaml {

@@ -122,7 +122,13 @@ impl Value for Box<dyn Workload> {
         names.sort_unstable();
         names.dedup();
         names.sort_by_key(|name| kinds.iter().position(|kind| kind.name == *name));
-        let (name, node) = fields.one_of(decoder, &names)?;
+        let known = decoder.mistakes.len();
+        let found = fields.one_of(decoder, &names);
+        if let (None, Some((name, _)), Some(mistake)) = (&found, fields.first_left(), decoder.mistakes.get(known).cloned()) {
+            let of = |service: &Service| service.workloads.iter().map(|kind| kind.name).collect();
+            decoder.mistakes[known] = decoder.elsewhere(name, false, of).map_or(mistake.clone(), |help| mistake.help(help));
+        }
+        let (name, node) = found?;
         let kind = kinds.into_iter().find(|kind| kind.name == name).expect("found by its name");
         let workload = (kind.read)(decoder, node);
         fields.done(decoder);
@@ -183,7 +189,7 @@ arguments! {
         /// parts of the run, one after the other, each with its faults and its load
         phases: Option<Several<Phase>>,
         /// faults that each seed draws
-        swarm: Option<Swarm>,
+        swarm: Option<Placed<Swarm>>,
         /// the faults that a plan leaves out
         dropped: OfPlans<Lines>,
         /// whether faults may destroy what a quorum needs. Else a minority's disks are damaged at the most: what a plan left out for
@@ -396,6 +402,7 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
     schedule::check_names(d, &placed);
     let (fault_places, faults): (Vec<Place>, Vec<ScheduledFault>) = placed.into_iter().unzip();
     let sometimes_places: Vec<Place> = written.sometimes.0.iter().map(|event| event.place).collect();
+    let swarm_place = written.swarm.as_ref().map(|swarm| swarm.place);
     let scenario = Scenario {
         name: written.name.0,
         about: written.about.0,
@@ -407,7 +414,7 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
         workloads,
         duration,
         faults,
-        swarm: written.swarm,
+        swarm: written.swarm.map(|placed| placed.it),
         allow_data_loss: written.allow_data_loss,
         dropped: written.dropped.0.map_or(vec![], |lines| lines.0),
         liveness: written.liveness,
@@ -422,7 +429,7 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
     };
     // Of a system that nobody knows it is not known what can happen.
     if d.service.is_some() {
-        in_vain(d, &scenario, &sometimes_places, &fault_places);
+        in_vain(d, &scenario, swarm_place, &sometimes_places, &fault_places);
     }
     scenario
 }
@@ -447,7 +454,7 @@ impl Scenario {
             duration: Some(self.duration),
             faults: Several(self.faults.iter().map(placed(place)).collect()),
             phases: None,
-            swarm: self.swarm.clone(),
+            swarm: self.swarm.clone().map(|it| Placed { place, it }),
             dropped: OfPlans((!self.dropped.is_empty()).then(|| Lines(self.dropped.clone()))),
             allow_data_loss: self.allow_data_loss,
             liveness: self.liveness.clone(),

@@ -101,6 +101,26 @@ impl<V: PartialEq> PartialEq for Placed<V> {
     }
 }
 
+impl<V: Value<Planned = V>> Value for Placed<V> {
+    as_written!();
+
+    fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
+        V::read(decoder, node).map(|it| Placed { place: node.place, it })
+    }
+
+    fn write(&self) -> Yaml {
+        self.it.write()
+    }
+
+    fn form() -> String {
+        V::form()
+    }
+
+    fn schema(vocabulary: &Vocabulary) -> Json {
+        V::schema(vocabulary)
+    }
+}
+
 /// Several values, each with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Several<V>(pub Vec<Placed<V>>);
@@ -114,13 +134,12 @@ impl<V: Value<Planned = V>> Value for Several<V> {
 
     fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
         let items = decoder.items(node)?;
-        let all: Vec<Option<Placed<V>>> =
-            items.iter().map(|item| V::read(decoder, item).map(|it| Placed { place: item.place, it })).collect();
+        let all: Vec<Option<Placed<V>>> = items.iter().map(|item| Value::read(decoder, item)).collect();
         all.into_iter().collect::<Option<Vec<_>>>().map(Several)
     }
 
     fn write(&self) -> Yaml {
-        self.0.iter().map(|placed| placed.it.write()).collect()
+        self.0.iter().map(Value::write).collect()
     }
 
     fn form() -> String {
@@ -139,16 +158,22 @@ impl<V> Several<V> {
 }
 
 /// A name, held against those that there are, if that is known.
-fn known(decoder: &mut Decoder, node: &Node, what: &str, names: impl Fn(&Decoder) -> Vec<&'static str>) -> Option<String> {
+fn known(
+    decoder: &mut Decoder,
+    node: &Node,
+    what: &str,
+    names: impl Fn(&Decoder) -> Vec<&'static str>,
+    of: impl Fn(&Service) -> Vec<&'static str>,
+) -> Option<String> {
     if decoder.vocabulary.services.is_empty() {
         return decoder.text(node, what).map(str::to_string);
     }
     let words: Vec<(&str, &str)> = names(decoder).into_iter().map(|name| (name, name)).collect();
-    decoder.word(node, what, &words).map(str::to_string)
+    decoder.word_of_service(node, what, &words, of).map(str::to_string)
 }
 
 macro_rules! known_names {
-    ($($(#[doc = $doc:literal])* $name:ident, $what:literal, $here:expr, $all:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident, $what:literal, $here:expr, $all:expr, $of:expr;)*) => {
         $(
             $(#[doc = $doc])*
             #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +183,7 @@ macro_rules! known_names {
                 as_written!();
 
                 fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
-                    known(decoder, node, $what, $here).map($name)
+                    known(decoder, node, $what, $here, $of).map($name)
                 }
 
                 fn write(&self) -> Yaml {
@@ -190,11 +215,11 @@ fn checkers(service: &Service) -> Vec<&'static str> {
 
 known_names! {
     /// The name of a system under test.
-    SystemName, "a system under test", |decoder| decoder.vocabulary.systems(), |vocabulary| vocabulary.systems();
+    SystemName, "a system under test", |decoder| decoder.vocabulary.systems(), |vocabulary| vocabulary.systems(), |_| vec![];
     /// The name of a planted bug.
-    BugName, "a planted bug", |decoder| every(decoder.services(), bugs), |vocabulary| vocabulary.all(bugs);
+    BugName, "a planted bug", |decoder| every(decoder.services(), bugs), |vocabulary| vocabulary.all(bugs), bugs;
     /// The name of a checker.
-    CheckerName, "a checker", |decoder| every(decoder.services(), checkers), |vocabulary| vocabulary.all(checkers);
+    CheckerName, "a checker", |decoder| every(decoder.services(), checkers), |vocabulary| vocabulary.all(checkers), checkers;
 }
 
 /// Names, each once.

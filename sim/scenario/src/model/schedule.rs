@@ -158,7 +158,7 @@ impl Value for Event {
     fn read(decoder: &mut Decoder, node: &Node) -> Option<Self> {
         let all = Event::ALL.iter().copied().chain(every(decoder.services(), own));
         let words: Vec<(&str, Event)> = all.map(|event| (event.name(), event)).collect();
-        decoder.word(node, "an event", &words)
+        decoder.word_of_service(node, "an event", &words, |service| own(service).into_iter().map(Event::name).collect())
     }
 
     fn write(&self) -> Yaml {

@@ -19,7 +19,7 @@ mod store;
 
 pub use differential::{Round, differential};
 pub use kv::judge_kv;
-pub use read::{Columns, OneGo, read_columns};
+pub use read::{Columns, read_columns};
 pub use store::{State as StoreState, Store};
 
 use crate::checks::{Checker, Verdict, Witness, applies, foreign::Foreign, verdict};

@@ -11,29 +11,8 @@ use crate::checks::foreign::Foreign;
 use crate::ops::{Entry, Op, OpEnd, What};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
-use squall_linear::frontier::Watchdog;
+use squall_linear::{OneGo, frontier::Watchdog};
 use std::io::{self, Read};
-
-/// What was found in one go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OneGo {
-    /// It is linearizable: a witness was replayed.
-    Valid {
-        /// How many operations were answered, or are writes of unknown outcome.
-        ops: usize,
-        /// Whether its last line says that it is whole.
-        ended: bool,
-    },
-    /// It was told to stop.
-    Stopped {
-        /// As above.
-        ops: usize,
-        /// Every answer before this revision has an order.
-        revision: u64,
-    },
-    /// Something else is to decide: there are leases or lines in it, or no revisions; or no witness was found.
-    Undecided,
-}
 
 /// A history, as far as it was read.
 pub struct Columns {
@@ -90,7 +69,7 @@ impl Columns {
     pub fn decide(&self, go_on: Watchdog<'_>) -> OneGo {
         match witness(&self.log, &Foreign::default(), 0, go_on) {
             Ok(_) => OneGo::Valid { ops: self.log.rows.len(), ended: self.ended },
-            Err(Missed::Stopped(revision)) => OneGo::Stopped { ops: self.log.rows.len(), revision },
+            Err(Missed::Stopped(at)) => OneGo::Stopped { ops: self.log.rows.len(), at },
             Err(_) => OneGo::Undecided,
         }
     }
