@@ -1,7 +1,7 @@
 //! One plan, run and judged once.
 
 use crate::{Systems, failure::Failure};
-use squall_history::{Entry, History, View, What, read_jsonl};
+use squall_history::{Entry, History, ReadError, View, What, read_jsonl};
 use squall_judge::{Checker, judge, violations_so_far};
 use squall_report::{Judging, RunReport};
 use squall_run::{GoOn, Pack, Run, service};
@@ -30,22 +30,35 @@ impl Systems {
 
     /// Reads a history of any of them, and says of which it is: of the first that knows its operations.
     pub(crate) fn read(&self, path: &Path) -> Result<(History, Arc<dyn Pack>), Failure> {
-        let mut first = None;
+        let mut furthest: Option<ReadError> = None;
         for pack in &self.0 {
-            let file = fs::File::open(path).map_err(Failure::io(path))?;
-            match read_jsonl(BufReader::new(file), pack.dialect()) {
+            match Systems::read_as(path, &**pack)? {
                 Ok(history) => return Ok((history, pack.clone())),
-                Err(e) => _ = first.get_or_insert(e),
+                // What came furthest knew most of it.
+                Err(e) if furthest.as_ref().is_none_or(|other| other.line() < e.line()) => furthest = Some(e),
+                Err(_) => {}
             }
         }
-        let why = first.map_or("there is no system that could have written it".to_string(), |e| e.to_string());
+        let why = furthest.map_or("there is no system that could have written it".to_string(), |e| e.to_string());
         Err(Failure::Usage(format!("{}: {why}", path.display())))
+    }
+
+    /// The same of this system.
+    pub(crate) fn read_as(path: &Path, pack: &dyn Pack) -> Result<Result<History, ReadError>, Failure> {
+        let file = fs::File::open(path).map_err(Failure::io(path))?;
+        Ok(read_jsonl(BufReader::new(file), pack.dialect()))
     }
 
     /// Every checker, and what it promises, each once.
     pub(crate) fn checkers(&self) -> Vec<(&'static str, &'static str)> {
         let own = self.0.iter().flat_map(|pack| pack.checkers());
-        own.chain(squall_judge::GENERAL).map(|checker| (checker.name, checker.about)).collect()
+        let mut all: Vec<(&str, &str)> = Vec::new();
+        for checker in own.chain(squall_judge::GENERAL) {
+            if !all.iter().any(|(name, _)| *name == checker.name) {
+                all.push((checker.name, checker.about));
+            }
+        }
+        all
     }
 
     pub(crate) fn all(&self) -> &[Arc<dyn Pack>] {

@@ -110,6 +110,34 @@ fn hard_queue() -> String {
 }
 
 #[test]
+fn a_history_is_read_as_that_of_its_own_system() {
+    let dir = tempfile::tempdir().unwrap();
+    let tickets = |name: &str, more: &str| {
+        let lines = [
+            r#"{"squall_history":6}"#,
+            r#"{"t":1,"what":{"invoke":{"client":1,"op":1,"ask":"take"}}}"#,
+            r#"{"t":2,"what":{"ok":{"op":1,"output":1}}}"#,
+            r#"{"t":3,"what":{"invoke":{"client":2,"op":2,"ask":"take"}}}"#,
+            r#"{"t":4,"what":{"ok":{"op":2,"output":1}}}"#,
+        ];
+        check(dir.path(), name, &format!("{}\n{more}", lines.join("\n")), &[])
+    };
+    let (code, text) = tickets("twice.jsonl", "");
+    assert!(code == 1 && text.contains("tickets          invalid"), "{code} {text}");
+    // Broken, it is told by whom it came furthest with.
+    let (code, text) = tickets("torn.jsonl", "{\"t\":5,\"wh");
+    assert!(code == 2 && text.contains("line 6 is not a history entry"), "{code} {text}");
+    let (code, text) = told(squall(&["check", dir.path().join("twice.jsonl").to_str().unwrap(), "--system", "etcd"]));
+    assert!(code == 2 && text.contains("line 2 is not a history entry"), "{code} {text}");
+    // What a service has not is not passed over.
+    let put = r#"{"squall_history":6}"#.to_string()
+        + "\n"
+        + r#"{"t":1,"what":{"invoke":{"client":1,"op":1,"ask":{"put":{"key":"k","value":"v","tenant":"t"}}}}}"#;
+    let (code, text) = check(dir.path(), "foreign.jsonl", &put, &[]);
+    assert!(code == 2 && text.contains("tenant"), "{code} {text}");
+}
+
+#[test]
 fn histories_of_ours_are_judged_by_every_checker_and_exported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("h.jsonl");

@@ -2,10 +2,13 @@
 //!
 //! The digest is the SHA-256 of exactly those bytes, so `sha256sum history.jsonl` checks it.
 
-use crate::{Ask, Body, Entry, History, Untyped, legacy};
+use crate::{Ask, Body, Entry, History, OpId, Untyped, What, legacy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::io::{self, BufRead, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, Write},
+};
 
 /// The version of the format that this build writes. Versions 1 and 2 had fewer operations, version 3 no syncs
 /// and memberships of logs, version 5 no codes of failures, and its effects were sentences; all are read as they are.
@@ -24,6 +27,16 @@ pub struct Dialect {
     pub(crate) entry: fn(&str) -> serde_json::Result<Entry>,
     /// What failures said before they had codes ([`crate::Failure`]): a part of the sentence, and today's code.
     pub(crate) failures: &'static [(&'static str, &'static str)],
+}
+
+impl ReadError {
+    /// The line that it is about, if it is about one.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            ReadError::Line { line, .. } | ReadError::Twice { line, .. } => Some(*line),
+            ReadError::Io(_) | ReadError::Newer(_) | ReadError::Empty => None,
+        }
+    }
 }
 
 impl Dialect {
@@ -55,6 +68,16 @@ pub enum ReadError {
         line: usize,
         /// what the JSON reader says
         source: serde_json::Error,
+    },
+    /// An operation is asked, or ends, for the second time.
+    #[error("line {line} contradicts an earlier one: {op} {what} before")]
+    Twice {
+        /// counted from 1
+        line: usize,
+        /// which operation
+        op: OpId,
+        /// `was asked` or `ended`
+        what: &'static str,
     },
     /// Written by a newer build.
     #[error("this history has format {0}, newer than {FORMAT}, the newest that this build reads: use a newer squall")]
@@ -123,6 +146,8 @@ pub fn digest_of(history: &[Entry]) -> String {
 pub fn read_jsonl(input: impl BufRead, dialect: Dialect) -> Result<History, ReadError> {
     let mut history = History::new();
     let mut version = None;
+    // The operations that were asked, and whether they ended.
+    let mut asked: BTreeMap<OpId, bool> = BTreeMap::new();
     for (i, line) in input.lines().enumerate() {
         let line = line?;
         let at = |source| ReadError::Line { line: i + 1, source };
@@ -135,6 +160,17 @@ pub fn read_jsonl(input: impl BufRead, dialect: Dialect) -> Result<History, Read
             continue;
         };
         let entry = (dialect.entry)(&line).map_err(at)?;
+        let twice = match &entry.what {
+            What::Invoke { op, .. } => asked.insert(*op, false).map(|_| (*op, "was asked")),
+            What::Ok { op, .. } | What::Fail { op, .. } | What::Info { op, .. } => {
+                let ended = asked.get_mut(op).is_some_and(|ended| std::mem::replace(ended, true));
+                ended.then_some((*op, "ended"))
+            }
+            _ => None,
+        };
+        if let Some((op, what)) = twice {
+            return Err(ReadError::Twice { line: i + 1, op, what });
+        }
         history.push(if version < legacy::DATA_SINCE { legacy::upgraded(entry, dialect.failures) } else { entry });
     }
     if version.is_some() { Ok(history) } else { Err(ReadError::Empty) }
@@ -200,6 +236,19 @@ mod tests {
         let mut bytes = Vec::new();
         write_jsonl(&history, &mut bytes).unwrap();
         assert_eq!(read_jsonl(&bytes[..], Dialect::UNTYPED).unwrap(), history);
+    }
+
+    #[test]
+    fn an_operation_is_asked_once_and_ends_once() {
+        let (ask, ok) = (r#"{"t":1,"what":{"invoke":{"client":1,"op":1,"ask":"get"}}}"#, r#"{"t":2,"what":{"ok":{"op":1,"output":"a"}}}"#);
+        let info = r#"{"t":3,"what":{"info":{"op":1,"why":""}}}"#;
+        let read = |lines: &[&str]| {
+            let text = format!("{{\"squall_history\":6}}\n{}\n", lines.join("\n"));
+            read_jsonl(text.as_bytes(), Dialect::UNTYPED).map_err(|e| e.to_string())
+        };
+        assert_eq!(read(&[ask, ok]).unwrap().len(), 2);
+        assert_eq!(read(&[ask, ok, info]).unwrap_err(), "line 4 contradicts an earlier one: op1 ended before");
+        assert_eq!(read(&[ask, ok, ask]).unwrap_err(), "line 4 contradicts an earlier one: op1 was asked before");
     }
 
     #[test]

@@ -63,12 +63,13 @@ impl<O: Debug, A: Debug, H: Debug> Debug for View<'_, O, A, H> {
 }
 
 impl View<'_> {
-    /// What a pack makes of this history, made once: it is asked for by each of its checkers.
+    /// What a pack makes of this history, without its effects. It is made once, and asked for by each of its checkers.
     ///
     /// # Panics
     /// When two packs judge one history.
-    pub fn once<T: Send + 'static>(&self, make: impl FnOnce(&[Entry]) -> T) -> &T {
-        self.of_pack.get_or_init(|| Box::new(make(self.entries))).downcast_ref().expect("one pack judges a history")
+    pub fn once<T: Send + 'static>(&self, make: impl FnOnce(&mut dyn Iterator<Item = &Entry>) -> T) -> &T {
+        let make = || make(&mut self.entries().map(|(_, entry)| entry));
+        self.of_pack.get_or_init(|| Box::new(make())).downcast_ref().expect("one pack judges a history")
     }
 }
 
@@ -158,7 +159,8 @@ impl<'h, O: Clone, A: Clone + PartialEq, H> View<'h, O, A, H> {
                     continue;
                 }
             };
-            if let Some(&slot) = open.get(id) {
+            // It ends once.
+            if let Some(slot) = open.remove(id) {
                 if end != OpEnd::Open {
                     ops[slot].ended_at = at;
                 }

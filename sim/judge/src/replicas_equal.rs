@@ -38,7 +38,7 @@ fn check(view: &View<'_>) -> Verdict {
     let mut finals: BTreeMap<u64, (u64, NodeId)> = BTreeMap::new();
     for (at, node, saw) in view.observations() {
         let found = match saw {
-            Saw::Apply { first, state } => (*first..).zip(state).find_map(|(index, state)| seen.state(at, node, index, *state)),
+            Saw::Apply { first, state } => (0..).zip(state).find_map(|(i, state)| seen.state(at, node, first.saturating_add(i), *state)),
             Saw::SnapshotInstalled { index, state, .. } | Saw::Restored { index, state, .. } => seen.state(at, node, *index, *state),
             Saw::Final { applied, hash } => {
                 let (first, by) = *finals.entry(*applied).or_insert((*hash, node));

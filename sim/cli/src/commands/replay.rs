@@ -11,7 +11,7 @@ use crate::{
     once::run_once,
 };
 use squall_history::{History, SimTime};
-use squall_run::Run;
+use squall_run::{Pack, Run};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -42,6 +42,8 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     if let Some(warning) = &other_code {
         eprintln!("warning: {warning}");
     }
+    // What is compared with it is of the same system.
+    let pack = systems.get(&plan.system)?;
     if let Some(until) = args.until {
         let judged = run_once(&plan, systems)?;
         // The run is the same whether it is stopped or not: it is cut off here.
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     if let Some(other) = &args.diff {
-        let (ours, theirs) = (run_once(&plan, systems)?.run.history, history_of(other, systems)?);
+        let (ours, theirs) = (run_once(&plan, systems)?.run.history, history_of(other, &*pack, systems)?);
         return Ok(match parting(&ours, &theirs) {
             None => {
                 println!("the same run, entry for entry");
@@ -64,7 +66,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let mut another = None;
     let compare = |run: &Run| {
         let Some(kept) = args.plan.is_dir().then(|| digest_of(&args.plan)).flatten() else { return Ok(None) };
-        if is_run_of(run, &kept, &args.plan, systems)? {
+        if is_run_of(run, &kept, &args.plan, &*pack)? {
             return Ok(None);
         }
         another = Some(format!("this is not the run of {}: its digest was {}", args.plan.display(), kept.0));
@@ -79,26 +81,26 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
 }
 
 /// Whether a run is the one that was kept, as far as both of them go.
-fn is_run_of(run: &Run, (digest, entries): &(String, Option<usize>), dir: &Path, systems: &Systems) -> Result<bool, Failure> {
+fn is_run_of(run: &Run, (digest, entries): &(String, Option<usize>), dir: &Path, pack: &dyn Pack) -> Result<bool, Failure> {
     Ok(match entries {
         // The kept one was stopped: it is the beginning of this one.
         Some(entries) if run.history.len() >= *entries => squall_history::digest_of(&run.history[..*entries]) == *digest,
         // This one was: the other way round.
-        _ if run.stopped => kept_history(&dir.join("history.jsonl"), systems)?.starts_with(&run.history),
+        _ if run.stopped => kept_history(&dir.join("history.jsonl"), pack)?.starts_with(&run.history),
         Some(_) => false,
         None => run.digest == *digest,
     })
 }
 
-fn kept_history(path: &Path, systems: &Systems) -> Result<History, Failure> {
-    Ok(systems.read(path)?.0)
+fn kept_history(path: &Path, pack: &dyn Pack) -> Result<History, Failure> {
+    Systems::read_as(path, pack)?.map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))
 }
 
 /// A history: of a report directory, of a file of JSON lines, or of a plan that is run for it.
-fn history_of(path: &Path, systems: &Systems) -> Result<History, Failure> {
+fn history_of(path: &Path, pack: &dyn Pack, systems: &Systems) -> Result<History, Failure> {
     let kept = if path.is_dir() { path.join("history.jsonl") } else { path.to_path_buf() };
     if kept.extension().is_some_and(|e| e == "jsonl") && kept.exists() {
-        return kept_history(&kept, systems);
+        return kept_history(&kept, pack);
     }
     Ok(run_once(&load_plan(&plan_path(path), systems)?, systems)?.run.history)
 }

@@ -138,6 +138,10 @@ pub(crate) fn finish_one(
         write_jsonl(&judged.run.history, &mut file).and_then(|()| file.flush()).map_err(Failure::io(path))?;
     }
     judged.report.replay = replay;
+    // Who runs a plan again asks whether it is valid, whatever its scenario expects.
+    if asked == Asked::Valid {
+        judged.report.canary = None;
+    }
     let keeping = output.keep || (judged.report.verdict() != Judgement::Valid && judged.report.replay.is_none());
     print!("{}", output.format().run(&judged.report, &judged.run.history)?);
     if keeping {
@@ -148,7 +152,7 @@ pub(crate) fn finish_one(
     if output.recheck {
         recheck(plan, &judged, output, systems)?;
     }
-    Ok((exit_of(&judged.report, asked), judged.run))
+    Ok((exit_of(&judged.report), judged.run))
 }
 
 /// The same plan once more must be the same run.
@@ -196,9 +200,9 @@ pub(crate) enum Asked {
 }
 
 /// The exit code of a single run.
-fn exit_of(report: &RunReport, asked: Asked) -> Exit {
+fn exit_of(report: &RunReport) -> Exit {
     let ending = Ending::of(report);
-    let canary = report.canary.as_deref().filter(|_| asked == Asked::AsExpected);
+    let canary = report.canary.as_deref();
     match (Meaning::of(ending, canary.map(|checker| report.violated().contains(&checker))), ending) {
         // Of a single run nobody knows whether another seed would have caught it.
         (Meaning::Met, _) if canary.is_some() => Exit::Violation,
@@ -315,7 +319,7 @@ fn one_of_many(plan: &Plan, source: &str, seed: u64, args: &Args, systems: &Syst
         let cpu_s = totals.records.values().map(|r| r.cpu_s).sum::<f64>() + report.cpu_s;
         let (names, replay) = (report.violated().join(", "), kept.map_or_else(not_kept, |dir| replay_command(&dir)));
         let text = format!("seed {seed}: {} ({names}) after {cpu_s:.1} CPU-seconds\n  {replay}", report.verdict());
-        totals.worst.insert(seed, (violation, exit_of(report, Asked::AsExpected), text));
+        totals.worst.insert(seed, (violation, exit_of(report), text));
     }
     totals.records.insert(seed, record);
     violation

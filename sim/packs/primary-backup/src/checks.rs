@@ -49,15 +49,18 @@ impl Model for Office {
 const STEPS: u64 = 5_000_000;
 
 fn check(view: &View<'_>) -> Verdict {
+    // `None`: it is no operation of this service.
     let call = |op: &CompletedOp| {
         let (output, returned) = match &op.end {
             OpEnd::Ok(_, output) => (Some(*output.get()?), op.ended_at),
-            OpEnd::Open => (None, NEVER),
-            OpEnd::Fail(_) => return None,
+            OpEnd::Open | OpEnd::Fail(_) => (None, NEVER),
         };
         Some(Call { id: CallId(op.id.0), input: *op.ask.get()?, output, invoked: op.invoked_at, returned })
     };
-    let calls: Vec<CallOf<Office>> = view.ops().iter().filter_map(call).collect();
+    let may_have_happened = view.ops().iter().filter(|op| !matches!(op.end, OpEnd::Fail(_)));
+    let Some(calls) = may_have_happened.map(call).collect::<Option<Vec<CallOf<Office>>>>() else {
+        return Verdict::Unknown("there are operations of another service in it".to_string());
+    };
     let mut steps = 0;
     let mut patience = |_| {
         steps += 1;

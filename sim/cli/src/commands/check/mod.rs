@@ -1,6 +1,7 @@
 //! `squall check`: judges a history that somebody recorded, ours or another tool's.
 
 mod limits;
+mod source;
 mod tell;
 mod values;
 
@@ -11,19 +12,19 @@ use crate::{
     once::{peak_rss_mb, rss_mb},
 };
 use limits::{Guard, Limits, cpu};
+use source::{Source, calls_of, is_ours, read};
 use squall_history::{History, View};
 use squall_judge::{Verdict, check_each};
 use squall_linear::{
     Found, Initial, Isolation, Judged, MODELS, Options, Progress, RawHistory, Reads, Remark,
-    formats::{self, Format as HistoryFormat, ReadOptions},
+    formats::{self, Format as HistoryFormat},
 };
 use squall_report::{ByModel, CheckReport, Format, JudgedBy, Kind};
 use squall_run::{AtOnce, OneGo, OwnModel, Pack};
 use std::{
     cell::Cell,
-    fs::{self, File},
-    io::Read,
-    path::{Path, PathBuf},
+    fs::File,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -34,6 +35,9 @@ use values::{EXPLAIN, Explain, duration, explaining, initial, isolation, size};
 pub(crate) struct Args {
     /// The history: ours (JSON lines), porcupine's or Jepsen's logs, EDN, or opaque JSON lines
     file: PathBuf,
+    /// Whose history it is, of ours; without it, the first system's that knows its operations
+    #[arg(long, value_name = "NAME")]
+    system: Option<String>,
     /// What it is to be linearizable as (`squall list models`); without it every checker judges a history of ours
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -96,12 +100,6 @@ fn by_number<'h>(args: &'h Args, format: &'h str, judged: &'h Judged, (read, who
     let model = args.model.as_deref().unwrap_or("kv");
     let took = (read, cpu().saturating_sub(read));
     ByModel { model, format, judged, history: None, witness: args.witness, whole, took, peak_mb: peak_rss_mb() }
-}
-
-/// A history, as it was found in a file.
-enum Source {
-    Ours(History, Arc<dyn Pack>),
-    Other(HistoryFormat, RawHistory),
 }
 
 /// What is decided by now: for the last words, where a limit ends it before anybody asked.
@@ -238,12 +236,6 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The calls of a history, as models of any history read them.
-fn calls_of(args: &Args, pack: &dyn Pack, view: &View<'_>) -> Result<RawHistory, Failure> {
-    let why = || format!("{}: operations of `{}` are no calls of another model", args.file.display(), pack.name());
-    pack.calls(view).ok_or_else(|| Failure::Usage(why()))
-}
-
 /// A history of ours, judged while it is read. `None`: somebody else is to judge.
 fn in_one_go(args: &Args, at_once: AtOnce, guard: &Guard, so_far: &Shared) -> Result<Option<Exit>, Failure> {
     let file = File::open(&args.file).map_err(Failure::io(&args.file))?;
@@ -320,31 +312,6 @@ fn by_model(args: &Args, model: &str, history: &RawHistory, options: &mut Option
         ))
     })?;
     (named.judge)(history, options).map_err(|e| Failure::Usage(format!("{}: model {model}: {e}", args.file.display())))
-}
-
-fn is_ours(path: &Path) -> Result<bool, Failure> {
-    let mut head = [0; 17];
-    let mut file = File::open(path).map_err(Failure::io(path))?;
-    let got = file.read(&mut head).map_err(Failure::io(path))?;
-    Ok(head[..got] == *b"{\"squall_history\"")
-}
-
-fn read(args: &Args, systems: &Systems) -> Result<Source, Failure> {
-    let bad = |what: String| Failure::Usage(format!("{}: {what}", args.file.display()));
-    if is_ours(&args.file)? {
-        let (history, pack) = systems.read(&args.file)?;
-        return Ok(Source::Ours(history, pack));
-    }
-    let bytes = fs::read(&args.file).map_err(Failure::io(&args.file))?;
-    let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8".into()))?;
-    let (format, history) = formats::read(&text, ReadOptions { independent: args.independent }).map_err(|e| bad(e.to_string()))?;
-    if args.nil_is_seen && !matches!(format, HistoryFormat::Edn | HistoryFormat::JepsenText) {
-        return Err(Failure::Usage(format!(
-            "--nil-is-seen: it is for EDN and Jepsen's text; in {} a read of nil saw that anyway",
-            format.name()
-        )));
-    }
-    Ok(Source::Other(format, history))
 }
 
 /// Where a limit has ended it: what is decided by then.

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 /// What a client asks of the system under test.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Op {
     /// A linearizable read of one key.
     Get { key: String },
@@ -392,7 +392,7 @@ impl fmt::Display for Made {
 
 /// What an operation that certainly happened answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Output {
     /// The value read; `None`: the key is absent.
     Got { value: Option<String> },

@@ -73,7 +73,7 @@ impl<'h> View<'h> {
 
     /// What this says of the history that is viewed there; `None` where it is another service's.
     pub fn of<R>(view: &squall_history::View<'_>, say: impl FnOnce(&View<'_>) -> R) -> Option<R> {
-        let known = view.once(|entries| Known { entries: entries.iter().map(|entry| entry.typed()).collect(), ops: Arc::default() });
+        let known = view.once(|entries| Known { entries: entries.map(|entry| entry.typed()).collect(), ops: Arc::default() });
         let entries = known.entries.as_deref()?;
         Some(say(&View { plain: Plain::new(entries), ops: known.ops.clone() }))
     }

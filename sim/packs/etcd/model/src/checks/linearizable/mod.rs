@@ -157,7 +157,7 @@ fn check_keys(ops: Vec<CompletedOp>) -> Verdict {
     let mut unknown = None;
     let register = Register(Value::Nil);
     for (key, ops) in &keys {
-        let calls = calls(ops, |op| (asked(&op.ask), op.output().and_then(answered)));
+        let calls = calls(ops, |op| (asked(&op.ask), op.output().map(|output| answered(&op.ask, output))));
         match decide(&register, &calls, false, &mut in_bounds) {
             Decision::Linearizable(_) => {}
             Decision::Unknown { .. } => unknown = Some(format!("key {key}: more than {VISITS_MAX} configurations")),
@@ -185,16 +185,21 @@ fn asked(op: &Op) -> RegisterAsk<Value> {
     }
 }
 
-/// What a register answers; `None` for what none ever does.
-fn answered(output: &Output) -> Option<RegisterAnswer<Value>> {
+/// What a register answers. What no register ever does is told as an answer that does not fit the question: no order allows that.
+fn answered(ask: &Op, output: &Output) -> RegisterAnswer<Value> {
     match output {
-        Output::Got { value: held } => Some(RegisterAnswer::Holds(value(held.as_deref()))),
-        Output::Done => Some(RegisterAnswer::Written),
-        Output::Swapped { yes } => Some(RegisterAnswer::Swapped(*yes)),
-        Output::Deleted { .. } | Output::Ranged { .. } | Output::Txn { .. } | Output::Watched { .. } => None,
-        Output::Removed { .. } | Output::ReadAll { .. } | Output::Compacted => None,
-        Output::Lease(_) | Output::Line(_) | Output::Member(_) | Output::Greeted { .. } => None,
+        Output::Got { value: held } => RegisterAnswer::Holds(value(held.as_deref())),
+        Output::Done => RegisterAnswer::Written,
+        Output::Swapped { yes } => RegisterAnswer::Swapped(*yes),
+        Output::Deleted { .. } | Output::Ranged { .. } | Output::Txn { .. } | Output::Watched { .. } => misfit(ask),
+        Output::Removed { .. } | Output::ReadAll { .. } | Output::Compacted => misfit(ask),
+        Output::Lease(_) | Output::Line(_) | Output::Member(_) | Output::Greeted { .. } => misfit(ask),
     }
+}
+
+/// An answer to another question.
+fn misfit(ask: &Op) -> RegisterAnswer<Value> {
+    if matches!(ask, Op::Get { .. }) { RegisterAnswer::Written } else { RegisterAnswer::Holds(Value::Nil) }
 }
 
 /// What the engine needs to know of each operation that may have happened.
@@ -258,7 +263,7 @@ mod tests {
             What::Info { op: OpId(2), why: String::new() },
         ];
         let history: Vec<Entry> = lines.into_iter().map(|what| Entry { t: SimTime(0), what }).collect();
-        let calls = calls(View::new(&history).ops(), |op| (asked(&op.ask), op.output().and_then(answered)));
+        let calls = calls(View::new(&history).ops(), |op| (asked(&op.ask), op.output().map(|output| answered(&op.ask, output))));
         assert_eq!(calls.iter().map(|c| c.id.0).collect::<Vec<_>>(), [2]);
     }
 
@@ -290,7 +295,20 @@ mod tests {
         many.extend((1..=60).map(|op| ok(op, Output::Done)));
         many.extend([invoke(61, get()), ok(61, got("v17"))]);
         assert_eq!(judge(many), Verdict::Valid);
+        // An answer to another question is no answer.
+        for (ask, output) in [
+            (get(), Output::Ranged { kvs: vec![] }),
+            (get(), Output::Done),
+            (put("a"), Output::Deleted { count: 1 }),
+            (put("a"), got("a")),
+            (Op::Cas { key: "k".into(), expect: None, value: "a".into() }, Output::Done),
+            (Op::Cas { key: "k".into(), expect: None, value: "a".into() }, Output::Greeted { message: "hello".into() }),
+        ] {
+            let verdict = judge(vec![invoke(1, ask.clone()), ok(1, output.clone())]);
+            assert!(matches!(verdict, Verdict::Invalid(_)), "{ask}: {output}: {verdict:?}");
+        }
     }
+
     #[test]
     fn deletions_of_ranges_and_reads_of_any_revision_are_judged() {
         let invoke = |op, ask| What::Invoke { client: ClientId(op as u32), op: OpId(op), ask };

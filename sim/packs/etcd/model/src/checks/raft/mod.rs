@@ -230,13 +230,13 @@ impl Raft {
                 let text = format!("{by} committed an entry of term {term} at index {}, and puts one of term {} there", mark.0, mark.1);
                 return Err(("committed-overwritten", text));
             }
-            if let Some(last) = log.last().filter(|last| mark.0 > last + 1) {
+            if let Some(last) = log.last().filter(|last| mark.0 > last.saturating_add(1)) {
                 return Err(("log-gap", format!("{id} put index {} into its log, which ends at index {last}", mark.0)));
             }
             log.put(*mark);
         }
         // The one behind the last, too: it has a new predecessor if nothing was truncated.
-        let behind = entries.last().and_then(|last| log.at(last.0 + 1));
+        let behind = entries.last().and_then(|last| log.at(last.0.saturating_add(1)));
         for LogMark(index, term, hash) in entries.iter().copied().chain(behind) {
             let before = index.checked_sub(1).and_then(|i| log.term_at(i));
             let known = self.entries.entry((index, term)).or_insert(Known { hash, before, by: id });
