@@ -47,7 +47,7 @@ enum Command {
     New(commands::new::Args),
     /// Print a JSON Schema of scenarios, for editors
     Schema,
-    /// List what there is: systems, faults, workloads, checkers, models, bugs, targets, events, formats
+    /// List what there is: systems, faults, workloads, checkers, models, bugs, targets, events, failpoints, formats, or the reference
     List(commands::list::Args),
     /// Measure
     #[cfg(feature = "etcd")]
@@ -88,7 +88,7 @@ pub fn main(systems: Vec<Arc<dyn Pack>>) -> ExitCode {
         Command::Check(args) => commands::check::run(&args, &systems),
         Command::Plan(args) => commands::plan::run(&args, &systems),
         Command::Lint(args) => commands::lint::run(&args, &systems),
-        Command::New(args) => commands::new::run(&args),
+        Command::New(args) => commands::new::run(&args, &systems),
         Command::Schema => commands::schema::run(&systems),
         Command::List(args) => commands::list::run(&args, &systems),
         #[cfg(feature = "etcd")]

@@ -94,7 +94,16 @@ impl Deriver {
         {
             all.push(Derived::told(Event::MembershipTruncated, Some(Party::Node(*node))));
         }
-        if let Some((event, node)) = self.one(what, client, link_is_cut) {
+        let own = self.own.of(what, client).map(|event| (event, None));
+        let general = self.one(what, link_is_cut);
+        // An answer is one happening: what the service makes of it, or else what any would. All else may be both.
+        let found = match what {
+            What::Invoke { .. } | What::Ok { .. } | What::Heard { .. } => [own.or(general), None],
+            What::Fail { .. } => [general.or(own), None],
+            _ => [general, own],
+        };
+        for (event, node) in found.into_iter().flatten() {
+            let node = node.or(if let What::Node { node, .. } = what { Some(*node) } else { None });
             let subject = match event.subject() {
                 Some(Subject::Node) => node.map(Party::Node),
                 Some(Subject::Client) => client.map(Party::Client),
@@ -105,24 +114,23 @@ impl Deriver {
         all
     }
 
-    fn one(&mut self, what: &What, client: Option<ClientId>, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
-        let own = self.own.of(what, client);
+    /// The event that it would be in any service.
+    fn one(&mut self, what: &What, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
         match what {
             What::Invoke { op, ask, .. } => {
                 if ask.may_write() {
                     self.open_writes.insert(*op);
                 }
-                own.map(|event| (event, None))
+                None
             }
             What::Ok { op, .. } => {
                 let wrote = self.open_writes.remove(op);
-                own.or((wrote && link_is_cut).then_some(Event::WriteDuringPartition)).map(|event| (event, None))
+                (wrote && link_is_cut).then_some((Event::WriteDuringPartition, None))
             }
-            What::Heard { .. } => own.map(|event| (event, None)),
+            What::Heard { .. } => None,
             What::Fail { op, code, .. } => {
                 let wrote = self.open_writes.remove(op);
-                let full = (wrote && code == Failure::NO_SPACE).then_some(Event::SpaceExceeded);
-                full.or(own).map(|event| (event, None))
+                (wrote && code == Failure::NO_SPACE).then_some((Event::SpaceExceeded, None))
             }
             What::Info { .. } => Some((Event::OutcomeUnknown, None)),
             What::Node { saw: Saw::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 /// Finds what happens in a service, as its history is made.
 pub trait Happenings: Send {
-    /// The event that this line is, if it is one; `client` is the one whose operation it is about.
+    /// The event that this line is, if it is one; `client` is the one whose operation it is about. Of an answer it takes the place of
+    /// what any service would make of it; beside every other line it comes in addition.
     fn of(&mut self, what: &What, client: Option<ClientId>) -> Option<Event>;
 
     /// The client that has what only one of them can have, as far as it knows.

@@ -131,9 +131,15 @@ impl Value for Ops {
     }
 
     fn schema(vocabulary: &Vocabulary) -> Json {
-        let all = vocabulary.all(|service| service.lines().map(|lines| lines.keys).into_iter().collect()).concat();
-        let mut properties: Map<String, Json> =
-            vocabulary.services.iter().filter_map(|service| service.lines()).flat_map(|lines| (lines.schemas)(vocabulary)).collect();
+        let all = vocabulary.all(|service| service.lines().map_or(vec![], |lines| lines.keys.to_vec()));
+        let mut properties: Map<String, Json> = Map::new();
+        for (key, one) in vocabulary.services.iter().filter_map(|service| service.lines()).flat_map(|lines| (lines.schemas)(vocabulary)) {
+            match properties.get_mut(&key) {
+                // Two systems have one of this name.
+                Some(other) => *other = serde_json::json!({ "anyOf": [other.take(), one] }),
+                None => _ = properties.insert(key, one),
+            }
+        }
         properties.insert("client".to_string(), Clients::schema(vocabulary));
         properties.insert("at".to_string(), Duration::schema(vocabulary));
         let mut line = schema::closed(properties, &["at"]);
