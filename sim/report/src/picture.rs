@@ -7,7 +7,7 @@
 //!   partition-2                ████████████████████
 //! ```
 
-use crate::{bands::draw_bands, states::node_lanes};
+use crate::{bands::draw_bands, plain::flat, states::node_lanes};
 use squall_history::{CompletedOp, Entry, OpEnd, SimTime, View};
 use squall_judge::Witness;
 use squall_linear::Lanes;
@@ -61,7 +61,7 @@ fn operations(history: &[Entry], witness: &Witness) -> Option<String> {
         };
         let [from, to] = [op.invoked, to].map(|at| lanes.column(at.0, first.0, last.0));
         let bar = lanes.bar(from, to, op.end == OpEnd::Open);
-        lanes.lane(&format!("{} {}", op.client, op.ask), &bar, &answer);
+        lanes.lane(&flat(&format!("{} {}", op.client, op.ask)), &bar, &flat(&answer));
     }
     lanes.more(ops.len().saturating_sub(OPS_MAX), "operations");
     draw_bands(&mut lanes, history, (first, last), BANDS_MAX, NAMES);

@@ -161,7 +161,8 @@ const TELLING: &[&str] = &["raft", "replicas-equal", "linearizable", "durable", 
 
 /// `liveness/not-served`.
 pub fn fingerprint(verdicts: &[(&'static str, Verdict)]) -> Option<String> {
-    let rank = |name: &str| TELLING.iter().position(|t| *t == name).unwrap_or(TELLING.len());
+    // What other services promise stands where what clients see does.
+    let rank = |name: &str| TELLING.iter().position(|t| *t == name).unwrap_or(3);
     let broken = verdicts.iter().filter_map(|(name, v)| if let Verdict::Invalid(witness) = v { Some((*name, witness.kind)) } else { None });
     broken.min_by_key(|(name, _)| rank(name)).map(|(name, kind)| format!("{name}/{kind}"))
 }

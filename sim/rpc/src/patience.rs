@@ -78,3 +78,77 @@ pub async fn persist<E: Env, C, O, A>(
         E::sleep(RETRY).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_env::real::TokioEnv;
+
+    const OURS: Refusals = Refusals {
+        before_proposing: &[(Code::FailedPrecondition, "ours: not leader"), (Code::Unavailable, "ours: unhealthy")],
+        own: "ours:",
+        everywhere: |status| status.message() == "ours: unhealthy",
+    };
+
+    /// A client of three nodes, what it is told, in order, and whom it asked.
+    struct Told {
+        turns: Turns,
+        answers: Vec<Result<u8, Status>>,
+        asked: Vec<usize>,
+    }
+
+    /// How it ends, in a word, and whom it asked.
+    async fn ends(may_write: bool, patience: Duration, answers: Vec<Result<u8, Status>>) -> (&'static str, Vec<usize>) {
+        let mut client = Told { turns: Turns { current: 0, count: 3 }, answers, asked: vec![] };
+        let attempt = async |client: &mut Told, _: &(), _| {
+            client.asked.push(client.turns.current);
+            if client.answers.len() > 1 { client.answers.remove(0) } else { client.answers[0].clone() }
+        };
+        let ended = persist::<TokioEnv, _, _, _>(&mut client, &(), may_write, patience, &OURS, |client| &mut client.turns, attempt).await;
+        let word = match ended {
+            Ok(_) => "ok",
+            Err(Unanswered::Failed(_)) => "failed",
+            Err(Unanswered::Unknown(_)) => "unknown",
+        };
+        (word, client.asked)
+    }
+
+    #[tokio::test]
+    async fn it_is_asked_again_only_while_it_is_certain_that_nothing_happened() {
+        let (long, short) = (Duration::from_secs(10), Duration::from_millis(60));
+        let not_leader = || Err(Status::failed_precondition("ours: not leader"));
+        let reset = || Err(Status::unavailable("connection reset"));
+        let of_the_past = || Err(Status::out_of_range("ours: the past is gone"));
+        let unhealthy = || Err(Status::unavailable("ours: unhealthy"));
+        for (may_write, patience, answers, word, asked) in [
+            (true, long, vec![not_leader(), Ok(1)], "ok", vec![0, 1]),
+            // Who was on the way to change something is not asked twice.
+            (true, long, vec![reset(), Ok(1)], "unknown", vec![0]),
+            (false, long, vec![reset(), Ok(1)], "ok", vec![0, 1]),
+            // It would be refused again, and another node would say the same.
+            (true, long, vec![of_the_past(), Ok(1)], "failed", vec![0]),
+            (true, long, vec![unhealthy(), Ok(1)], "ok", vec![0, 0]),
+            // All around, until time is up.
+            (false, short, vec![reset()], "failed", vec![0, 1, 2]),
+        ] {
+            let (ended, whom) = ends(may_write, patience, answers).await;
+            assert_eq!((ended, &whom[..asked.len().min(whom.len())]), (word, &asked[..]), "writes: {may_write}");
+            assert!(whom.len() == asked.len() || patience == short, "{whom:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_had_too_little_time_is_asked_first_the_next_time() {
+        let mut client = Told { turns: Turns { current: 1, count: 3 }, answers: vec![], asked: vec![] };
+        let attempt = async |_: &mut Told, _: &(), left: Duration| -> Result<u8, Status> {
+            // The first one takes most of the time.
+            TokioEnv::sleep(left.mul_f64(0.7)).await;
+            Err(Status::deadline_exceeded("no answer"))
+        };
+        let patience = Duration::from_millis(200);
+        let ended = persist::<TokioEnv, _, _, _>(&mut client, &(), false, patience, &OURS, |client| &mut client.turns, attempt).await;
+        assert!(matches!(ended, Err(Unanswered::Failed(_))));
+        // The first one had all of it, and the second one too little.
+        assert_eq!(client.turns.current, 2);
+    }
+}

@@ -109,7 +109,11 @@ fn what_strangers_wrote_stays_text_in_every_format() {
                     let commands = text.lines().filter(|line| line.starts_with("::error ") || line.starts_with("::warning ")).count();
                     assert_eq!(text.lines().count(), commands, "{name} of {kind}: {text}");
                 }
-                _ => {}
+                // For people: nothing reaches the terminal, and no line is a runner's command.
+                _ => {
+                    assert!(text.chars().all(|c| !c.is_control() || c == '\n'), "{name} of {kind}: {text:?}");
+                    assert!(text.lines().all(|line| !line.starts_with("::")), "{name} of {kind}: {text}");
+                }
             }
         }
     }

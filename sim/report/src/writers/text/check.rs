@@ -1,6 +1,10 @@
 //! The check of a history, for people: the verdict at once, and then what explains it.
 
-use crate::{ByModel, CheckReport, JudgedBy, check::CUT_OFF};
+use crate::{
+    ByModel, CheckReport, JudgedBy,
+    check::CUT_OFF,
+    plain::{flat, printable},
+};
 use squall_judge::Verdict;
 use squall_linear::{Anomaly, Counterexample, Found, RawCall, RawEnd, RawHistory, Value, lanes};
 use std::fmt::Write as _;
@@ -15,7 +19,7 @@ macro_rules! say {
 /// The first line.
 pub(super) fn head(check: &CheckReport<'_>) -> String {
     let verdict = check.judgement().word().to_uppercase();
-    let JudgedBy::Model(ByModel { model, judged, .. }) = &check.by else { return format!("{verdict}  {}\n", check.file) };
+    let JudgedBy::Model(ByModel { model, judged, .. }) = &check.by else { return format!("{verdict}  {}\n", flat(&check.file)) };
     let calls = if judged.calls == 1 { "1 call".to_string() } else { format!("{} calls", judged.calls) };
     // It may be ended before they are counted.
     let counted = match judged.keys {
@@ -23,7 +27,7 @@ pub(super) fn head(check: &CheckReport<'_>) -> String {
         1 => format!(": {calls}, 1 key"),
         keys => format!(": {calls}, {keys} keys"),
     };
-    format!("{verdict}  {} as {model}{counted}\n", check.file)
+    format!("{verdict}  {} as {model}{counted}\n", flat(&check.file))
 }
 
 /// The others.
@@ -33,13 +37,13 @@ pub(super) fn rest(check: &CheckReport<'_>) -> String {
         JudgedBy::Model(by) => by_model(&mut out, by),
         JudgedBy::Checkers { verdicts, stopped, .. } => by_checkers(&mut out, verdicts, *stopped),
     }
-    out
+    printable(&out)
 }
 
 fn by_model(out: &mut String, by: &ByModel<'_>) {
     let judged = by.judged;
     for remark in &judged.remarks {
-        say!(out, "note: {remark}");
+        say!(out, "note: {}", flat(&remark.to_string()));
     }
     let [read, check] = [by.took.0, by.took.1].map(|time| (time.as_secs_f64() * 1e6).round() / 1e3);
     let cut = if by.whole { String::new() } else { format!("; {CUT_OFF}") };
@@ -64,7 +68,7 @@ fn by_model(out: &mut String, by: &ByModel<'_>) {
         }
         (Found::Not(why), history) => counterexample(out, why, history),
         (Found::Anomalies(all), history) => all.iter().for_each(|found| anomaly(out, found, history)),
-        (Found::Unknown(why), _) => say!(out, "\n{why}"),
+        (Found::Unknown(why), _) => say!(out, "\n{}", flat(why)),
         _ => {}
     }
 }
@@ -74,10 +78,10 @@ fn by_checkers(out: &mut String, verdicts: &[(&'static str, Verdict)], stopped: 
         say!(out, " {name:<16} {}", verdict.word());
         match verdict {
             Verdict::Valid => {}
-            Verdict::Unknown(why) => say!(out, "   {why}"),
+            Verdict::Unknown(why) => say!(out, "   {}", flat(why)),
             Verdict::Invalid(witness) => {
-                say!(out, "   at {}: {}", witness.at, witness.summary);
-                witness.details.iter().for_each(|line| say!(out, "   {line}"));
+                say!(out, "   at {}: {}", witness.at, flat(&witness.summary));
+                witness.details.iter().for_each(|line| say!(out, "   {}", flat(line)));
             }
         }
     }
@@ -89,7 +93,7 @@ fn by_checkers(out: &mut String, verdicts: &[(&'static str, Verdict)], stopped: 
 fn said(call: &RawCall) -> String {
     // The answer of a transaction says again what was asked.
     if let ("txn", RawEnd::Ok(Some(answer))) = (&*call.kind, &call.end) {
-        return format!("txn {answer}");
+        return flat(&format!("txn {answer}"));
     }
     let input = if call.input == Value::Nil { String::new() } else { format!(" {}", call.input) };
     let output = match &call.end {
@@ -98,12 +102,12 @@ fn said(call: &RawCall) -> String {
         RawEnd::Ok(None) => String::new(),
         RawEnd::Unknown => " (outcome unknown)".into(),
     };
-    format!("{}{input}{output}", call.kind)
+    flat(&format!("{}{input}{output}", call.kind))
 }
 
 fn anomaly(out: &mut String, found: &Anomaly, history: Option<&RawHistory>) {
     say!(out, "\n{}:", found.kind);
-    found.steps.iter().for_each(|step| say!(out, "  {step}"));
+    found.steps.iter().for_each(|step| say!(out, "  {}", flat(step)));
     if let Some(history) = history {
         out.push('\n');
         let mut calls = found.calls.clone();
@@ -120,13 +124,13 @@ fn counterexample(out: &mut String, why: &Counterexample, history: Option<&RawHi
     let by = if by.is_empty() { String::new() } else { format!(", by what is said of {} alone,", by.join(" and ")) };
     say!(out, "\nNo order{of} is left{by} when call {}{what} returns.", why.call.0);
     if !why.states.is_empty() {
-        say!(out, "It could hold then: {}", why.states.join(", "));
+        say!(out, "It could hold then: {}", flat(&why.states.join(", ")));
     }
     if why.states_in_all > why.states.len() {
         say!(out, "and {} more states", why.states_in_all - why.states.len());
     }
     for line in &why.why {
-        say!(out, "  {line}");
+        say!(out, "  {}", flat(line));
     }
     if let Some(history) = history.filter(|_| !why.minimal.is_empty()) {
         let whatever = if why.relaxed > 0 { format!(", whatever became of {} others", why.relaxed) } else { String::new() };

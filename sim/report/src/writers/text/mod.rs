@@ -6,7 +6,11 @@ mod sweep;
 pub(super) use sweep::sweep;
 
 use super::{Format, Kept, Runs, WritesCheck};
-use crate::{RunReport, sweep::SEEDS_FOR_SOMETIMES};
+use crate::{
+    RunReport,
+    plain::{flat, printable},
+    sweep::SEEDS_FOR_SOMETIMES,
+};
 use squall_history::Entry;
 use squall_judge::Verdict;
 use std::fmt::Write as _;
@@ -34,7 +38,7 @@ fn run(r: &RunReport, _: &[Entry]) -> String {
     for (name, verdict) in &r.verdicts {
         let why = match verdict {
             Verdict::Valid => "",
-            Verdict::Unknown(why) => why.as_str(),
+            Verdict::Unknown(why) => &flat(why),
             Verdict::Invalid(witness) => witness.kind,
         };
         table.push_record([*name, verdict.word(), why]);
@@ -45,9 +49,9 @@ fn run(r: &RunReport, _: &[Entry]) -> String {
 
     for (name, verdict) in &r.verdicts {
         if let Verdict::Invalid(witness) = verdict {
-            writeln!(out, "{name}: at {}: {}", witness.at, witness.summary).expect(infallible);
+            writeln!(out, "{name}: at {}: {}", witness.at, flat(&witness.summary)).expect(infallible);
             for line in &witness.details {
-                writeln!(out, "  {line}").expect(infallible);
+                writeln!(out, "  {}", flat(line)).expect(infallible);
             }
         }
     }
@@ -83,5 +87,5 @@ fn run(r: &RunReport, _: &[Entry]) -> String {
     if let Some(replay) = &r.replay {
         writeln!(out, "replay      {replay}").expect(infallible);
     }
-    out
+    printable(&out)
 }

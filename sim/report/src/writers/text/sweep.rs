@@ -7,6 +7,7 @@ use crate::{
     sweep::SEEDS_FOR_SOMETIMES,
 };
 use squall_history::{Event, Recovery};
+use std::collections::BTreeMap;
 use tabled::{builder::Builder, settings::Style};
 
 /// No table is wider.
@@ -74,9 +75,15 @@ pub(in super::super) fn sweep(sweep: &Sweep, wide: bool) -> String {
 /// Many runs of one scenario, in a sentence; what of them failed is told before.
 pub(super) fn runs(sweep: &Sweep) -> String {
     let sum = |of: &dyn Fn(&Record) -> f64| sweep.records.iter().map(of).sum::<f64>() + 0.0;
-    let happened = |event: &Event| sweep.records.iter().map(|r| r.events.get(event.name()).copied().unwrap_or(0)).sum::<u64>();
-    let coverage = Event::ALL.iter().map(|event| (event.name(), happened(event))).filter(|(_, n)| *n > 0);
-    let coverage: Vec<String> = coverage.map(|(event, n)| format!("{event} {n}")).collect();
+    let mut happened: BTreeMap<&str, u64> = BTreeMap::new();
+    for (event, n) in sweep.records.iter().flat_map(|r| &r.events) {
+        *happened.entry(event).or_default() += n;
+    }
+    // Those that any system may have come first, in their order.
+    let general = |event: &&str| Event::ALL.iter().position(|known| known.name() == *event).unwrap_or(usize::MAX);
+    let mut coverage: Vec<(&str, u64)> = happened.into_iter().filter(|(_, n)| *n > 0).collect();
+    coverage.sort_by_key(|(event, _)| general(event));
+    let coverage: Vec<String> = coverage.into_iter().map(|(event, n)| format!("{event} {n}")).collect();
     let names: Vec<&str> = sweep.selected.iter().map(|s| s.scenario.as_str()).collect();
     format!(
         "{}: {} runs, {:.0} operations, {:.0} simulated seconds in {:.1} CPU-seconds; {}\n",
