@@ -10,6 +10,22 @@ use std::{
     sync::Arc,
 };
 
+/// A source without its tests.
+pub fn product(source: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = source;
+    while let Some(at) = rest.find("#[cfg(test)]") {
+        kept.push_str(&rest[..at]);
+        let item = &rest[at + "#[cfg(test)]".len()..];
+        // A module in a file of its own ends with its line; one that stands here, with the file.
+        match (item.find(';'), item.find('{')) {
+            (Some(end), brace) if brace.is_none_or(|brace| end < brace) => rest = &item[end + 1..],
+            _ => return kept,
+        }
+    }
+    kept + rest
+}
+
 /// Reads a scenario of the systems that we ship.
 pub fn parse(name: &str, text: &str) -> Result<Scenario, Diagnostics> {
     let (etcd, tickets) = (service(&squall_etcd::Etcd), service(&squall_primary_backup::PrimaryBackup));
