@@ -18,9 +18,9 @@ const KNOTS: &[(&str, &[&str], &str)] = &[
     (
         "sim/scenario",
         &[
-            "faults",
+            "faults::fault",
+            "faults::kind",
             "language",
-            "language::part",
             "language::schema",
             "model",
             "model::cluster",
@@ -30,7 +30,6 @@ const KNOTS: &[(&str, &[&str], &str)] = &[
             "model::swarm",
             "plan",
             "possible",
-            "target",
             "values::number",
             "values::ratio",
             "values::text",
@@ -262,10 +261,8 @@ const LONG: &[&str] = &[
     "sim/packs/etcd/model checks::linearizable::revision::search",
     "sim/packs/etcd/model checks::mutual_exclusion",
     "sim/packs/etcd/model ops::op",
-    "sim/scenario faults",
     "sim/scenario model",
     "sim/scenario model::schedule",
-    "sim/scenario target",
 ];
 
 #[test]
