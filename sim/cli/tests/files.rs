@@ -22,13 +22,13 @@ const KNOTS: &[(&str, &[&str], &str)] = &[
             "faults::kind",
             "language",
             "language::schema",
-            "model",
             "model::cluster",
             "model::demands",
             "model::names",
+            "model::scenario",
             "model::schedule",
             "model::swarm",
-            "plan",
+            "model::when",
             "possible",
             "values::number",
             "values::ratio",
@@ -261,8 +261,6 @@ const LONG: &[&str] = &[
     "sim/packs/etcd/model checks::linearizable::revision::search",
     "sim/packs/etcd/model checks::mutual_exclusion",
     "sim/packs/etcd/model ops::op",
-    "sim/scenario model",
-    "sim/scenario model::schedule",
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     effect::Size,
     faults::PlannedAction,
     language::{Draws, canonical},
-    model::{Heal, Nodes, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Vary, Wait, When},
+    model::{FAULTS_MAX, Heal, Nodes, PlannedFault, Scenario, ScheduledFault, Start, Swarm, Vary, Wait, When},
     possible::idle,
     values::{Each, Number, Span},
     workloads::{self, PlannedLoad},
@@ -22,9 +22,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-
-/// No plan has more faults. A scenario that could ask for more is refused; a swarm ends there.
-pub(crate) const FAULTS_MAX: usize = 10_000;
 
 /// A scenario in which nothing is left to a seed: what can be run. It is read as the scenario that it is, and prints as one.
 #[derive(Clone, Debug)]
@@ -384,13 +381,6 @@ fn named(drawn: Vec<Drawn>) -> Vec<PlannedFault> {
         PlannedFault { id, bind, start, fault }
     };
     drawn.into_iter().zip(own).map(name).collect()
-}
-
-impl Scenario {
-    /// How many clients all workloads have together.
-    pub fn clients(&self) -> u32 {
-        self.workloads.iter().map(|w| w.clients()).sum()
-    }
 }
 
 #[cfg(test)]

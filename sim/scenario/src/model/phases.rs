@@ -1,8 +1,11 @@
 //! Phases: parts of a run, each with its load and its faults.
 
 use super::{
+    limits::DURATION_MAX,
+    misfit::{Bounds, check},
     names::{Placed, Prose, Several},
-    schedule::{Bounds, ScheduledFault, When, check},
+    schedule::ScheduledFault,
+    when::When,
 };
 use crate::{
     Vocabulary, faults,
@@ -27,7 +30,7 @@ arguments! {
         faults: Several<ScheduledFault>,
     }
     check |it, check| {
-        if it.duration.is_zero() || it.duration > super::DURATION_MAX {
+        if it.duration.is_zero() || it.duration > DURATION_MAX {
             check.wrong("duration", "a phase takes some time, and an hour at the most");
         }
     }
@@ -83,7 +86,7 @@ pub(crate) fn laid_out(d: &mut Decoder, phases: &[Placed<Phase>], bounds: Bounds
     for Placed { place, it: phase } in phases {
         let end = start + phase.duration;
         // What is wrong with its duration is told already.
-        let sound = Some(phase.duration).filter(|lasts| !lasts.is_zero() && *lasts <= super::DURATION_MAX);
+        let sound = Some(phase.duration).filter(|lasts| !lasts.is_zero() && *lasts <= DURATION_MAX);
         check(d, &phase.faults.0, Bounds { end: sound, ..bounds });
         let times = match phase.load {
             Load::Normal => None,
