@@ -35,10 +35,9 @@ pub use model::{
     Trigger, Vary, Wait, When, Zones,
 };
 pub use plan::{LeftToChance, Plan, plan};
-pub use possible::Gives;
 pub use target::{Chosen, TARGET_WORDS, Target};
 pub use values::{Each, Number, Probability, Span, format_duration, parse_duration};
-pub use vocabulary::{Failpoint, Happening, Holder, Named, Service, Vocabulary};
+pub use vocabulary::{Decoder, Failpoint, Gives, Happening, Holder, Named, Service, Vocabulary};
 pub use yaml::{Diagnostic, Diagnostics};
 
 /// The version of the scenario and plan format that this build reads and writes.

@@ -2,32 +2,14 @@
 //! vain, and the run be called valid.
 
 use crate::{
-    Service,
+    Decoder, Service,
     faults::{self, Family, REGISTRY},
     model::{Scenario, When},
     target::{Chosen, Target},
-    yaml::{Decoder, Diagnostic, Place},
+    yaml::{Diagnostic, Place},
 };
 use squall_history::{Event, Op};
 use std::{collections::BTreeSet, sync::Arc};
-
-/// What a system has, besides clients that are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gives {
-    /// Nodes tell who leads.
-    pub leaders: bool,
-    /// It takes an administrator's requests, and members may come and go.
-    pub admin: bool,
-    /// It writes to its disk, a log and snapshots.
-    pub durable: bool,
-}
-
-impl Gives {
-    /// All of it.
-    pub const EVERYTHING: Gives = Gives { leaders: true, admin: true, durable: true };
-    /// Nothing of it.
-    pub const NOTHING: Gives = Gives { leaders: false, admin: false, durable: false };
-}
 
 /// What a scenario may do, and ask.
 struct Possible {
@@ -156,7 +138,10 @@ pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, swarm: Option<Place>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{parse, service};
+    use crate::{
+        Gives,
+        testing::{parse, service},
+    };
 
     /// What is possible under the tests' system, were it to give this.
     fn possible(workloads: &str, faults: &str, gives: Gives) -> Possible {

@@ -1,11 +1,11 @@
 //! A system under test for tests of what needs one, and asks it nothing: it has notes that clients read and write.
 
 use crate::{
-    Diagnostics, Failpoint, Gives, Happening, Holder, Named, Scenario, Service, Vocabulary,
+    Decoder, Diagnostics, Failpoint, Gives, Happening, Holder, Named, Scenario, Service, Vocabulary,
     language::arguments,
     values::{Number, Seed},
     workloads::{Asks, Clients, Keys, Kind, Lines, Loop, OpSource, Pace, WorkloadKind},
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use serde_json::{Map, Value as Json, json};
 use squall_history::{Answer, Ask, Event, EventKind, Op, Subject, stream};

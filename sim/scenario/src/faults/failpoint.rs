@@ -2,13 +2,13 @@
 
 use super::{Acts, Family, Kind, to_each};
 use crate::{
-    Failpoint, Service, Vocabulary,
+    Decoder, Failpoint, Service, Vocabulary,
     effect::{Armed, ClusterView, Effect, Errno, Strike},
     language::{Check, Value, arguments, as_written, schema, words},
     target::{OfNodes, Target},
     values::{Number, Span},
     vocabulary::every,
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;

@@ -5,9 +5,9 @@ use super::{
     kind::{Family, Kind},
 };
 use crate::{
-    Service, Vocabulary,
+    Decoder, Service, Vocabulary,
     language::{Argument, Value, arguments_of, joined},
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use serde_json::Value as Json;
 use squall_history::SeededStream;

@@ -2,11 +2,11 @@
 
 use super::{Acts, Family, Kind, kill::end};
 use crate::{
-    Service, Vocabulary,
+    Decoder, Service, Vocabulary,
     effect::{ClusterView, Effect},
     language::{Draws, Part, Value, Visit, arguments, schema},
     values::Span,
-    yaml::{self, Decoder, Node},
+    yaml::{self, Node},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

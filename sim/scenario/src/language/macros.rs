@@ -65,7 +65,7 @@ macro_rules! word_value {
         impl $crate::language::Value for $name {
             $crate::language::as_written!();
 
-            fn read(decoder: &mut $crate::yaml::Decoder, node: &$crate::yaml::Node) -> Option<Self> {
+            fn read(decoder: &mut $crate::Decoder, node: &$crate::yaml::Node) -> Option<Self> {
                 let words = $words;
                 decoder.word(node, $what, &words[..])
             }
@@ -193,7 +193,7 @@ macro_rules! arguments {
             const ABOUT: &'static [&'static str] = &[$($about),*];
 
             #[allow(unused_variables, reason = "there may be no arguments, and no check")]
-            fn take(d: &mut $crate::yaml::Decoder, fields: &mut $crate::yaml::Fields<'_>) -> Option<Self> {
+            fn take(d: &mut $crate::Decoder, fields: &mut $crate::yaml::Fields<'_>) -> Option<Self> {
                 $(
                     let $name = $crate::language::argument!(
                         @take ($($flat)?) d, fields, $crate::language::argument!(@key $name $($key)?), $ty,

@@ -17,25 +17,27 @@
 //! type. A value without a schema does not compile.
 
 mod canonical;
+mod draws;
 #[macro_use]
 mod macros;
 mod part;
 pub mod schema;
 
+pub use crate::vocabulary::Argument;
+pub(crate) use crate::vocabulary::joined;
 pub use canonical::canonical;
+pub use draws::Draws;
 pub use macros::{argument, arguments, as_written, word_value, words};
 pub use part::{Part, Visit};
 #[doc(hidden)]
 pub use {serde_json, serde_yaml};
 
 use crate::{
-    Vocabulary,
-    effect::Size,
-    yaml::{Decoder, Diagnostic, Fields, Kind, Node, Place, flow},
+    Decoder, Vocabulary,
+    yaml::{Diagnostic, Fields, Kind, Node, Place, flow},
 };
 use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value as Yaml};
-use squall_history::{SeededStream, stream};
 use std::fmt::Debug;
 
 /// What can stand at one place of a scenario.
@@ -156,60 +158,11 @@ impl<A: Arguments> Value for A {
     }
 }
 
-/// An argument, for its documentation and its schema.
-#[derive(Clone, Debug)]
-pub struct Argument {
-    /// Its key.
-    pub name: &'static str,
-    /// What is written there.
-    pub form: String,
-    /// What it means, and its default.
-    pub about: String,
-    /// Whether it must be given.
-    pub needed: bool,
-    /// Whether people write it; only plans have the others.
-    pub offered: bool,
-    /// The JSON Schema of its value.
-    pub schema: fn(&Vocabulary) -> Json,
-}
-
 /// The arguments of a struct, in order.
 pub fn arguments_of<A: Arguments>() -> Vec<Argument> {
     let mut all = Vec::new();
     A::describe(&mut all);
     all
-}
-
-/// Lines of a doc comment, as one.
-pub(crate) fn joined(lines: &[&str]) -> String {
-    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
-}
-
-/// Where random choices come from: a stream for each place.
-#[derive(Clone, Debug)]
-pub struct Draws {
-    seed: u64,
-    label: String,
-    /// How large the run is.
-    pub size: Size,
-}
-
-impl Draws {
-    /// Those of something with this label.
-    pub fn new(seed: u64, label: String, size: Size) -> Draws {
-        Draws { seed, label, size }
-    }
-
-    /// Those of one of its arguments.
-    #[must_use]
-    pub fn at(&self, key: &str) -> Draws {
-        Draws { label: format!("{} {key}", self.label), ..*self }
-    }
-
-    /// Its stream.
-    pub fn stream(&self) -> SeededStream {
-        stream(self.seed, &self.label)
-    }
 }
 
 /// Arguments that were read, one by one: what is wrong with them together is said at their places.

@@ -1,6 +1,7 @@
 //! What a shrinker may change in a value, by type.
 
-use crate::{target::Target, values::Span};
+use crate::target::Target;
+use squall_effect::Span;
 use squall_history::NodeId;
 use std::time::Duration;
 

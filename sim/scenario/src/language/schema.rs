@@ -1,7 +1,6 @@
 //! JSON Schema (draft-07), piece by piece.
 
-use super::Argument;
-use crate::Vocabulary;
+use crate::vocabulary::{Argument, Vocabulary};
 use serde_json::{Map, Value as Json, json};
 
 /// A mapping with these keys and no others.

@@ -1,11 +1,11 @@
 //! The cluster: how many nodes, how consensus is set, what the network and the disks are like.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     effect::Party,
     language::{Check, Value, arguments, as_written, nothing_given, schema},
     values::{Each, Number, Probability, Span},
-    yaml::{Decoder, Kind, Node},
+    yaml::{Kind, Node},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -2,10 +2,10 @@
 
 use super::names::CheckerName;
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Arguments, Value, arguments, as_written, word_value, words},
     values::Number,
-    yaml::{Decoder, Diagnostic, Kind, Node},
+    yaml::{Diagnostic, Kind, Node},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -12,10 +12,10 @@ use super::{
     swarm::Swarm,
 };
 use crate::{
-    FORMAT, Vocabulary,
+    Decoder, FORMAT, Vocabulary,
     language::{Argument, Value, arguments, arguments_of, as_written},
     values::{Number, format_duration},
-    yaml::{Decoder, Diagnostic, Node, Place},
+    yaml::{Diagnostic, Node, Place},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

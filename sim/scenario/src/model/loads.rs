@@ -1,10 +1,10 @@
 //! The workloads of a scenario, as they are written: each under the name of its kind.
 
 use crate::{
-    Service, Vocabulary,
+    Decoder, Service, Vocabulary,
     language::{Value, as_written, schema},
     workloads::{Workload, WorkloadKind},
-    yaml::{Decoder, Diagnostic, Node},
+    yaml::{Diagnostic, Node},
 };
 use serde_json::{Map, Value as Json, json};
 use serde_yaml::{Mapping, Value as Yaml};

@@ -7,11 +7,12 @@ use super::{
     when::{Trigger, When},
 };
 use crate::{
+    Decoder,
     effect::Party,
     faults,
     target::{Chosen, Target},
     values::format_duration,
-    yaml::{Decoder, Diagnostic, Place},
+    yaml::{Diagnostic, Place},
 };
 use squall_history::Subject;
 use std::time::Duration;

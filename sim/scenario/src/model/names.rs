@@ -1,11 +1,11 @@
 //! Names: of scenarios and faults, and of what a vocabulary knows.
 
 use crate::{
-    Service, Vocabulary,
+    Decoder, Service, Vocabulary,
     language::{Value, as_written, schema},
     values::is_plain,
     vocabulary::every,
-    yaml::{Decoder, Diagnostic, Node, Place},
+    yaml::{Diagnostic, Node, Place},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;
@@ -165,7 +165,7 @@ fn known(
     names: impl Fn(&Decoder) -> Vec<&'static str>,
     of: impl Fn(&Service) -> Vec<&'static str>,
 ) -> Option<String> {
-    if decoder.vocabulary.services.is_empty() {
+    if decoder.scope.vocabulary.services.is_empty() {
         return decoder.text(node, what).map(str::to_string);
     }
     let words: Vec<(&str, &str)> = names(decoder).into_iter().map(|name| (name, name)).collect();
@@ -215,7 +215,7 @@ fn checkers(service: &Service) -> Vec<&'static str> {
 
 known_names! {
     /// The name of a system under test.
-    SystemName, "a system under test", |decoder| decoder.vocabulary.systems(), |vocabulary| vocabulary.systems(), |_| vec![];
+    SystemName, "a system under test", |decoder| decoder.scope.vocabulary.systems(), |vocabulary| vocabulary.systems(), |_| vec![];
     /// The name of a planted bug.
     BugName, "a planted bug", |decoder| every(decoder.services(), bugs), |vocabulary| vocabulary.all(bugs), bugs;
     /// The name of a checker.

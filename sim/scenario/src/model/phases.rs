@@ -8,10 +8,10 @@ use super::{
     when::When,
 };
 use crate::{
-    Vocabulary, faults,
+    Decoder, Vocabulary, faults,
     language::{Value, arguments, as_written},
     values::Number,
-    yaml::{Decoder, Kind, Node, Place},
+    yaml::{Kind, Node, Place},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -12,16 +12,17 @@ use super::{
     schedule::ScheduledFault,
 };
 use crate::{
-    Service, Vocabulary,
+    Decoder, Service, Vocabulary,
     language::Value,
     possible::in_vain,
-    yaml::{Decoder, Diagnostic, Diagnostics, Kind, Node, Place, merged, parse_tree},
+    vocabulary::Scope,
+    yaml::{Diagnostic, Diagnostics, Kind, Node, Place, merged, parse_tree},
 };
 use std::{sync::Arc, time::Duration};
 
 /// Reads a scenario, or a plan.
 pub(crate) fn parse(name: &str, source: &str, vocabulary: &Vocabulary) -> Result<Scenario, Diagnostics> {
-    let mut decoder = Decoder { vocabulary: vocabulary.clone(), ..Decoder::default() };
+    let mut decoder = Decoder { scope: Scope { vocabulary: vocabulary.clone(), service: None }, ..Decoder::default() };
     let read = match parse_tree(source) {
         Ok(tree) => read(&mut decoder, &tree),
         Err(mistake) => decoder.wrong(mistake),
@@ -43,7 +44,7 @@ fn service_of(tree: &Node, vocabulary: &Vocabulary) -> Option<Arc<Service>> {
 }
 
 fn read(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
-    d.service = service_of(tree, &d.vocabulary);
+    d.scope.service = service_of(tree, &d.scope.vocabulary);
     let Some(written) = Written::read(d, tree) else {
         check_faults(d, tree);
         return None;
@@ -72,7 +73,7 @@ fn read(d: &mut Decoder, tree: &Node) -> Option<Scenario> {
 fn check_faults(d: &mut Decoder, tree: &Node) {
     let Kind::Map(entries) = &tree.kind else { return };
     let get = |key: &str| entries.iter().find(|(name, _)| name.kind == Kind::Scalar(key.to_string())).map(|(_, node)| node);
-    let mut aside = Decoder { vocabulary: d.vocabulary.clone(), service: d.service.clone(), ..Decoder::default() };
+    let mut aside = Decoder { scope: d.scope.clone(), ..Decoder::default() };
     let cluster = get("cluster").map_or(Some(Cluster::default()), |node| Cluster::read(&mut aside, node));
     let workloads = get("workloads").and_then(|node| Workloads::read(&mut aside, node));
     let clients = workloads.map(|workloads| workloads.0.iter().map(|workload| workload.clients()).sum());
@@ -98,7 +99,7 @@ fn without(tree: &Node, keys: &[&str]) -> Node {
 
 /// The scenario that is written so; what does not go together is noted.
 fn assembled(d: &mut Decoder, written: Written) -> Scenario {
-    let service = d.service.clone().unwrap_or_else(|| Arc::new(Service::unknown()));
+    let service = d.scope.service.clone().unwrap_or_else(|| Arc::new(Service::unknown()));
     let workloads = written.workloads.0;
     let clients = workloads.iter().map(|workload| workload.clients()).sum();
     let bounds = Bounds { nodes: Some(written.cluster.smallest()), clients: Some(clients), end: None };
@@ -141,7 +142,7 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
         world_seed: written.world_seed.0.map(|seed| seed.0),
     };
     // Of a system that nobody knows it is not known what can happen.
-    if d.service.is_some() {
+    if d.scope.service.is_some() {
         in_vain(d, &scenario, swarm_place, &sometimes_places, &fault_places);
     }
     scenario

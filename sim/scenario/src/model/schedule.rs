@@ -5,11 +5,11 @@ use super::{
     when::{Happening, Repeat, TIMES, Trigger, Waiting, When, read_when},
 };
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     faults::{self, Fault, PlannedAction},
     language::{Value, as_written, schema},
     values::{Number, Span},
-    yaml::{Decoder, Diagnostic, Fields, Node},
+    yaml::{Diagnostic, Fields, Node},
 };
 use serde_json::{Map, Value as Json, json};
 use serde_yaml::{Mapping, Value as Yaml};

@@ -1,11 +1,11 @@
 //! A random mix of faults.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     faults::{self, Family},
     language::{Value, arguments, as_written, schema, word_value, words},
     model::names::Names,
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -1,11 +1,11 @@
 //! When a fault starts, as it is written: a time, a range, again and again, or after an event.
 
 use crate::{
-    Service, Vocabulary,
+    Decoder, Service, Vocabulary,
     language::{Value, arguments, as_written, schema},
     values::{Number, Span},
     vocabulary::every,
-    yaml::{Decoder, Diagnostic, Fields, Kind, Node},
+    yaml::{Diagnostic, Fields, Kind, Node},
 };
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;

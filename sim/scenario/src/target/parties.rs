@@ -1,10 +1,10 @@
 //! Nodes and clients by name, as they are written: `n1`, `[n1, c3]`, `[[n1, n2], [n3]]`.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     effect::Party,
     language::{Part, Value, Visit, as_written, schema},
-    yaml::{Decoder, Diagnostic, Node},
+    yaml::{Diagnostic, Node},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -5,12 +5,12 @@ use super::{
     whom::{Chosen, Target},
 };
 use crate::{
-    Holder, Service, Vocabulary,
+    Decoder, Holder, Service, Vocabulary,
     effect::Party,
     language::{Draws, Part, Value, Visit, schema},
     values::Number,
     vocabulary::every,
-    yaml::{Decoder, Diagnostic, Kind, Node},
+    yaml::{Diagnostic, Kind, Node},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -1,9 +1,9 @@
 //! Numbers of bytes.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Value, as_written, schema},
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;

@@ -2,9 +2,9 @@
 
 use super::{Span, format_duration, parse_duration, time::TIME};
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Draws, Value, schema},
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;

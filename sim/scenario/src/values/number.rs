@@ -1,9 +1,9 @@
 //! Whole numbers, flags, and values that may be left out.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Draws, Part, Value, Visit, as_written, schema},
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -1,9 +1,9 @@
 //! Text, names, and lists.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Draws, Value, Visit, as_written, schema},
-    yaml::{Decoder, Diagnostic, Node},
+    yaml::{Diagnostic, Node},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::Value as Yaml;

@@ -1,9 +1,9 @@
 //! Durations, and ranges of them, as values of the language.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Draws, Part, Value, Visit, as_written, schema},
-    yaml::{Decoder, Diagnostic, Kind, Node},
+    yaml::{Diagnostic, Kind, Node},
 };
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;

@@ -1,11 +1,11 @@
 //! What every generated workload has: clients, keys, a pace, a mix of operations by weight.
 
-use super::Pace;
+use super::source::Pace;
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Argument, Arguments, Check, Draws, Value, Visit, as_written, describe, schema},
     values::{Each, Number, PerSecond, Span},
-    yaml::{Decoder, Diagnostic, Fields, Node},
+    yaml::{Diagnostic, Fields, Node},
 };
 use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value as Yaml};

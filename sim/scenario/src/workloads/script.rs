@@ -1,12 +1,17 @@
 //! `script`: operations that are written down, each with its client and its time. What the shrinker
 //! makes of a workload, and what a person writes to tell a story.
 
-use super::{Asks, Kind, OpSource, Pace, load::Clients};
+use super::{
+    kind::{Asks, Kind},
+    load::Clients,
+    source::{OpSource, Pace},
+};
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Value, arguments, as_written, schema},
     values::Number,
-    yaml::{Decoder, Diagnostic, Node},
+    vocabulary::{Lines, WorkloadKind},
+    yaml::{Diagnostic, Node},
 };
 use serde_json::{Map, Value as Json};
 use serde_yaml::{Mapping, Value as Yaml};
@@ -26,35 +31,6 @@ arguments! {
         if let Some(clients) = it.clients.map(Number::small).filter(|clients| highest > *clients) {
             check.wrong("", format!("an operation is of client {highest}, and there are {clients}"));
         }
-    }
-}
-
-/// How the operations of a system are written down: each stands under a key.
-pub struct Lines {
-    /// A use of it, as YAML.
-    pub example: &'static str,
-    /// The keys, and what stands there, for people.
-    pub about: &'static str,
-    /// The keys of which an operation has one.
-    pub keys: &'static [&'static str],
-    /// Reads an operation that stands under this key.
-    pub read: fn(&mut Decoder, &str, &Node) -> Option<Op>,
-    /// Writes an operation, and the key that it stands under; `None` for one that cannot be written down.
-    pub write: fn(&Op) -> Option<(&'static str, Yaml)>,
-    /// The schema of each operation, by its key.
-    pub schemas: fn(&Vocabulary) -> Map<String, Json>,
-    /// What a client asks, to show that it is served, beside these operations: it changes nothing.
-    pub probe: fn(&[&Op]) -> Op,
-    /// The operation with other values.
-    pub renamed: fn(&Op, &mut Rename<'_>) -> Op,
-}
-
-/// Gives a value another name.
-pub type Rename<'r> = dyn FnMut(&mut String) + 'r;
-
-impl Debug for Lines {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the lines of a script")
     }
 }
 
@@ -145,6 +121,13 @@ impl Value for Ops {
         let mut line = schema::closed(properties, &["at"]);
         line["allOf"] = serde_json::json!([schema::one_of(all)]);
         schema::list(&line)
+    }
+}
+
+impl WorkloadKind {
+    /// The operations of a system, written down one by one.
+    pub const fn script(lines: &'static Lines) -> WorkloadKind {
+        WorkloadKind { example: lines.example, lines: Some(lines), ..WorkloadKind::of::<Script>() }
     }
 }
 

@@ -1,27 +1,19 @@
 //! Decoding by hand, so that every mistake is found and each one is shown at its place.
 
 use super::{Diagnostic, Kind, Node, Place};
-use crate::{Service, Vocabulary};
-use std::sync::Arc;
 
-/// Collects mistakes while values are taken out of the tree.
+/// Collects mistakes while values are taken out of the tree. What names mean is the business of its scope.
 #[derive(Default)]
-pub struct Decoder {
+pub struct Decoder<S> {
+    /// What was found wrong.
     pub mistakes: Vec<Diagnostic>,
     /// The key whose value is read.
     pub(crate) key: &'static str,
-    /// The names that may be used. Where there are none at all, any may be.
-    pub(crate) vocabulary: Vocabulary,
-    /// The system whose scenario it is, once that is known.
-    pub(crate) service: Option<Arc<Service>>,
+    /// The names that may be used.
+    pub(crate) scope: S,
 }
 
-impl Decoder {
-    /// The system whose scenario it is; all that there are, while that is not known.
-    pub fn services(&self) -> &[Arc<Service>] {
-        self.service.as_ref().map_or(&self.vocabulary.services[..], std::slice::from_ref)
-    }
-
+impl<S> Decoder<S> {
     /// Notes a mistake; `None`, so that it can end a decoding function.
     pub fn wrong<T>(&mut self, mistake: Diagnostic) -> Option<T> {
         self.mistakes.push(mistake);
@@ -56,34 +48,7 @@ impl Decoder {
         self.wrong(Diagnostic::new(node.place, format!("`{text}` is not {what}")).help(suggest(text, &names)))
     }
 
-    /// One of the words that a system has. Who means another system's is told so.
-    pub(crate) fn word_of_service<T: Copy>(
-        &mut self,
-        node: &Node,
-        what: &str,
-        words: &[(&str, T)],
-        of: impl Fn(&Service) -> Vec<&'static str>,
-    ) -> Option<T> {
-        let known = self.mistakes.len();
-        let read = self.word(node, what, words);
-        if let (Kind::Scalar(text), Some(mistake)) = (&node.kind, self.mistakes.get(known).cloned())
-            && let Some(help) = self.elsewhere(text, words.is_empty(), of)
-        {
-            self.mistakes[known] = mistake.help(help);
-        }
-        read
-    }
-
-    /// Which other system has this name; or that this one has none at all.
-    pub(crate) fn elsewhere(&self, name: &str, has_none: bool, of: impl Fn(&Service) -> Vec<&'static str>) -> Option<String> {
-        let service = self.service.as_ref()?;
-        let other = self.vocabulary.services.iter().find(|other| of(other).contains(&name));
-        match other {
-            Some(other) => Some(format!("the system `{}` has it; this is a scenario of `{}`", other.name, service.name)),
-            None => has_none.then(|| format!("the system `{}` has none", service.name)),
-        }
-    }
-
+    /// `true` or `false`.
     pub fn flag(&mut self, node: &Node) -> Option<bool> {
         self.word(node, "true or false", &[("true", true), ("false", false)])
     }
@@ -157,7 +122,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Takes a key's value; its absence is a mistake.
-    pub fn need(&mut self, decoder: &mut Decoder, key: &'static str) -> Option<&'n Node> {
+    pub fn need<S>(&mut self, decoder: &mut Decoder<S>, key: &'static str) -> Option<&'n Node> {
         match self.take(key) {
             Some(node) => Some(node),
             // A misspelt one is more likely than none.
@@ -173,7 +138,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Takes whichever one of these keys is there; none or several is a mistake.
-    pub fn one_of(&mut self, decoder: &mut Decoder, keys: &[&'static str]) -> Option<(&'static str, &'n Node)> {
+    pub fn one_of<S>(&mut self, decoder: &mut Decoder<S>, keys: &[&'static str]) -> Option<(&'static str, &'n Node)> {
         let places: Vec<(&str, Place)> = self.left.iter().map(|(name, place, _)| (*name, *place)).collect();
         let place = |key: &str| places.iter().find(|(name, _)| *name == key).map_or(self.place, |(_, place)| *place);
         let mut found: Vec<_> = keys
@@ -225,7 +190,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Every key that nobody took is a mistake.
-    pub fn done(self, decoder: &mut Decoder) {
+    pub fn done<S>(self, decoder: &mut Decoder<S>) {
         for (name, place, _) in &self.left {
             let help = suggest(name, &self.known);
             decoder.mistakes.push(Diagnostic::new(*place, format!("{} has no key `{name}`", self.what)).help(help));

@@ -1,11 +1,11 @@
 //! What a partition cuts: a mapping has one of four keys.
 
 use crate::{
-    Vocabulary,
+    Decoder, Vocabulary,
     effect::Party,
     language::{Argument, Arguments, Check, Draws, Value, Visit, words},
     target::{Chosen, Target},
-    yaml::{Decoder, Diagnostic, Fields, Node},
+    yaml::{Diagnostic, Fields, Node},
 };
 use serde_json::{Value as Json, json};
 use serde_yaml::{Mapping, Value as Yaml};

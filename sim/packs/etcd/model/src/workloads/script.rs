@@ -4,11 +4,11 @@ use crate::ops::{Act, Compare, Op, Put, Read};
 use serde_json::{Map, Value as Json, json};
 use serde_yaml::{Mapping, Value as Yaml};
 use squall_scenario::{
-    Vocabulary,
+    Decoder, Vocabulary,
     language::{Value, arguments, as_written, schema},
     values::Number,
     workloads::Lines,
-    yaml::{Decoder, Node},
+    yaml::Node,
 };
 use std::collections::BTreeSet;
 

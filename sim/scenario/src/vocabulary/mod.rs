@@ -1,0 +1,9 @@
+//! The names that a scenario may use, where they are not this crate's own: what systems under test have.
+
+mod decode;
+mod named;
+mod system;
+
+pub use named::{Failpoint, Gives, Happening, Holder, Named};
+pub use system::{Argument, Decoder, Lines, Rename, Service, Vocabulary, WorkloadKind};
+pub(crate) use system::{Scope, every, joined};
