@@ -9,12 +9,17 @@
 //!
 //! Deliberately not here: time, randomness, Raft. The same commands give the same store, anywhere.
 
+mod applied;
 mod apply;
+mod bugs;
+mod change;
 mod check;
 mod range;
 mod store;
+mod txn;
 
-pub use apply::{Applied, AppliedResponse, apply};
+pub use applied::{Applied, AppliedResponse};
+pub use apply::apply;
 pub use check::{RequestError, check_command, check_range};
 pub use range::range;
 pub use store::{KeyChange, Lease, Store, Version};

@@ -5,10 +5,12 @@
 
 use super::{
     convert::{
-        SnapshotMeta, Vote, append_from, append_reply_from, append_to, meta_to, transfer_reply_from, transfer_to, vote_from,
-        vote_reply_from, vote_request_to, vote_to,
+        SnapshotMeta, Vote, append_reply_from, append_to, meta_to, transfer_reply_from, transfer_to, vote_from, vote_reply_from,
+        vote_request_to, vote_to,
     },
+    pipeline::Pipeline,
     types::Types,
+    wire::{Again, PIPELINE, Wire, failed, open_wire},
 };
 use crate::Bug;
 use crate::{
@@ -16,11 +18,11 @@ use crate::{
     pb::raft::{self as pb, raft_client::RaftClient},
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
 use openraft::{
     BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2,
     base::{BoxFuture, BoxStream},
-    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
+    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError},
     network::{RPCOption, stream_append_sequential},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult, TransferLeaderRequest,
@@ -28,21 +30,17 @@ use openraft::{
     },
     type_config::alias::SnapshotOf,
 };
-use squall_env::{Env, LocalInstant, timeout};
+use squall_env::{Env, timeout};
 use squall_rpc::Channel;
 use std::{
     collections::{BTreeMap, VecDeque},
     future::{Future, poll_fn},
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
     task::Poll,
     time::Duration,
 };
-use tokio::sync::mpsc;
-use tonic::{Code, Status};
-
-/// How many append requests may be unanswered on one stream.
-const PIPELINE: usize = 16;
+use tonic::Status;
 
 /// A snapshot travels in pieces of this size.
 const CHUNK: usize = 64 << 10;
@@ -60,35 +58,6 @@ pub(crate) struct Peers<E: Env> {
     channels: BTreeMap<(SocketAddr, bool), Channel<E>>,
     /// For what is sent twice; nothing is dialled before that.
     twins: BTreeMap<SocketAddr, Channel<E>>,
-}
-
-/// Another connection to a peer, over which a request may go once more: all of Raft's may happen twice.
-struct Again<E: Env> {
-    addr: SocketAddr,
-    client: RaftClient<Channel<E>>,
-}
-
-impl<E: Env> Clone for Again<E> {
-    fn clone(&self) -> Self {
-        Again { addr: self.addr, client: self.client.clone() }
-    }
-}
-
-impl<E: Env> Again<E> {
-    /// Sends it, if the world says so; nobody waits for the answer.
-    fn maybe<F>(&self, send: impl FnOnce(RaftClient<Channel<E>>) -> F)
-    where
-        F: Future + Send + 'static,
-    {
-        if E::sends_twice(self.addr) {
-            let sending = send(self.client.clone());
-            drop(E::spawn(async move { drop(sending.await) }));
-        }
-    }
-
-    fn append(&self, rpc: pb::AppendRequest, limit: Duration) {
-        self.maybe(|mut client| async move { client.append_once(request(rpc, limit)).await.map(drop) });
-    }
 }
 
 impl<E: Env> Peers<E> {
@@ -166,28 +135,6 @@ impl<E: Env> Peer<E> {
             self.beat = Some(wire);
         }
         Ok(result)
-    }
-}
-
-/// Opens a stream of appends with its first request.
-async fn open_wire<E: Env>(
-    client: &mut RaftClient<Channel<E>>,
-    first: pb::AppendRequest,
-    limit: Duration,
-) -> Result<Wire, RPCError<Types<E>>> {
-    let (requests, mut outgoing) = mpsc::channel(PIPELINE + 1);
-    requests.try_send(first).map_err(|_| failed::<E>(Status::internal("an empty channel is full")))?;
-    let outgoing = stream::poll_fn(move |cx| outgoing.poll_recv(cx));
-    let replies = client.append(request(outgoing, limit)).await.map_err(failed::<E>)?.into_inner();
-    Ok(Wire { requests, replies })
-}
-
-fn failed<E: Env>(status: Status) -> RPCError<Types<E>> {
-    let text = format!("{:?}: {}", status.code(), status.message());
-    match status.code() {
-        // Nothing to talk to: openraft backs off.
-        Code::Unavailable => RPCError::Unreachable(Unreachable::from_string(text)),
-        _ => RPCError::Network(NetworkError::from_string(text)),
     }
 }
 
@@ -320,126 +267,4 @@ fn snapshot_chunks<E: Env>(vote: &Vote<E>, meta: &SnapshotMeta<E>, data: Bytes) 
         .step_by(CHUNK)
         .map(|from| pb::SnapshotChunk { data: data.slice(from..(from + CHUNK).min(data.len())), ..Default::default() });
     std::iter::once(head).chain(pieces).collect()
-}
-
-struct Wire {
-    requests: mpsc::Sender<pb::AppendRequest>,
-    replies: tonic::Streaming<pb::AppendReply>,
-}
-
-/// One replication stream.
-///
-/// It owns openraft's `input` and polls it in its own `next`, so that dropping the stream drops the
-/// input at once: a transport task that still held it would take requests meant for the next stream.
-/// It awaits the first request before it dials, since openraft's backoff is slept inside `input`.
-struct Pipeline<E: Env, S> {
-    client: RaftClient<Channel<E>>,
-    again: Again<E>,
-    patience: Duration,
-    depth: usize,
-    /// `None` once it ended.
-    input: Option<S>,
-    wire: Option<Wire>,
-    /// When each unanswered request was sent.
-    sent_at: VecDeque<LocalInstant>,
-    over: bool,
-}
-
-enum Step<E: Env> {
-    Request(Option<AppendEntriesRequest<Types<E>>>),
-    Reply(Result<Option<pb::AppendReply>, Status>),
-    TooLong,
-}
-
-impl<E: Env, S> Pipeline<E, S>
-where
-    S: Stream<Item = AppendEntriesRequest<Types<E>>> + Unpin,
-{
-    async fn next(&mut self) -> Option<Result<StreamAppendResult<Types<E>>, RPCError<Types<E>>>> {
-        if self.over {
-            return None;
-        }
-        if self.wire.is_none() {
-            let first = self.input.as_mut()?.next().await?;
-            if let Err(error) = self.open(append_to::<E>(&first)).await {
-                self.over = true;
-                return Some(Err(error));
-            }
-        }
-        loop {
-            match self.step().await {
-                Step::Request(Some(request)) => {
-                    self.sent_at.push_back(E::now());
-                    let wire = self.wire.as_ref().expect("a pipeline that steps has its wire");
-                    self.again.append(append_to::<E>(&request), self.patience);
-                    // The channel holds a whole pipeline, so this waits for nobody.
-                    if wire.requests.send(append_to::<E>(&request)).await.is_err() {
-                        self.over = true;
-                        return Some(Err(failed::<E>(Status::unavailable("the stream ended"))));
-                    }
-                }
-                Step::Request(None) => {
-                    self.input = None;
-                    // The server sees the end of the stream, answers what is left, and ends its own.
-                    if let Some(wire) = &mut self.wire {
-                        wire.requests = mpsc::channel(1).0;
-                    }
-                }
-                Step::Reply(Ok(Some(reply))) => {
-                    self.sent_at.pop_front();
-                    let result = append_reply_from::<E>(&reply).map_err(failed::<E>);
-                    self.over = !matches!(result, Ok(Ok(_)));
-                    return Some(result);
-                }
-                Step::Reply(Ok(None)) => {
-                    self.over = true;
-                    let unanswered = !self.sent_at.is_empty();
-                    return unanswered.then(|| Err(failed::<E>(Status::unavailable("the stream ended without an answer"))));
-                }
-                Step::Reply(Err(status)) => {
-                    self.over = true;
-                    return Some(Err(failed::<E>(status)));
-                }
-                Step::TooLong => {
-                    self.over = true;
-                    return Some(Err(failed::<E>(Status::deadline_exceeded("an append was not answered in time"))));
-                }
-            }
-        }
-    }
-
-    async fn open(&mut self, first: pb::AppendRequest) -> Result<(), RPCError<Types<E>>> {
-        self.sent_at.push_back(E::now());
-        self.wire = Some(open_wire::<E>(&mut self.client, first, self.patience).await?);
-        Ok(())
-    }
-
-    /// Whatever comes first: an answer, another request while the pipeline has room, or impatience.
-    async fn step(&mut self) -> Step<E> {
-        let mut impatience = self.sent_at.front().map(|sent| E::sleep_until(*sent + self.patience));
-        poll_fn(|cx| {
-            let wire = self.wire.as_mut().expect("a pipeline that steps has its wire");
-            if let Poll::Ready(reply) = wire.replies.poll_next_unpin(cx) {
-                return Poll::Ready(Step::Reply(reply.transpose()));
-            }
-            if self.sent_at.len() < self.depth
-                && let Some(input) = &mut self.input
-                && let Poll::Ready(request) = input.poll_next_unpin(cx)
-            {
-                return Poll::Ready(Step::Request(request));
-            }
-            if let Some(sleep) = &mut impatience {
-                return Pin::new(sleep).poll(cx).map(|()| Step::TooLong);
-            }
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-/// What a stream of requests from a leader decodes to; it ends at the first one that is broken.
-pub(super) fn decoded<E: Env>(
-    requests: tonic::Streaming<pb::AppendRequest>,
-) -> impl Stream<Item = AppendEntriesRequest<Types<E>>> + Send + 'static {
-    requests.map(|r| r.and_then(append_from::<E>)).take_while(|r| std::future::ready(r.is_ok())).filter_map(|r| std::future::ready(r.ok()))
 }

@@ -6,8 +6,9 @@ use super::{
         Entry, append_from, append_reply_to, meta_from, transfer_from, transfer_reply_to, vote_from, vote_reply_to, vote_request_from,
         vote_to,
     },
-    network::decoded,
-    types::{Raft, Types},
+    handle::Raft,
+    types::Types,
+    wire::decoded,
 };
 use crate::Bug;
 use crate::pb::raft::{self as pb, raft_server};

@@ -4,14 +4,15 @@
 //! anybody is told of it. After a restart the newest good one is loaded and the log re-applied.
 
 use super::{
-    convert::{LogId, SnapshotMeta, meta_from, meta_to},
+    convert::{LogId, SnapshotMeta, meta_to},
     recent::Recent,
-    types::{Command, Types},
+    snapshot::{CurrentSnapshot, DIR, bad_data, file_name, opened, seal, write_new},
+    types::{Command, CommandReply, Types},
     watch::{OrderedReceiver, OrderedSender, OrderedWatch},
 };
 use crate::{Bug, Failpoint};
 use crate::{
-    mvcc::{Applied, Store, apply},
+    mvcc::{Store, apply},
     observe::Observer,
     pb::internal,
     wal::sync_dir,
@@ -35,22 +36,8 @@ use std::{
     time::Duration,
 };
 
-const DIR: &str = "snap";
-
 /// The pause before space is looked for again.
 const WAIT_FOR_SPACE: Duration = Duration::from_millis(200);
-
-/// Writes a file, durably but for its name.
-async fn write_new<E: Env>(disk: &E::Disk, path: &str, bytes: &Bytes) -> io::Result<()> {
-    let file = disk.open(path, OpenMode::OrCreate).await?;
-    file.truncate(0).await?;
-    file.append(bytes.to_vec()).await?;
-    file.sync_data().await
-}
-
-/// What a proposal is answered with once it is applied.
-#[derive(Debug)]
-pub struct CommandReply(pub Option<Applied>);
 
 pub(crate) struct Applying<E: Env> {
     pub(crate) store: Store,
@@ -72,11 +59,6 @@ impl<E: Env> Applying<E> {
     fn meta(&self) -> SnapshotMeta<E> {
         SnapshotMeta::<E> { last_log_id: self.last_applied, last_membership: self.membership.clone() }
     }
-}
-
-struct CurrentSnapshot<E: Env> {
-    meta: SnapshotMeta<E>,
-    bytes: Bytes,
 }
 
 struct Shared<E: Env> {
@@ -102,53 +84,10 @@ impl<E: Env> Clone for StateMachine<E> {
     }
 }
 
-fn bad_data(what: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.to_string())
-}
-
-/// A snapshot file is `crc32c u32 | length u64 | squall.internal.Snapshot`.
-fn seal(snapshot: &internal::Snapshot) -> Bytes {
-    let body = snapshot.encode_to_vec();
-    let mut sealed = Vec::with_capacity(body.len() + 12);
-    sealed.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
-    sealed.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    sealed.extend_from_slice(&body);
-    Bytes::from(sealed)
-}
-
-fn unseal(sealed: &Bytes) -> io::Result<internal::Snapshot> {
-    let (sum, length) = match (sealed.get(..4), sealed.get(4..12)) {
-        (Some(sum), Some(length)) => (sum, length),
-        _ => return Err(bad_data("a snapshot that is cut short")),
-    };
-    let body = sealed.slice(12..);
-    let length = u64::from_le_bytes(length.try_into().map_err(bad_data)?);
-    if length != body.len() as u64 || crc32c::crc32c(&body) != u32::from_le_bytes(sum.try_into().map_err(bad_data)?) {
-        return Err(bad_data("a snapshot whose checksum does not fit"));
-    }
-    let snapshot = internal::Snapshot::decode(body).map_err(bad_data)?;
-    if snapshot.format > 1 {
-        return Err(bad_data(format!("a snapshot of format {}, newer than this program: use a newer one", snapshot.format)));
-    }
-    Ok(snapshot)
-}
-
-fn opened<E: Env>(sealed: &Bytes) -> io::Result<(SnapshotMeta<E>, Store)> {
-    let mut snapshot = unseal(sealed)?;
-    let meta = snapshot.meta.take().ok_or_else(|| bad_data("a snapshot without its place in the log"))?;
-    let meta = meta_from::<E>(&meta).map_err(|status| bad_data(status.message()))?;
-    Ok((meta, Store::from_snapshot(snapshot)))
-}
-
 /// Whether a command is a compaction, by the first field of its encoding.
 fn is_compaction(command: &Command) -> bool {
     // Field 4, length-delimited.
     command.0.first() == Some(&(4 << 3 | 2))
-}
-
-fn file_name<E: Env>(meta: &SnapshotMeta<E>) -> String {
-    let (term, index) = meta.last_log_id.as_ref().map_or((0, 0), |id| (id.leader_id.term, id.index));
-    format!("{index:016x}-{term:016x}.snap")
 }
 
 fn tell_members<E: Env>(observer: &dyn Observer, stored: &StoredMembershipOf<Types<E>>) {

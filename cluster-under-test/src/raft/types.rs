@@ -1,6 +1,7 @@
 //! openraft's type configuration, generic over the Env: written by hand, the macro cannot be.
 
-use super::{CommandReply, StateMachine, runtime::RaftRuntime};
+use super::runtime::RaftRuntime;
+use crate::mvcc::Applied;
 use bytes::Bytes;
 use openraft::{BasicNode, EntryPayload, OptionalSend};
 use squall_env::Env;
@@ -69,6 +70,10 @@ impl fmt::Display for Command {
     }
 }
 
+/// What a proposal is answered with once it is applied.
+#[derive(Debug)]
+pub struct CommandReply(pub Option<Applied>);
+
 // One leader a term, as in the Raft paper: the default `leader_id_adv` allows several.
 type LeaderId = openraft::vote::leader_id_std::LeaderId<u64, u64>;
 type CommittedLeaderId = openraft::vote::leader_id_std::CommittedLeaderId<u64>;
@@ -94,6 +99,3 @@ impl<E: Env> openraft::RaftTypeConfig for Types<E> {
         T: OptionalSend + 'static;
     type ErrorSource = openraft::impls::BoxedErrorSource;
 }
-
-/// The Raft handle of a node.
-pub type Raft<E> = openraft::Raft<Types<E>, StateMachine<E>>;

@@ -20,11 +20,6 @@ const KNOTS: &[(&str, &[&str], &str)] = &[
         &["judge", "models", "txn", "txn::list_append", "txn::rw_register"],
         "the options of judging name what is judged by, and each of these judges",
     ),
-    (
-        "cluster-under-test",
-        &["raft::convert", "raft::state_machine", "raft::types"],
-        "openraft's type configuration names the state machine",
-    ),
 ];
 
 fn root() -> PathBuf {
@@ -223,11 +218,6 @@ const LINES_MAX: usize = 400;
 
 /// Files that are longer. Nothing may be added here; what has become shorter must go.
 const LONG: &[&str] = &[
-    "cluster-under-test mvcc::apply",
-    "cluster-under-test node",
-    "cluster-under-test raft::network",
-    "cluster-under-test raft::state_machine",
-    "cluster-under-test service::watch",
     "sim/cli commands::sweep",
     "sim/linear explain",
     "sim/linear formats::edn",
