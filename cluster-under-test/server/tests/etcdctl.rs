@@ -66,10 +66,10 @@ impl Ctl {
 struct Running(Child);
 
 impl Running {
-    /// Ends it, and answers what it printed.
-    fn stop(mut self, signal: &str) -> String {
+    /// Ends it, and answers what it printed. Not by SIGINT: whoever starts the tests in the background of a shell has that ignored.
+    fn stop(mut self) -> String {
         let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let mut said = String::new();
         use std::io::Read;
         self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
@@ -158,8 +158,8 @@ fn watches(ctl: &mut Ctl) {
     ctl.says(&["put", "w2", "x"], "OK");
     ctl.says(&["del", "w1"], "1");
     pause(700);
-    assert_eq!(history.stop("-INT").trim(), "PUT\nw1\nold\nPUT\nw1\nold\nw1\nnew\nDELETE\nw1\nnew\nw1");
-    assert_eq!(prefix.stop("-INT").trim(), "PUT\nw2\nx\nDELETE\nw1");
+    assert_eq!(history.stop().trim(), "PUT\nw1\nold\nPUT\nw1\nold\nw1\nnew\nDELETE\nw1\nnew\nw1");
+    assert_eq!(prefix.stop().trim(), "PUT\nw2\nx\nDELETE\nw1");
     ctl.checks += 2;
     ctl.says(&["put", "w1", "again"], "OK");
     let now = ctl.run(&["get", "w1", "-w", "json"]);
@@ -201,7 +201,7 @@ fn locks_and_elections(ctl: &mut Ctl) {
     eventually("the lock is taken", || !text(&ctl.run_with(&["get", "m/", "--prefix", "--keys-only"], "").stdout).is_empty());
     let waiter = ctl.start(&["lock", "m", "echo", "mine"]);
     pause(500);
-    assert!(holder.stop("-INT").starts_with("m/"));
+    assert!(holder.stop().starts_with("m/"));
     let mut said = String::new();
     let mut waiter = waiter;
     use std::io::Read;
@@ -212,10 +212,10 @@ fn locks_and_elections(ctl: &mut Ctl) {
     let observer = ctl.start(&["elect", "-l", "e"]);
     let second = ctl.start(&["elect", "e", "second"]);
     pause(1000);
-    assert!(leader.stop("-INT").contains("first"));
+    assert!(leader.stop().contains("first"));
     pause(1000);
-    assert!(second.stop("-INT").contains("second"));
-    let observed = observer.stop("-INT");
+    assert!(second.stop().contains("second"));
+    let observed = observer.stop();
     assert!(observed.find("first").is_some_and(|first| observed.find("second").is_some_and(|second| first < second)), "{observed}");
     ctl.checks += 4;
 }
