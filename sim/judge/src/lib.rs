@@ -7,11 +7,13 @@ mod available;
 mod disk_errors;
 mod judge;
 mod liveness;
+mod model;
 mod no_panic;
 mod replicas_equal;
 mod verdict;
 
 pub use judge::{Judged, judge};
+pub use model::by_model;
 pub use verdict::{Judgement, Verdict, Witness, merge};
 
 use squall_history::View;

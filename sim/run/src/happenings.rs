@@ -18,10 +18,10 @@ pub trait Happenings: Send {
 /// What operations leave behind, and is looked at once more when the load is over.
 pub trait Leftovers: Send {
     /// This is asked.
-    fn asked(&mut self, op: &Op);
+    fn asked(&mut self, _op: &Op) {}
 
     /// It was answered.
-    fn answered(&mut self, op: &Op, answer: &Answer);
+    fn answered(&mut self, _op: &Op, _answer: &Answer) {}
 
     /// What is asked in the end, in this order: each until it is answered.
     fn reads(&self) -> Vec<Op>;

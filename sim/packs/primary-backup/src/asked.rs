@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use squall_history::{Answer, Dialect, Op, stream};
+use squall_history::{Dialect, Op, stream};
 use squall_scenario::{
     language::arguments,
     values::{Number, Seed},
@@ -116,6 +116,4 @@ impl Source for Customers {
     fn probe(&self) -> Ask {
         Ask::Last
     }
-
-    fn answered(&mut self, _ask: &Ask, _answer: &Answer<Told>) {}
 }

@@ -2,9 +2,8 @@
 //! `squall-linear`.
 
 use crate::{Ask, Told};
-use squall_history::{CompletedOp, OpEnd, OpId, SimTime, View};
-use squall_judge::{Checker, Verdict, Witness};
-use squall_linear::{Call, CallId, CallOf, Decision, Effort, Model, NEVER, Nature, decide, explain};
+use squall_judge::{Checker, by_model};
+use squall_linear::{Model, Nature};
 
 pub(crate) const TICKETS: Checker = Checker {
     name: "tickets",
@@ -12,7 +11,7 @@ pub(crate) const TICKETS: Checker = Checker {
     prefix: true,
     about: "tickets are handed out one after the other, each once, and whoever looks is told the last one",
     applies: |view| view.asks().any(|ask| ask.get::<Ask>().is_some()),
-    check,
+    check: |view| by_model(view, &Office),
 };
 
 /// The office: how many tickets it has handed out.
@@ -45,48 +44,10 @@ impl Model for Office {
     }
 }
 
-/// How many steps a search may take.
-const STEPS: u64 = 5_000_000;
-
-fn check(view: &View<'_>) -> Verdict {
-    // `None`: it is no operation of this service.
-    let call = |op: &CompletedOp| {
-        let (output, returned) = match &op.end {
-            OpEnd::Ok(_, output) => (Some(*output.get()?), op.ended_at),
-            OpEnd::Open | OpEnd::Fail(_) => (None, NEVER),
-        };
-        Some(Call { id: CallId(op.id.0), input: *op.ask.get()?, output, invoked: op.invoked_at, returned })
-    };
-    let may_have_happened = view.ops().iter().filter(|op| !matches!(op.end, OpEnd::Fail(_)));
-    let Some(calls) = may_have_happened.map(call).collect::<Option<Vec<CallOf<Office>>>>() else {
-        return Verdict::Unknown("there are operations of another service in it".to_string());
-    };
-    let mut steps = 0;
-    let mut patience = |_| {
-        steps += 1;
-        steps < STEPS
-    };
-    match decide(&Office, &calls, false, &mut patience) {
-        Decision::Linearizable(_) => Verdict::Valid,
-        Decision::Unknown { events, .. } => Verdict::Unknown(format!("the search was given up after {events} events")),
-        Decision::Stuck(stuck) => {
-            let why = explain(&Office, None, &calls, &stuck, Effort::Bounded, &mut patience);
-            let at = |id: CallId| view.ops().iter().find(|op| op.id.0 == id.0);
-            let culprit = at(why.call);
-            let when = culprit.map_or(SimTime(0), |op| if let OpEnd::Ok(at, _) = &op.end { *at } else { op.invoked });
-            let told = |op: &CompletedOp| op.output().map_or("nothing".to_string(), ToString::to_string);
-            let said = culprit.map_or(String::new(), |op| format!("{} by {} was told {}", op.ask, op.client, told(op)));
-            let summary = format!("{said}, and no order of all that was asked allows that");
-            let ops: Vec<OpId> = why.minimal.iter().map(|id| OpId(id.0)).collect();
-            Verdict::Invalid(Box::new(Witness { kind: "no-order", summary, details: why.why, at: when, ops }))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{ClientId, Entry, What};
+    use squall_history::{ClientId, Entry, OpId, SimTime, View, What};
 
     /// `take 1` from (asked) to (answered), `last 0`; `?`: never answered.
     fn verdict(calls: &[(&str, u64, u64)]) -> &'static str {
@@ -101,7 +62,7 @@ mod tests {
         }
         history.sort_by_key(|entry| entry.t);
         let history: Vec<Entry> = history.into_iter().map(Entry::untyped).collect();
-        check(&View::new(&history)).word()
+        (TICKETS.check)(&View::new(&history)).word()
     }
 
     #[test]

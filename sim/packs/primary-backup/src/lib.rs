@@ -163,10 +163,6 @@ impl Pack for PrimaryBackup {
 struct LastOfAll;
 
 impl Leftovers for LastOfAll {
-    fn asked(&mut self, _op: &Op) {}
-
-    fn answered(&mut self, _op: &Op, _answer: &Answer) {}
-
     fn reads(&self) -> Vec<Op> {
         vec![Op::new(Ask::Last)]
     }

@@ -45,7 +45,7 @@ pub trait Source: Send {
     fn probe(&self) -> Self::Ask;
 
     /// As [`OpSource::answered`].
-    fn answered(&mut self, op: &Self::Ask, answer: &Answer<Self::Answer>);
+    fn answered(&mut self, _op: &Self::Ask, _answer: &Answer<Self::Answer>) {}
 
     /// As [`OpSource::unanswered`].
     fn unanswered(&mut self, _op: &Self::Ask) {}
