@@ -221,11 +221,18 @@ impl Vary {
         match self {
             Vary::Size => *nodes = draws.in_range(u64::from((*nodes).min(7))..=7) as u32,
             Vary::Timeouts => {
+                let gives = plan.service.gives;
                 let (heartbeat, low) = *draws.pick(&[(50, 150), (100, 300), (100, 300), (250, 1_000)]);
-                cluster.heartbeat = Duration::from_millis(heartbeat);
-                cluster.election_timeout = Each(Span::millis(low, 2 * low));
-                cluster.snapshot_every = Number(*draws.pick(&[40, 200, 500, 5_000]));
-                cluster.disk.sync = Each(*draws.pick(&[Span::fixed(Duration::from_micros(200)), Span::millis(1, 3), Span::millis(3, 25)]));
+                let snapshot_every = *draws.pick(&[40, 200, 500, 5_000]);
+                let sync = *draws.pick(&[Span::fixed(Duration::from_micros(200)), Span::millis(1, 3), Span::millis(3, 25)]);
+                if gives.tuning {
+                    cluster.heartbeat = Duration::from_millis(heartbeat);
+                    cluster.election_timeout = Each(Span::millis(low, 2 * low));
+                    cluster.snapshot_every = Number(snapshot_every);
+                }
+                if gives.durable {
+                    cluster.disk.sync = Each(sync);
+                }
             }
             Vary::Latency => {
                 let near = Span { min: Duration::from_micros(100), max: Duration::from_millis(1) };

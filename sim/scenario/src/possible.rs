@@ -4,7 +4,7 @@
 use crate::{
     Decoder, Service,
     faults::{self, Family, REGISTRY},
-    model::{Scenario, When},
+    model::{Scenario, Vary, When},
     target::{Chosen, Target},
     yaml::{Diagnostic, Place},
 };
@@ -132,6 +132,10 @@ pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, swarm: Option<Place>
         if let Some(Some(why)) = whys.first().filter(|_| whys.iter().all(Option::is_some)) {
             wrong(&place, "no fault of this swarm can do anything here".to_string(), why);
         }
+        let gives = scenario.service.gives;
+        if swarm.vary.0.contains(&Vary::Timeouts) && !gives.tuning && !gives.durable {
+            wrong(&place, "`vary: [timeouts]` varies nothing here".to_string(), "this system heeds none of them");
+        }
     }
 }
 
@@ -201,6 +205,31 @@ mod tests {
         ] {
             assert_eq!((idle(family, &all.service), idle(family, &none.service).is_none()), (None, there), "{family:?}");
         }
+    }
+
+    #[test]
+    fn what_a_system_does_not_heed_is_refused() {
+        let refused = |cluster: &str, more: &str, gives: Gives| {
+            let text = format!("format: 1\nname: x\nduration: 5s\ncluster: {{ {cluster} }}\nworkloads: [{{ notes: {{}} }}]\n{more}");
+            let service = Service { gives, failpoints: &[], ..service() };
+            crate::parse("x.yaml", &text, &crate::Vocabulary { services: vec![Arc::new(service)] }).err().map(|why| why.to_string())
+        };
+        for (cluster, key) in [
+            ("heartbeat: 200ms", "heartbeat"),
+            ("election_timeout: 1s..2s", "election_timeout"),
+            ("pre_vote: false", "pre_vote"),
+            ("snapshot_every: 7", "snapshot_every"),
+            ("disk: { sync: 9ms }", "disk"),
+        ] {
+            let said = refused(cluster, "", Gives::NOTHING).unwrap_or_else(|| panic!("{cluster} is taken"));
+            assert!(said.contains(&format!("this system does not heed `{key}`")), "{said}");
+            assert_eq!(refused(cluster, "", Gives::EVERYTHING), None);
+        }
+        // What is the default asks for nothing.
+        assert_eq!(refused("nodes: 3, heartbeat: 100ms, pre_vote: true", "", Gives::NOTHING), None);
+        let swarm = "swarm: { families: [network], vary: [timeouts] }\n";
+        assert!(refused("nodes: 3", swarm, Gives::NOTHING).is_some_and(|why| why.contains("varies nothing here")));
+        assert_eq!(refused("nodes: 3", swarm, Gives { durable: true, ..Gives::NOTHING }), None);
     }
 
     #[test]

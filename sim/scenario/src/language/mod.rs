@@ -33,7 +33,7 @@ pub use part::{Part, Visit};
 pub use {serde_json, serde_yaml};
 
 use crate::{
-    Decoder, Vocabulary,
+    Decoder, Gives, Vocabulary,
     yaml::{Diagnostic, Fields, Kind, Node, Place, flow},
 };
 use serde_json::Value as Json;
@@ -188,6 +188,11 @@ impl<'c> Check<'c> {
     /// Whether there are keys that nobody knows.
     pub fn has_strangers(&self) -> bool {
         self.strangers
+    }
+
+    /// What the system of this scenario has; `None` where the system is not known.
+    pub(crate) fn gives(&self) -> Option<Gives> {
+        self.decoder.scope.service.as_ref().map(|service| service.gives)
     }
 
     /// Whether it was given, whatever it says.

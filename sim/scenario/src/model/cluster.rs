@@ -83,6 +83,20 @@ fn check(it: &Cluster, check: &mut Check<'_>) {
         let text = "the election timeout must be a range that begins above the heartbeat, in whole milliseconds";
         check.wrong(key, text).help = Some("for example 300ms..600ms with a heartbeat of 100ms".to_string());
     }
+    if let Some(gives) = check.gives() {
+        let usual = Cluster::default();
+        for (key, heeded, is_usual) in [
+            ("heartbeat", gives.tuning, it.heartbeat == usual.heartbeat),
+            ("election_timeout", gives.tuning, it.election_timeout == usual.election_timeout),
+            ("pre_vote", gives.tuning, it.pre_vote == usual.pre_vote),
+            ("snapshot_every", gives.tuning, it.snapshot_every == usual.snapshot_every),
+            ("disk", gives.durable, it.disk == usual.disk),
+        ] {
+            if !heeded && !is_usual {
+                check.wrong(key, format!("this system does not heed `{key}`")).help = Some("leave it out".to_string());
+            }
+        }
+    }
     let smallest = it.smallest();
     for party in it.network.zones.iter().flat_map(|zones| zones.groups.iter().flatten()) {
         if matches!(party, Party::Node(NodeId(id)) if *id > smallest) {

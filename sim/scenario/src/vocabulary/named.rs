@@ -11,13 +11,15 @@ pub struct Gives {
     pub admin: bool,
     /// It writes to its disk, a log and snapshots.
     pub durable: bool,
+    /// Its consensus heeds `heartbeat`, `election_timeout`, `pre_vote` and `snapshot_every`.
+    pub tuning: bool,
 }
 
 impl Gives {
     /// All of it.
-    pub const EVERYTHING: Gives = Gives { leaders: true, admin: true, durable: true };
+    pub const EVERYTHING: Gives = Gives { leaders: true, admin: true, durable: true, tuning: true };
     /// Nothing of it.
-    pub const NOTHING: Gives = Gives { leaders: false, admin: false, durable: false };
+    pub const NOTHING: Gives = Gives { leaders: false, admin: false, durable: false, tuning: false };
 }
 
 /// A name, and what it stands for in one sentence.
