@@ -5,6 +5,7 @@ mod lease;
 mod line;
 mod member;
 mod op;
+mod output;
 mod spread;
 mod view;
 
@@ -12,7 +13,8 @@ pub use heard::{Before, Heard, Told};
 pub use lease::{LeaseId, LeaseOp, LeaseOutput};
 pub use line::{Led, LineKind, LineOp, LineOutput, Place, work_key};
 pub use member::{MemberId, MemberOp, MemberOutput, MemberSeen};
-pub use op::{Act, Change, Changes, Compare, KeyValue, Kind, Made, Op, Output, Put, Read};
+pub use op::{Act, Change, Changes, Compare, Kind, Op, Put, Read};
+pub use output::{KeyValue, Made, Output};
 pub use view::{Shown, View};
 
 pub use squall_history::{

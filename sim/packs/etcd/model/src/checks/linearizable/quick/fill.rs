@@ -2,9 +2,12 @@
 
 use super::{
     super::log::{Kind, NONE},
-    Cell, Fill, Known, Mark, Replay, TRIES, Undo,
+    replay::{Cell, Fill, Known, Mark, Replay, Undo},
 };
 use std::cmp::Reverse;
+
+/// No more delicate writes are tried for one revision.
+const TRIES: usize = 256;
 
 impl Replay<'_> {
     /// A lost write is done at a revision, if it may be: it was invoked in time, is not used, changes something, and nothing of

@@ -2,7 +2,7 @@
 
 use super::{
     super::log::{Kind, NONE, Row},
-    FxMap, Impossible, InOrder, Known, Missed, Replay,
+    replay::{FxMap, Impossible, InOrder, Known, Missed, Replay},
 };
 use crate::checks::foreign::Foreign;
 use std::cmp::Reverse;

@@ -2,8 +2,14 @@
 
 use super::{
     super::log::{Kind, NONE, Row},
-    Fill, Known, LOOK_BACK, LOOK_FAR_BACK, Replay, Undo,
+    replay::{Fill, Known, Replay, Undo},
 };
+
+/// No more gaps are looked at for a repair.
+const LOOK_BACK: usize = 512;
+
+/// No more gaps are looked at for a write that is to come back.
+const LOOK_FAR_BACK: usize = 1 << 15;
 
 impl Replay<'_> {
     /// Nothing is left for a gap: one that fills an earlier one comes here, another one there, and so on.

@@ -2,7 +2,7 @@
 
 use super::{
     super::log::{Kind, NONE, Row, Shown, Step},
-    Cell, Replay, Undo,
+    replay::{Cell, Replay, Undo},
 };
 
 impl Replay<'_> {

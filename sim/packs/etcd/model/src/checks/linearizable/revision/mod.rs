@@ -22,8 +22,10 @@
 //! linear in the history; the number of steps is bounded, and passing the bound is `unknown`.
 
 mod engine;
+mod held;
 mod scene;
 mod search;
+mod tally;
 
 use super::{
     log::{Log, NONE},
@@ -34,8 +36,8 @@ use crate::checks::{Verdict, Witness, foreign::Foreign};
 use crate::ops::{Changes as _, CompletedOp, Op, OpEnd, OpId, Output, SimTime};
 use engine::Engine;
 pub(super) use scene::scene;
-pub(super) use search::ASKED_EVERY;
 use squall_linear::frontier::Watchdog;
+pub(super) use tally::ASKED_EVERY;
 
 /// How a store came about: who filled which revision, and when that was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

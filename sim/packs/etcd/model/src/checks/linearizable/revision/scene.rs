@@ -4,6 +4,7 @@ use super::{
     super::store::{State, Store, modified},
     BRIEF_OF, Clash, Step,
     engine::Engine,
+    held::Possible,
 };
 use crate::checks::foreign::Foreign;
 use crate::ops::{Answer, Changes as _, CompletedOp, Op, OpEnd, OpId, Output};
@@ -181,7 +182,7 @@ impl There<'_> {
             if !engine.may_write(i, next) {
                 return format!("{call} would be seen in what is read of its keys later");
             }
-            if let Err(wrong) = engine.hold_reads(next, &super::search::Possible::of(after)) {
+            if let Err(wrong) = engine.hold_reads(next, &Possible::of(after)) {
                 return format!("after {call}, {}", engine.tell(wrong).witness.summary);
             }
         }

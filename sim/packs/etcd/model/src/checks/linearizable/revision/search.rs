@@ -5,25 +5,18 @@ use super::{
         foresight::{Foresight, Leaves},
         store::{State, agrees},
     },
-    Clash, Refused, Step, clash,
-    engine::{Engine, MayChange, Place, UNSEEN, shown},
-    is_unknown, stopped, told,
+    Clash, Refused, Step,
+    engine::{Engine, MayChange, Place, UNSEEN},
+    held::{End, Possible},
+    is_unknown,
+    tally::{CANDIDATES_MAX, Furthest, STEPS_MAX, Tally, remember},
 };
-use crate::ops::{Changes as _, CompletedOp, Op, Output, stream};
-use squall_linear::{Progress, frontier::Watchdog};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// No more revisions are replayed in one search, over all the choices that are tried.
-const STEPS_MAX: u64 = 3_000_000;
+use crate::ops::stream;
+use squall_linear::frontier::Watchdog;
+use std::collections::BTreeSet;
 
 /// In the searches before the last, no more choices are tried than this, times the holes that there are.
 const CHOICES_A_HOLE: usize = 50;
-
-/// No more candidates for a gap are looked at, over all the choices of one search: a second or two.
-const CANDIDATES_MAX: usize = 20_000_000;
-
-/// Every so many revisions somebody is asked whether to go on.
-pub(in super::super) const ASKED_EVERY: u64 = 256;
 
 /// In a brief search no more choices are tried than this, and two for each hole.
 const CHOICES_BRIEF: usize = 200;
@@ -42,27 +35,6 @@ enum Order {
     Needed,
     /// At random.
     Shuffled(u64),
-}
-
-/// The stores that are remembered as tried take no more bytes, roughly.
-const TRIED_BYTES_MAX: usize = 200 << 20;
-
-impl Possible {
-    pub(super) fn of(state: State) -> Possible {
-        Possible { state, used: BTreeMap::new() }
-    }
-
-    /// About how many bytes it takes.
-    fn bytes(&self) -> usize {
-        self.state.keys.len() * 64 + self.used.len() * 24 + 160
-    }
-}
-
-/// One store that is possible: and how many of each class of unanswered operations it took.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Possible {
-    state: State,
-    used: BTreeMap<usize, usize>,
 }
 
 /// Who may have written a revision that nobody claims.
@@ -96,83 +68,6 @@ fn forks_before(path: &[Step], revision: u64) -> usize {
 
 /// What stands, among the classes, for revisions that changed none of these keys and values.
 const FOREIGN: usize = usize::MAX;
-
-/// What a search has taken.
-#[derive(Default)]
-struct Tally {
-    /// Revisions that were replayed.
-    steps: u64,
-    /// These, and choices that were looked at.
-    visits: u64,
-    /// Choices that led on.
-    choices: usize,
-    choices_max: usize,
-    candidates: usize,
-    /// What is remembered, and what is kept for the way.
-    bytes: usize,
-    held: usize,
-    /// Whether somebody told it to stop.
-    stopped: bool,
-}
-
-impl Tally {
-    /// A visit more: whether that is one too many.
-    fn is_spent(&mut self, at: u64, go_on: Watchdog<'_>) -> bool {
-        self.visits += 1;
-        self.stopped = self.visits.is_multiple_of(ASKED_EVERY)
-            && !go_on(Progress { visits: self.visits, bytes: self.bytes + self.held, events: at as usize });
-        let bounds = [
-            self.steps > STEPS_MAX,
-            self.candidates > CANDIDATES_MAX,
-            self.bytes + self.held > TRIED_BYTES_MAX,
-            self.choices > self.choices_max,
-            self.stopped,
-        ];
-        bounds.contains(&true)
-    }
-
-    fn ended(&self, at: u64, furthest: Option<Furthest>) -> Refused {
-        if self.stopped {
-            return stopped(furthest.map_or(at, |furthest| furthest.revision.max(at)));
-        }
-        let Tally { choices, steps, .. } = self;
-        Refused::Unknown(format!("too many writes of unknown outcome: {choices} choices and {steps} steps were tried"))
-    }
-}
-
-/// No more ways to the furthest store are remembered.
-const WAYS_MAX: usize = 10;
-
-/// Why an attempt ends.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum End {
-    /// An answer is not that of the store.
-    Wrong { kind: &'static str, culprit: usize, revision: u64, says: Output, until: u64 },
-    /// Nobody can have written this revision.
-    Unexplained(u64),
-}
-
-/// Why the attempts that came furthest came no further, and how they came there.
-struct Furthest {
-    revision: u64,
-    end: End,
-    ways: Vec<Vec<Step>>,
-    ways_in_all: usize,
-}
-
-fn remember(furthest: &mut Option<Furthest>, revision: u64, end: Option<End>, path: &[Step]) {
-    let Some(end) = end else { return };
-    if furthest.as_ref().is_none_or(|furthest| furthest.revision < revision) {
-        *furthest = Some(Furthest { revision, end: end.clone(), ways: vec![], ways_in_all: 0 });
-    }
-    if let Some(furthest) = furthest.as_mut().filter(|furthest| furthest.revision == revision) {
-        furthest.ways_in_all += 1;
-        // What is told of one end is not true of another.
-        if furthest.ways.len() < WAYS_MAX && furthest.end == end {
-            furthest.ways.push(path.to_vec());
-        }
-    }
-}
 
 impl<'o> Engine<'o> {
     /// A search that begins badly may take for ever where another order finds its way at once, so several
@@ -376,74 +271,5 @@ impl<'o> Engine<'o> {
                 fits && left && self.may_write(*op, revision)
             })
         })
-    }
-
-    /// In words.
-    pub(super) fn tell(&self, end: End) -> Clash {
-        match end {
-            End::Wrong { kind, culprit, revision, says, until } => self.wrong(kind, culprit, revision, &says, until),
-            End::Unexplained(revision) => self.unexplained(revision),
-        }
-    }
-
-    fn unexplained(&self, revision: u64) -> Clash {
-        // Who saw it, or a later one?
-        let told_of = self.ops.iter().enumerate().filter(|(_, op)| op.position.is_some_and(|r| r >= revision));
-        let (seen, op) = told_of.min_by_key(|(_, op)| (op.position, op.ended_at)).expect("no more is replayed than was told");
-        let summary = format!("nobody can have written revision {revision}: no write of unknown outcome fits");
-        clash(self.ops, seen, "unexplained-revision", summary, (vec![told(op)], vec![op.id]), revision - 1)
-    }
-
-    /// What was read at this revision, then or later, is held against the store.
-    pub(super) fn hold_reads(&self, revision: u64, store: &Possible) -> Result<(), End> {
-        let now = self.readers.get(&revision).into_iter().flatten().map(|i| (*i, false));
-        let later = self.past.get(&revision).into_iter().flatten().map(|i| (*i, true));
-        for (i, past) in now.chain(later) {
-            let op = &self.ops[i];
-            let is_past = matches!(op.ask, Op::Range { at: Some(_), .. });
-            if is_past != past {
-                continue;
-            }
-            // What changes nothing here would change nothing in a copy; most only look.
-            let (says, reached) = match store.state.look(&op.ask) {
-                Some(says) => (says, store.state.revision),
-                None => {
-                    let mut after = store.state.clone();
-                    (after.apply(&op.ask), after.revision)
-                }
-            };
-            if !agrees(&says, op.output().expect("a reader was answered")) || (!past && reached != revision) {
-                let kind = if past { "wrong-past" } else { "wrong-answer" };
-                return Err(End::Wrong { kind, culprit: i, revision, says, until: revision });
-            }
-        }
-        Ok(())
-    }
-
-    fn wrong(&self, kind: &'static str, culprit: usize, revision: u64, expected: &Output, until: u64) -> Clash {
-        let op = &self.ops[culprit];
-        // Values that nobody ever saw are one to the search.
-        let expected = expected.to_string().replace(UNSEEN, "a value that no answer shows");
-        let summary = format!("{}, and the store at revision {revision} answers `{expected}`", told(op));
-        let mut details = Vec::new();
-        // Who last wrote what it is about, as far as that is known.
-        let mut ids = BTreeSet::new();
-        let touches = |other: &CompletedOp| match &op.ask {
-            Op::Range { prefix, .. } => other.changes().iter().any(|c| c.key.starts_with(prefix.as_str())),
-            ask => other.changes().iter().any(|c| ask.keys().contains(&c.key)),
-        };
-        for (r, i) in self.claims.range(..revision).rev().filter(|(_, i)| touches(&self.ops[**i])).take(3) {
-            details.push(format!("revision {r}: {}", told(&self.ops[*i])));
-            ids.insert(self.ops[*i].id);
-        }
-        // And whoever wrote what it saw.
-        let mut values = BTreeSet::new();
-        if let Some(output) = op.output() {
-            shown(output, &mut values);
-        }
-        let wrote = |other: &&CompletedOp| other.changes().iter().any(|c| c.value.is_some_and(|v| values.contains(v)));
-        ids.extend(self.ops.iter().filter(wrote).map(|other| other.id).take(12));
-        ids.insert(op.id);
-        clash(self.ops, culprit, kind, summary, (details, ids.into_iter().collect()), until)
     }
 }
