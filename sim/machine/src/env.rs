@@ -78,6 +78,6 @@ impl Env for SimEnv {
     fn sends_twice(to: SocketAddr) -> bool {
         let process = Process::current();
         let (_, mut state) = process.machine().lock();
-        state.sends_twice(process.host, to)
+        state.net.sends_twice(process.host, to)
     }
 }

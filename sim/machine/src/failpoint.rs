@@ -1,35 +1,17 @@
 //! Failpoints: what happens to a process when it comes to a seam of its code, and who asks for it.
 
 use crate::{
-    machine::{HostId, Machine, State},
+    ids::HostId,
+    machine::Machine,
     process::Process,
     queue::Due,
+    trap::{Hit, Trap},
 };
 use squall_effect::{Armed, PowerLoss, Strike};
 use squall_env::Failpoint;
 use squall_history::{FaultRef, Saw};
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 use tokio::sync::Notify;
-
-/// An armed failpoint, and how often it was passed.
-pub(crate) struct Trap {
-    fault: FaultRef,
-    armed: Armed,
-    passes: u32,
-    struck: u32,
-    /// Lets those go on that are held up there, when it is over.
-    over: Arc<Notify>,
-}
-
-/// A failpoint that was hit: where, by which fault, and what is to happen later.
-pub struct Hit {
-    /// Where.
-    pub host: HostId,
-    /// The fault that armed it.
-    pub fault: FaultRef,
-    /// What was armed.
-    pub armed: Armed,
-}
 
 impl Machine {
     /// Arms a failpoint on a host.
@@ -59,14 +41,6 @@ impl Machine {
     /// What was hit since this was asked last.
     pub fn take_hits(&self) -> Vec<Hit> {
         std::mem::take(&mut self.lock().1.hits)
-    }
-}
-
-impl State {
-    /// Whether a request from this host to that address is to be sent twice.
-    pub(crate) fn sends_twice(&mut self, from: usize, to: SocketAddr) -> bool {
-        let Some(to) = self.hosts.iter().position(|host| host.ip == to.ip()) else { return false };
-        self.net.sends_twice(from, to)
     }
 }
 

@@ -6,23 +6,17 @@
 //! writes, syncs and spawns do nothing. A paused process is resumed before it is killed, because
 //! madsim would drop its futures inside `kill()` on the supervisor.
 
-use crate::{
-    machine::{HostId, Machine},
-    queue::Due,
-};
+use crate::{ids::HostId, life::Life, machine::Machine, queue::Due};
 use pin_project_lite::pin_project;
 use squall_effect::PowerLoss;
 use squall_env::{Bug, JoinError};
-use squall_history::{BootData, Saw, SeededStream, stream};
+use squall_history::{BootData, Saw, stream};
 use std::{
     cell::RefCell,
     future::Future,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{
-        Arc, Mutex, Once,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Once},
     task::{Context, Poll},
 };
 
@@ -39,9 +33,7 @@ pub struct Process {
     pub(crate) host: usize,
     /// How many processes its host has had, with this one.
     pub incarnation: u32,
-    alive: AtomicBool,
-    node: madsim::runtime::NodeHandle,
-    draws: Mutex<SeededStream>,
+    life: Arc<Life>,
 }
 
 impl Process {
@@ -62,12 +54,12 @@ impl Process {
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Relaxed)
+        self.life.is_alive()
     }
 
     /// It does nothing any more; its end is due.
     pub(crate) fn stops(&self) {
-        self.alive.store(false, Ordering::Relaxed);
+        self.life.ends();
     }
 
     pub(crate) fn has_bug(&self, bug: Bug) -> bool {
@@ -75,7 +67,7 @@ impl Process {
     }
 
     pub(crate) fn fork_rng(&self) -> rand_chacha::ChaCha8Rng {
-        self.draws.lock().expect("nothing panics while drawing").fork()
+        self.life.fork_rng()
     }
 
     /// Runs `future` as a task of this process. A dead process starts nothing.
@@ -85,7 +77,7 @@ impl Process {
         F::Output: Send + 'static,
     {
         let scoped = Scoped { process: self.clone(), future: Some(future) };
-        SimJoin(self.is_alive().then(|| self.node.spawn(scoped)))
+        SimJoin(self.is_alive().then(|| self.life.node.spawn(scoped)))
     }
 
     fn enter(self: &Arc<Self>) -> Entered {
@@ -192,9 +184,9 @@ impl Machine {
     {
         let (label, incarnation) = {
             let (now, mut state) = self.lock();
+            state.net.nics[host.0].powered = true;
             let entry = &mut state.hosts[host.0];
-            assert!(entry.process.is_none(), "{} runs already", entry.label);
-            entry.powered = true;
+            assert!(entry.life.is_none(), "{} runs already", entry.label);
             entry.incarnations += 1;
             entry.was_failed = false;
             let data = if entry.disk.is_empty() { BootData::Empty } else { BootData::Kept };
@@ -202,15 +194,11 @@ impl Machine {
             state.observe(now, host.0, Saw::Booted { incarnation, data });
             (label, incarnation)
         };
-        let process = Arc::new(Process {
-            machine: self.clone(),
-            host: host.0,
-            incarnation,
-            alive: AtomicBool::new(true),
-            node: self.madsim.create_node().name(format!("{label}/{incarnation}")).build(),
-            draws: Mutex::new(stream(self.config.world_seed, &format!("process {label}/{incarnation}"))),
-        });
-        self.lock().1.hosts[host.0].process = Some(process.clone());
+        let node = self.madsim.create_node().name(format!("{label}/{incarnation}")).build();
+        let draws = stream(self.config.world_seed, &format!("process {label}/{incarnation}"));
+        let life = Arc::new(Life::new(incarnation, node, draws));
+        self.lock().1.hosts[host.0].life = Some(life.clone());
+        let process = Arc::new(Process { machine: self.clone(), host: host.0, incarnation, life });
         let main = {
             let _entered = process.enter();
             main(process.clone())
@@ -229,17 +217,18 @@ impl Machine {
 
     /// Gives a host power: without a process, its kernel refuses connections.
     pub fn power_on(&self, host: HostId) {
-        self.lock().1.hosts[host.0].powered = true;
+        self.lock().1.net.nics[host.0].powered = true;
     }
 
     /// The process that runs on a host, if one does.
-    pub fn process(&self, host: HostId) -> Option<Arc<Process>> {
-        self.lock().1.hosts[host.0].process.clone()
+    pub fn process(self: &Arc<Self>, host: HostId) -> Option<Arc<Process>> {
+        let life = self.lock().1.hosts[host.0].life.clone()?;
+        Some(Arc::new(Process { machine: self.clone(), host: host.0, incarnation: life.incarnation, life }))
     }
 
     /// Whether a process runs on this host (paused or not).
     pub fn is_running(&self, host: HostId) -> bool {
-        self.process(host).is_some()
+        self.lock().1.hosts[host.0].life.is_some()
     }
 
     /// SIGKILL (`power_loss: false`): the kernel lives on, resets the process' connections, keeps its
@@ -252,30 +241,30 @@ impl Machine {
     /// The same; a power loss may have one fate for everything that was not synced.
     pub fn end(&self, host: HostId, power_loss: Option<PowerLoss>) -> bool {
         let (fate, power_loss) = (power_loss, power_loss.is_some());
-        let process = {
+        let life = {
             let (now, mut guard) = self.lock();
             let state = &mut *guard;
             let entry = &mut state.hosts[host.0];
             if let Some(fate) = fate {
-                entry.powered = false;
+                state.net.nics[host.0].powered = false;
                 entry.disk.power_loss(fate);
             }
-            let Some(process) = entry.process.take() else {
+            let Some(life) = entry.life.take() else {
                 // Nothing runs, but the kernel may still be delivering for what ran: not without power.
                 if power_loss {
-                    state.process_sockets_die(now, host.0, 0, true);
+                    state.traffic().process_sockets_die(now, host.0, 0, true);
                 }
                 return false;
             };
             if std::mem::take(&mut entry.pauses) > 0 {
-                self.madsim.resume(process.node.id());
+                self.madsim.resume(life.node.id());
             }
-            process.alive.store(false, Ordering::Relaxed);
-            state.process_sockets_die(now, host.0, process.incarnation, power_loss);
+            life.ends();
+            state.traffic().process_sockets_die(now, host.0, life.incarnation, power_loss);
             state.observe(now, host.0, Saw::Stopped);
-            process
+            life
         };
-        self.madsim.kill(process.node.id());
+        self.madsim.kill(life.node.id());
         true
     }
 
@@ -283,10 +272,10 @@ impl Machine {
     pub fn pause(&self, host: HostId) -> bool {
         let (_, mut state) = self.lock();
         let entry = &mut state.hosts[host.0];
-        let Some(process) = &entry.process else { return false };
+        let Some(life) = &entry.life else { return false };
         entry.pauses += 1;
         if entry.pauses == 1 {
-            self.madsim.pause(process.node.id());
+            self.madsim.pause(life.node.id());
         }
         true
     }
@@ -295,13 +284,13 @@ impl Machine {
     pub fn resume(&self, host: HostId) -> bool {
         let (_, mut state) = self.lock();
         let entry = &mut state.hosts[host.0];
-        let Some(process) = &entry.process else { return false };
+        let Some(life) = &entry.life else { return false };
         if entry.pauses == 0 {
             return false;
         }
         entry.pauses -= 1;
         if entry.pauses == 0 {
-            self.madsim.resume(process.node.id());
+            self.madsim.resume(life.node.id());
         }
         true
     }
@@ -313,7 +302,7 @@ impl Machine {
 
     /// A process ended by itself, or panicked.
     pub(crate) fn crashed(&self, host: HostId, incarnation: u32, power_loss: Option<PowerLoss>) {
-        let runs = self.process(host).is_some_and(|p| p.incarnation == incarnation);
+        let runs = self.lock().1.hosts[host.0].life.as_ref().is_some_and(|life| life.incarnation == incarnation);
         if runs {
             self.end(host, power_loss);
         }
@@ -321,7 +310,7 @@ impl Machine {
 
     fn panicked(&self, process: &Process, message: String) {
         let (now, mut state) = self.lock();
-        process.alive.store(false, Ordering::Relaxed);
+        process.stops();
         state.observe(now, process.host, Saw::Panicked { message });
         state.queue.push(now, Due::Crash { host: process.host, incarnation: process.incarnation, power_loss: None });
     }

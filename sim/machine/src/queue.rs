@@ -7,7 +7,7 @@
 //! Time jumps from event to event; nothing polls on a tick. The work is done in the pump's task,
 //! never in a timer's waker.
 
-use crate::{clock::TimerId, net::ConnId};
+use crate::ids::{ConnId, TimerId};
 use squall_effect::PowerLoss;
 use squall_history::SimTime;
 use std::{collections::BTreeMap, task::Waker};

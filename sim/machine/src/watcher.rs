@@ -1,6 +1,6 @@
 //! Who is told what is seen of the hosts of a machine.
 
-use crate::HostId;
+use crate::ids::HostId;
 use squall_history::{Saw, SimTime};
 use std::sync::Mutex;
 

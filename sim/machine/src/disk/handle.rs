@@ -1,10 +1,10 @@
 //! What a process holds of its disk. A dead process' handles do nothing.
 
-use super::{NameChange, SyncTarget};
-use crate::{
-    machine::{Host, State},
-    process::Process,
+use super::{
+    DiskState, SyncTarget,
+    names::{NameChange, parent},
 };
+use crate::{host::Host, machine::State, process::Process};
 use squall_effect::DiskAccess;
 use squall_env::{Disk, File, OpenMode};
 use squall_history::SimTime;
@@ -88,12 +88,13 @@ fn may_fail(host: &mut Host, access: DiskAccess) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(errno.number()))
 }
 
-fn sync(process: &Arc<Process>, target: impl FnOnce(&mut super::DiskState) -> SyncTarget) -> io::Result<Syncing> {
+fn sync(process: &Arc<Process>, target: impl FnOnce(&mut DiskState) -> SyncTarget) -> io::Result<Syncing> {
     let ticket = on_disk(process, |now, state, host| {
-        let disk = &mut state.hosts[host].disk;
+        let State { hosts, queue, .. } = state;
+        let disk = &mut hosts[host].disk;
         let target = target(disk);
         let (ticket, at) = disk.sync_start(now, target);
-        state.book_sync(host, ticket, at);
+        disk.book_sync(queue, host, ticket, at);
         Ok(ticket)
     })?;
     Ok(Syncing { process: process.clone(), ticket })
@@ -122,7 +123,7 @@ impl Disk for SimDisk {
             let mut dir = path;
             while !dir.is_empty() {
                 state.hosts[host].disk.dirs.insert(dir.to_string());
-                dir = super::parent(dir);
+                dir = parent(dir);
             }
             Ok(())
         })
@@ -154,7 +155,7 @@ impl Disk for SimDisk {
             if !disk.dirs.contains(dir) {
                 return Err(io::Error::new(io::ErrorKind::NotFound, format!("no directory {dir}")));
             }
-            let in_dir = disk.names.keys().filter(|name| super::parent(name) == dir);
+            let in_dir = disk.names.keys().filter(|name| parent(name) == dir);
             Ok(in_dir.map(|name| name.rsplit('/').next().unwrap_or(name).to_string()).collect())
         })
     }

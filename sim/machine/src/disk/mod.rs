@@ -16,11 +16,13 @@
 
 mod handle;
 mod inode;
+mod names;
 
 pub use handle::{SimDisk, SimFile};
 
-use crate::queue::{Due, Key};
+use crate::queue::{Due, Key, Queue};
 use inode::Inode;
+use names::{NameChange, parent};
 use squall_effect::{Damage, DiskAccess, DiskChange, Errno, PowerLoss, Probability};
 use squall_history::{SeededStream, SimTime};
 use std::{
@@ -40,48 +42,6 @@ pub struct DiskProfile {
     pub sync_min: Duration,
     /// The longest.
     pub sync_max: Duration,
-}
-
-/// A change of a directory that is not durable yet.
-#[derive(Clone, Debug)]
-enum NameChange {
-    Link { name: String, inode: u64 },
-    Unlink { name: String },
-    Rename { from: String, to: String, inode: u64 },
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<String, u64>) {
-        match self {
-            NameChange::Link { name, inode } => _ = names.insert(name.clone(), *inode),
-            NameChange::Unlink { name } => _ = names.remove(name),
-            NameChange::Rename { from, to, inode } => {
-                if names.get(from) == Some(inode) {
-                    names.remove(from);
-                }
-                names.insert(to.clone(), *inode);
-            }
-        }
-    }
-
-    /// The file that it names, or names anew.
-    fn inode(&self) -> Option<u64> {
-        match self {
-            NameChange::Link { inode, .. } | NameChange::Rename { inode, .. } => Some(*inode),
-            NameChange::Unlink { .. } => None,
-        }
-    }
-
-    fn dir(&self) -> &str {
-        match self {
-            NameChange::Link { name, .. } | NameChange::Unlink { name } => parent(name),
-            NameChange::Rename { to, .. } => parent(to),
-        }
-    }
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 enum SyncTarget {
@@ -118,6 +78,7 @@ impl Sync {
     }
 }
 
+/// A host's disk, and the page cache in front of it.
 pub(crate) struct DiskState {
     profile: DiskProfile,
     draws: SeededStream,
@@ -341,7 +302,7 @@ impl DiskState {
 
 impl DiskState {
     /// What is on the disk is damaged; how, in words, or `None` when there was nothing to damage.
-    fn damage(&mut self, damage: &Damage) -> Option<String> {
+    pub(crate) fn damage(&mut self, damage: &Damage) -> Option<String> {
         let (Damage::Flip { files, .. } | Damage::Cut { files, .. }) = damage;
         let there: Vec<(String, u64)> = self
             .names
@@ -368,7 +329,7 @@ impl DiskState {
     }
 
     /// An empty disk takes its place.
-    fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         self.names.clear();
         self.durable_names.clear();
         self.pending.clear();
@@ -379,64 +340,43 @@ impl DiskState {
     }
 }
 
-impl crate::machine::State {
+impl DiskState {
     /// Puts the end of a sync into the event queue.
-    fn book_sync(&mut self, host: usize, ticket: u64, at: SimTime) {
-        let due = self.queue.push(at, Due::Synced { host, ticket });
-        let Some(sync) = self.hosts[host].disk.syncs.get_mut(&ticket) else { return };
+    fn book_sync(&mut self, queue: &mut Queue, host: usize, ticket: u64, at: SimTime) {
+        let due = queue.push(at, Due::Synced { host, ticket });
+        let Some(sync) = self.syncs.get_mut(&ticket) else { return };
         if let Some(before) = sync.due.replace(due) {
-            self.queue.cancel(before);
+            queue.cancel(before);
         }
     }
 
-    fn disk_fault_ends(&mut self, now: SimTime, host: usize, is_over: impl Fn(&DiskChange) -> bool) {
-        for (ticket, at) in self.hosts[host].disk.ends(now, is_over) {
-            self.book_sync(host, ticket, at);
+    fn fault_ends(&mut self, queue: &mut Queue, host: usize, now: SimTime, is_over: impl Fn(&DiskChange) -> bool) {
+        for (ticket, at) in self.ends(now, is_over) {
+            self.book_sync(queue, host, ticket, at);
         }
     }
-}
 
-impl crate::Machine {
-    /// Something is wrong with this host's disk from now on; several such things add up.
-    pub fn worsen_disk(&self, host: crate::HostId, change: DiskChange) {
-        let disk = &mut self.lock().1.hosts[host.0].disk;
+    /// Something is wrong with it from now on; several such things add up.
+    pub(crate) fn worsen(&mut self, change: DiskChange) {
         if let DiskChange::Full { leaves } = change {
-            disk.free = if disk.is_full() { disk.free.min(leaves) } else { leaves };
+            self.free = if self.is_full() { self.free.min(leaves) } else { leaves };
         }
-        disk.wrong.push(change);
+        self.wrong.push(change);
     }
 
     /// Takes one of these back, and what it booked.
-    pub fn mend_disk(&self, host: crate::HostId, change: &DiskChange) {
-        let (now, mut state) = self.lock();
-        let wrong = &mut state.hosts[host.0].disk.wrong;
-        let Some(at) = wrong.iter().position(|other| other == change) else { return };
-        wrong.remove(at);
+    pub(crate) fn mend(&mut self, queue: &mut Queue, host: usize, now: SimTime, change: &DiskChange) {
+        let Some(at) = self.wrong.iter().position(|other| other == change) else { return };
+        self.wrong.remove(at);
         // Another fault of the very same kind goes on.
-        if !wrong.contains(change) {
-            state.disk_fault_ends(now, host.0, |by| by == change);
+        if !self.wrong.contains(change) {
+            self.fault_ends(queue, host, now, |by| by == change);
         }
     }
 
     /// Takes all of them back, and what they booked.
-    pub fn mend_disk_entirely(&self, host: crate::HostId) {
-        let (now, mut state) = self.lock();
-        state.hosts[host.0].disk.wrong.clear();
-        state.disk_fault_ends(now, host.0, |_| true);
-    }
-
-    /// Damages what is on a host's disk; says how, or nothing when there was nothing to damage.
-    pub fn damage_disk(&self, host: crate::HostId, damage: &Damage) -> Option<String> {
-        self.lock().1.hosts[host.0].disk.damage(damage)
-    }
-
-    /// An empty disk takes the place of a host's; the host must be without power.
-    pub fn wipe_disk(&self, host: crate::HostId) {
-        self.lock().1.hosts[host.0].disk.wipe();
-    }
-
-    /// Whether that was done to it.
-    pub fn was_wiped(&self, host: crate::HostId) -> bool {
-        self.lock().1.hosts[host.0].disk.wiped
+    pub(crate) fn mend_entirely(&mut self, queue: &mut Queue, host: usize, now: SimTime) {
+        self.wrong.clear();
+        self.fault_ends(queue, host, now, |_| true);
     }
 }

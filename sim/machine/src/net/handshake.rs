@@ -2,59 +2,24 @@
 
 use super::{
     BACKLOG, USER_TIMEOUT,
-    conn::{Body, Conn, ConnId, End, EndState},
+    conn::{Body, Conn, End, EndState},
+    network::{Attempt, Connecting, Listening},
+    traffic::Traffic,
 };
-use crate::{
-    machine::State,
-    queue::{Due, Key},
-};
+use crate::{ids::ConnId, queue::Due};
 use squall_history::SimTime;
-use std::{
-    collections::VecDeque,
-    io,
-    net::{IpAddr, SocketAddr},
-    task::Waker,
-    time::Duration,
-};
+use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
 
 /// The first SYN retry comes after one second, then two, then four (RFC 6298, section 5.7).
 const SYN_RTO: Duration = Duration::from_secs(1);
 
-pub(super) struct Listening {
-    pub(super) host: usize,
-    pub(super) incarnation: u32,
-    pub(super) ready: VecDeque<ConnId>,
-    pub(super) waker: Option<Waker>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
-    Waiting,
-    Established,
-    Failed(io::ErrorKind),
-}
-
-pub(super) struct Connecting {
-    pub(super) host: usize,
-    pub(super) incarnation: u32,
-    local: SocketAddr,
-    remote: SocketAddr,
-    target: Option<usize>,
-    started: SimTime,
-    rto: Duration,
-    retry: Option<Key>,
-    pub(super) waker: Option<Waker>,
-    pub(super) attempt: Attempt,
-}
-
-impl State {
-    fn host_of(&self, ip: IpAddr) -> Option<usize> {
-        self.hosts.iter().position(|h| h.ip == ip)
-    }
-
+impl Traffic<'_> {
     pub(super) fn listen(&mut self, host: usize, incarnation: u32, addr: SocketAddr) -> io::Result<()> {
-        if addr.ip() != self.hosts[host].ip {
-            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, format!("{addr} is not an address of {}", self.hosts[host].label)));
+        if addr.ip() != self.net.nics[host].ip {
+            return Err(io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                format!("{addr} is not an address of {}", self.net.nics[host].label),
+            ));
         }
         if self.net.listening.contains_key(&addr) {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("something listens on {addr} already")));
@@ -78,10 +43,9 @@ impl State {
     pub(super) fn connect(&mut self, now: SimTime, host: usize, incarnation: u32, remote: SocketAddr) -> ConnId {
         let id = ConnId(self.net.next_conn);
         self.net.next_conn += 1;
-        let port = self.net.next_port[host];
-        self.net.next_port[host] = if port == 60_999 { 32_768 } else { port + 1 };
-        let local = SocketAddr::new(self.hosts[host].ip, port);
-        let target = self.host_of(remote.ip());
+        let port = self.net.nics[host].take_port();
+        let local = SocketAddr::new(self.net.nics[host].ip, port);
+        let target = self.net.host_of(remote.ip());
         let attempt = Attempt::Waiting;
         let connecting =
             Connecting { host, incarnation, local, remote, target, started: now, rto: SYN_RTO, retry: None, waker: None, attempt };
@@ -130,7 +94,7 @@ impl State {
         let Some(c) = self.net.connecting.get(&id) else { return };
         let Some(to) = c.target else { return };
         let (from, local, remote, incarnation) = (c.host, c.local, c.remote, c.incarnation);
-        if self.net.is_cut(from, to) || !self.hosts[to].powered {
+        if self.net.is_cut(from, to) || !self.net.nics[to].powered {
             return;
         }
         let accepted = match self.net.listening.get(&remote) {
@@ -153,7 +117,7 @@ impl State {
     pub(crate) fn syn_answer_arrives(&mut self, now: SimTime, id: ConnId, accepted: bool) {
         let Some(c) = self.net.connecting.get(&id) else { return };
         let (Some(to), from) = (c.target, c.host) else { return };
-        if self.net.is_cut(to, from) || !self.hosts[from].powered || c.attempt != Attempt::Waiting {
+        if self.net.is_cut(to, from) || !self.net.nics[from].powered || c.attempt != Attempt::Waiting {
             return;
         }
         if accepted {
@@ -207,7 +171,7 @@ impl State {
         let closed: Vec<SocketAddr> =
             self.net.listening.iter().filter(|(_, l)| l.host == host && l.incarnation == incarnation).map(|(addr, _)| *addr).collect();
         for addr in closed {
-            match self.hosts[host].powered {
+            match self.net.nics[host].powered {
                 true => self.unlisten(now, addr),
                 false => _ = self.net.listening.remove(&addr),
             }

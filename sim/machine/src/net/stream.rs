@@ -2,10 +2,10 @@
 //! A dead process' handles do nothing: reads and writes never end, a drop sends nothing.
 
 use super::{
-    conn::{Body, ConnId, EndState},
-    handshake::Attempt,
+    conn::{Body, EndState},
+    network::Attempt,
 };
-use crate::{machine::State, process::Process};
+use crate::{ids::ConnId, machine::State, process::Process};
 use squall_env::{Listener, Net};
 use squall_history::SimTime;
 use std::{
@@ -39,7 +39,7 @@ impl Net for SimNet {
         if !self.process.is_alive() {
             return std::future::pending().await;
         }
-        self.process.machine().lock().1.listen(self.process.host, self.process.incarnation, addr)?;
+        self.process.machine().lock().1.traffic().listen(self.process.host, self.process.incarnation, addr)?;
         Ok(SimListener { process: self.process.clone(), addr })
     }
 
@@ -65,7 +65,7 @@ impl Future for ConnectFuture {
         let (now, mut state) = this.process.machine().lock();
         let id = match this.id {
             Some(id) => id,
-            None => *this.id.insert(state.connect(now, this.process.host, this.process.incarnation, this.remote)),
+            None => *this.id.insert(state.traffic().connect(now, this.process.host, this.process.incarnation, this.remote)),
         };
         let Some(connecting) = state.net.connecting.get_mut(&id) else { return Poll::Pending };
         match connecting.attempt {
@@ -89,7 +89,7 @@ impl Drop for ConnectFuture {
             && self.process.is_alive()
         {
             let (now, mut state) = self.process.machine().lock();
-            state.connect_dropped(now, id);
+            state.traffic().connect_dropped(now, id);
         }
     }
 }
@@ -134,7 +134,7 @@ impl Drop for SimListener {
     fn drop(&mut self) {
         if self.process.is_alive() {
             let (now, mut state) = self.process.machine().lock();
-            state.unlisten(now, self.addr);
+            state.traffic().unlisten(now, self.addr);
         }
     }
 }
@@ -170,7 +170,7 @@ impl SimStream {
         if n > 0 {
             let mut bytes = Vec::with_capacity(n);
             copy(&mut bytes, n);
-            state.send(now, self.id, self.end, Body::Data(bytes));
+            state.traffic().send(now, self.id, self.end, Body::Data(bytes));
         }
         Poll::Ready(Ok(n))
     }
@@ -196,7 +196,7 @@ impl AsyncRead for SimStream {
             }
         }
         if read > 0 {
-            state.window_opens(now, self.id, 1 - self.end, read);
+            state.traffic().window_opens(now, self.id, 1 - self.end, read);
             return Poll::Ready(Ok(()));
         }
         if buf.remaining() == 0 || this.fin_received {
@@ -242,7 +242,7 @@ impl AsyncWrite for SimStream {
             this.error.is_none() && !this.fin_queued() && this.state == EndState::Open
         });
         if half_open {
-            state.send(now, self.id, self.end, Body::Fin);
+            state.traffic().send(now, self.id, self.end, Body::Fin);
         }
         Poll::Ready(Ok(()))
     }
@@ -252,7 +252,7 @@ impl Drop for SimStream {
     fn drop(&mut self) {
         if self.process.is_alive() {
             let (now, mut state) = self.process.machine().lock();
-            state.close(now, self.id, self.end);
+            state.traffic().close(now, self.id, self.end);
         }
     }
 }
