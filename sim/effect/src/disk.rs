@@ -61,11 +61,24 @@ pub enum DiskChange {
     /// Every sync takes so much longer.
     Slow(Span),
     /// So many bytes more can be allocated, beside what is given back.
-    Full { leaves: u64 },
+    Full {
+        /// In bytes.
+        leaves: u64,
+    },
     /// These accesses fail, this often. After a failed sync the pages are taken for clean, as on Linux.
-    Errors { on: Vec<DiskAccess>, errno: Errno, rate: Probability },
+    Errors {
+        /// Which accesses.
+        on: Vec<DiskAccess>,
+        /// With which error.
+        errno: Errno,
+        /// How often.
+        rate: Probability,
+    },
     /// What a sync writes lands some sectors away, this often.
-    Misdirect { rate: Probability },
+    Misdirect {
+        /// How often.
+        rate: Probability,
+    },
 }
 
 impl fmt::Display for DiskChange {
@@ -86,7 +99,17 @@ impl fmt::Display for DiskChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// So many bits flip in a file whose path begins so.
-    Flip { files: Option<String>, bits: u64 },
+    Flip {
+        /// How the paths begin; without it, any file.
+        files: Option<String>,
+        /// How many bits.
+        bits: u64,
+    },
     /// A file whose path begins so loses up to so many bytes at its end.
-    Cut { files: Option<String>, bytes: u64 },
+    Cut {
+        /// How the paths begin; without it, any file.
+        files: Option<String>,
+        /// How many bytes.
+        bytes: u64,
+    },
 }

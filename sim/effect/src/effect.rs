@@ -54,45 +54,122 @@ pub enum Effect {
     /// Takes such a cut back.
     Heal(Vec<Link>),
     /// These links become worse; changes of several faults add up.
-    Shape { links: Vec<Link>, change: LinkChange },
+    Shape {
+        /// Which links.
+        links: Vec<Link>,
+        /// How they change.
+        change: LinkChange,
+    },
     /// Takes such a change back.
-    Unshape { links: Vec<Link>, change: LinkChange },
+    Unshape {
+        /// Which links.
+        links: Vec<Link>,
+        /// How they change.
+        change: LinkChange,
+    },
     /// Every connection between the two ends of each of these dies with a reset.
     ResetConnections(Vec<Link>),
     /// The host answers new connections with a reset, once more than before.
-    Refuse { node: NodeId },
+    Refuse {
+        /// Which node.
+        node: NodeId,
+    },
     /// Takes that back.
-    Accept { node: NodeId },
+    Accept {
+        /// Which node.
+        node: NodeId,
+    },
     /// The process dies; with a power loss its host does.
-    Kill { node: NodeId, power_loss: Option<PowerLoss> },
+    Kill {
+        /// Which node.
+        node: NodeId,
+        /// What the power loss leaves of unsynced data; without it only the process dies.
+        power_loss: Option<PowerLoss>,
+    },
     /// The process starts again, if none runs.
-    Boot { node: NodeId },
+    Boot {
+        /// Which node.
+        node: NodeId,
+    },
     /// SIGSTOP.
-    Pause { party: Party },
+    Pause {
+        /// Which node or client.
+        party: Party,
+    },
     /// SIGCONT.
-    Resume { party: Party },
+    Resume {
+        /// Which node or client.
+        party: Party,
+    },
     /// Asks something of a node's administration interface.
-    Admin { node: NodeId, ask: Admin },
+    Admin {
+        /// Which node.
+        node: NodeId,
+        /// What is asked.
+        ask: Admin,
+    },
     /// The clocks of a node, or of a client's host, go wrong, or right.
-    Clock { party: Party, change: ClockChange },
+    Clock {
+        /// Which node or client.
+        party: Party,
+        /// How its clock changes.
+        change: ClockChange,
+    },
     /// Something happens to a node when it comes to a seam of its code.
-    Arm { node: NodeId, armed: Armed },
+    Arm {
+        /// Which node.
+        node: NodeId,
+        /// What happens there, and how often.
+        armed: Armed,
+    },
     /// Takes that back.
-    Disarm { node: NodeId, armed: Armed },
+    Disarm {
+        /// Which node.
+        node: NodeId,
+        /// What happens there, and how often.
+        armed: Armed,
+    },
     /// Clients ask so many times as often; 0: not at all.
-    Load { times: u32 },
+    Load {
+        /// How many times as often.
+        times: u32,
+    },
     /// They ask as often as their workloads say.
-    LoadNormal { times: u32 },
+    LoadNormal {
+        /// How many times as often.
+        times: u32,
+    },
     /// Something is wrong with a node's disk; several of these add up.
-    DiskWorse { node: NodeId, change: DiskChange },
+    DiskWorse {
+        /// Which node.
+        node: NodeId,
+        /// What is wrong with it.
+        change: DiskChange,
+    },
     /// Takes that back.
-    DiskBetter { node: NodeId, change: DiskChange },
+    DiskBetter {
+        /// Which node.
+        node: NodeId,
+        /// What was wrong with it.
+        change: DiskChange,
+    },
     /// What is on a node's disk is damaged.
-    Damage { node: NodeId, damage: Damage },
+    Damage {
+        /// Which node.
+        node: NodeId,
+        /// What is damaged.
+        damage: Damage,
+    },
     /// The power goes, and an empty disk takes the place of a node's.
-    Wipe { node: NodeId },
+    Wipe {
+        /// Which node.
+        node: NodeId,
+    },
     /// A node that there was not before starts, and the cluster is asked to take it in.
     Grow,
     /// The cluster is asked to let a node go; its process ends when it hears of that.
-    Shrink { node: NodeId },
+    Shrink {
+        /// Which node.
+        node: NodeId,
+    },
 }

@@ -18,37 +18,80 @@ pub enum Until {
 #[serde(rename_all = "kebab-case")]
 pub enum What<O = Op, A = Output, H = Heard> {
     /// A client asked.
-    Invoke { client: ClientId, op: OpId, ask: O },
+    Invoke {
+        /// Who asked.
+        client: ClientId,
+        /// The id of the operation.
+        op: OpId,
+        /// What is asked.
+        ask: O,
+    },
     /// It happened, and this is the answer; `position` where the system has one order of all changes.
     Ok {
+        /// Which operation.
         op: OpId,
+        /// The answer.
         output: A,
+        /// Its position in the order of all changes.
         #[serde(default, rename = "revision", skip_serializing_if = "Option::is_none")]
         position: Option<u64>,
     },
     /// While it lasts, its client heard this.
-    Heard { op: OpId, heard: H },
+    Heard {
+        /// Which operation.
+        op: OpId,
+        /// What was heard.
+        heard: H,
+    },
     /// It certainly did not happen: why, as a word that can be compared, and in the words of whoever refused it.
     Fail {
+        /// Which operation.
         op: OpId,
+        /// As a word that can be compared.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         code: String,
+        /// In the words of whoever said so.
         why: String,
     },
     /// Nobody knows.
-    Info { op: OpId, why: String },
+    Info {
+        /// Which operation.
+        op: OpId,
+        /// In the words of whoever said so.
+        why: String,
+    },
     /// The world did something: checkers do not see it.
     Effect(Effect),
     /// A named happening, and the node it is about.
-    Event { event: Event, node: Option<NodeId> },
+    Event {
+        /// Which event.
+        event: Event,
+        /// The node that it is about, if it is about one.
+        node: Option<NodeId>,
+    },
     /// A node was seen to do something.
-    Node { node: NodeId, saw: Saw },
+    Node {
+        /// Which node.
+        node: NodeId,
+        /// What it was seen to do.
+        saw: Saw,
+    },
     /// It is promised that no time longer than this passes without a successful operation: from the
     /// first one to the heal, or to the end of the load.
-    Available { max_gap: u64, until: Until },
+    Available {
+        /// In nanoseconds.
+        max_gap: u64,
+        /// How long the promise holds.
+        until: Until,
+    },
     /// Faults are over; within this many nanoseconds the system must serve every client again.
     /// `nodes` are those that run from here on.
-    Healed { within: u64, nodes: Vec<NodeId> },
+    Healed {
+        /// In nanoseconds.
+        within: u64,
+        /// Who runs from here on.
+        nodes: Vec<NodeId>,
+    },
     /// Reads after this line are the final reads: one for each key that was ever asked for.
     FinalReads,
     /// The run ended in good order. Without this line the history is a part of one.

@@ -55,56 +55,155 @@ pub struct LogMark(
 #[serde(rename_all = "kebab-case")]
 pub enum Saw {
     /// A process started; the first incarnation is 1.
-    Booted { incarnation: u32, data: BootData },
+    Booted {
+        /// Which of its processes, from 1.
+        incarnation: u32,
+        /// What its disk held.
+        data: BootData,
+    },
     /// The process is gone: killed, powered off, or ended by itself.
     Stopped,
     /// The node's service ended by itself with an error: it refuses to go on.
-    Refused { why: String },
+    Refused {
+        /// In the words of whoever said so.
+        why: String,
+    },
     /// A task of the node panicked; the node is dead.
-    Panicked { message: String },
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
     /// The hard state was saved and is about to be used: term, whom it voted for, and whether that
     /// leader is known to have a quorum (`true` on the leader and on those that heard from it).
-    Vote { term: u64, voted_for: Option<NodeId>, granted: bool },
+    Vote {
+        /// The term.
+        term: u64,
+        /// Whom it voted for.
+        voted_for: Option<NodeId>,
+        /// Whether that leader is known to have a quorum.
+        granted: bool,
+    },
     /// The server state changed.
-    Role { term: u64, role: Role, leader: Option<NodeId> },
+    Role {
+        /// The term.
+        term: u64,
+        /// What it is from now on.
+        role: Role,
+        /// Who leads, if that is known.
+        leader: Option<NodeId>,
+    },
     /// Entries were put into the log (not yet necessarily durable).
-    Append { entries: Vec<LogMark> },
+    Append {
+        /// The entries, in order of index.
+        entries: Vec<LogMark>,
+    },
     /// Everything in its log up to this index is durable; told when the sync is done, before anybody is told of it.
-    Synced { index: u64 },
+    Synced {
+        /// The index in the log.
+        index: u64,
+    },
     /// An entry of its log is a membership: the members that vote, set by set (two while it is a joint one), and those that
     /// only learn. Told right after the entry itself.
-    Membership { index: u64, voters: Vec<Vec<u64>>, learners: Vec<u64> },
+    Membership {
+        /// The index in the log.
+        index: u64,
+        /// Who votes, set by set.
+        voters: Vec<Vec<u64>>,
+        /// Who only learns.
+        learners: Vec<u64>,
+    },
     /// Everything after this index was removed from the log; `None`: everything.
-    Truncate { after: Option<u64> },
+    Truncate {
+        /// The last index that stays.
+        after: Option<u64>,
+    },
     /// Everything up to this index was dropped, a snapshot covers it.
-    Purge { upto: u64, term: u64 },
+    Purge {
+        /// The last index that is dropped.
+        upto: u64,
+        /// The term.
+        term: u64,
+    },
     /// The node believes that everything up to here is committed.
-    Commit { index: u64, term: u64 },
+    Commit {
+        /// The index in the log.
+        index: u64,
+        /// The term.
+        term: u64,
+    },
     /// Entries from `first` on were applied; `state[i]` is the running hash of the replicated state
     /// after `first + i`.
-    Apply { first: u64, state: Vec<u32> },
+    Apply {
+        /// The first index.
+        first: u64,
+        /// The running hash after each of them.
+        state: Vec<u32>,
+    },
     /// What was written over before this point in the store's own order is forgotten: told at the start, and whenever that changes.
     #[serde(rename = "compacted")]
     Forgot {
+        /// What came before this point of the order of changes is forgotten.
         #[serde(rename = "revision")]
         before: u64,
     },
     /// A snapshot that ends at `index` was written by this node.
-    SnapshotBuilt { index: u64, term: u64 },
+    SnapshotBuilt {
+        /// The index in the log.
+        index: u64,
+        /// The term.
+        term: u64,
+    },
     /// A snapshot that ends at `index` replaced this node's state; `state` is its running hash.
-    SnapshotInstalled { index: u64, term: u64, state: u32 },
+    SnapshotInstalled {
+        /// The index in the log.
+        index: u64,
+        /// The term.
+        term: u64,
+        /// The running hash of the replicated state.
+        state: u32,
+    },
     /// The state was restored at boot up to `index`, from a snapshot; `state` is its running hash.
-    Restored { index: u64, term: u64, state: u32 },
+    Restored {
+        /// The index in the log.
+        index: u64,
+        /// The term.
+        term: u64,
+        /// The running hash of the replicated state.
+        state: u32,
+    },
     /// What is promised of its monotonic clock from now on: how many parts per million it is off at the most, and
     /// how far it has just leapt forward, in nanoseconds.
-    ClockBound { off_ppm: u64, leapt: u64 },
+    ClockBound {
+        /// In parts per million.
+        off_ppm: u64,
+        /// In nanoseconds.
+        leapt: u64,
+    },
     /// It came to this seam of its code, and something was to happen there.
-    Failpoint { point: String },
+    Failpoint {
+        /// The name of the seam.
+        point: String,
+    },
     /// What is known of its disk from now on.
-    Disk { disk: DiskHealth },
+    Disk {
+        /// Its state from now on.
+        disk: DiskHealth,
+    },
     /// The membership at `index` is applied: who votes, and who only learns. Members that are no nodes of
     /// the run are left out.
-    Members { index: u64, voters: Vec<NodeId>, learners: Vec<NodeId> },
+    Members {
+        /// The index in the log.
+        index: u64,
+        /// Who votes.
+        voters: Vec<NodeId>,
+        /// Who only learns.
+        learners: Vec<NodeId>,
+    },
     /// After the end: a hash over the whole store of this node, as it stands at `applied`.
-    Final { applied: u64, hash: u64 },
+    Final {
+        /// Up to which index it had applied.
+        applied: u64,
+        /// Over the whole store.
+        hash: u64,
+    },
 }

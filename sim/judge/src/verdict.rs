@@ -29,6 +29,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// A broken promise, shown by no operation.
     pub fn invalid(kind: &'static str, at: SimTime, summary: String) -> Verdict {
         Verdict::Invalid(Box::new(Witness { kind, summary, details: vec![], at, ops: vec![] }))
     }

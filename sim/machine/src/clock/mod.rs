@@ -68,11 +68,17 @@ impl Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockChange {
     /// The monotonic clock runs at this rate from now on, in parts per million (1,000,000 is exact).
-    Rate { ppm: u64 },
+    Rate {
+        /// Parts per million; 1,000,000 is exact.
+        ppm: u64,
+    },
     /// The monotonic clock (and the wall clock with it) leaps forward.
     Leap(Duration),
     /// The wall clock jumps by this many nanoseconds, either way.
-    WallJump { nanos: i64 },
+    WallJump {
+        /// In nanoseconds; less than 0: back.
+        nanos: i64,
+    },
     /// The wall clock shows the true time, the monotonic clock runs exactly.
     Reset,
 }

@@ -174,6 +174,7 @@ pub struct Check<'c> {
 }
 
 impl<'c> Check<'c> {
+    /// Of the arguments that were taken from these fields.
     pub fn new(decoder: &'c mut Decoder, fields: &Fields<'_>) -> Check<'c> {
         Check { decoder, places: fields.taken().to_vec(), whole: fields.place, strangers: fields.first_left().is_some() }
     }

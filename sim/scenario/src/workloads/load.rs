@@ -86,6 +86,7 @@ impl Arguments for Loop {
 }
 
 impl Loop {
+    /// When the next operation is due, with this many clients in all.
     pub fn pace(self, draws: &mut SeededStream, clients: u64) -> Pace {
         match self {
             Loop::Think(Each(span)) => Pace::AfterLast(span.draw(draws)),

@@ -41,17 +41,36 @@ pub struct Before {
 #[serde(rename_all = "kebab-case")]
 pub enum Heard {
     /// The watch is there; the store was at this revision.
-    Created { revision: u64 },
+    Created {
+        /// Where the store was.
+        revision: u64,
+    },
     /// Changes, in one answer.
-    Events { revision: u64, events: Vec<Told> },
+    Events {
+        /// Where the store was.
+        revision: u64,
+        /// The changes, in order of revision.
+        events: Vec<Told>,
+    },
     /// Everything up to this revision has been told.
-    Progress { revision: u64 },
+    Progress {
+        /// Up to where all is told.
+        revision: u64,
+    },
     /// There is nothing more to come; `compacted`: the store remembers only from there on.
-    Canceled { compacted: u64, why: String },
+    Canceled {
+        /// The store remembers from this revision on; 0: it was not for that.
+        compacted: u64,
+        /// In the words of whoever said so.
+        why: String,
+    },
     /// The observation is there, or there again: whoever led until now is not told.
     Observing,
     /// This one leads.
-    Leader { leader: Led },
+    Leader {
+        /// Who leads.
+        leader: Led,
+    },
 }
 
 impl fmt::Display for Told {

@@ -20,15 +20,36 @@ impl fmt::Display for LeaseId {
 pub enum LeaseOp {
     /// A new lease of so many seconds. With `keep` the client renews it in the background, as etcd's
     /// client library does, until it is revoked, is gone, or the client ends.
-    Grant { ttl: u64, keep: bool },
+    Grant {
+        /// In seconds.
+        ttl: u64,
+        /// Whether the client renews it.
+        keep: bool,
+    },
     /// Renews it.
-    KeepAlive { lease: LeaseId },
+    KeepAlive {
+        /// Which lease.
+        lease: LeaseId,
+    },
     /// Ends it, and removes its keys.
-    Revoke { lease: LeaseId },
+    Revoke {
+        /// Which lease.
+        lease: LeaseId,
+    },
     /// How long it has left, and its keys.
-    TimeLeft { lease: LeaseId },
+    TimeLeft {
+        /// Which lease.
+        lease: LeaseId,
+    },
     /// Writes a key that goes when the lease does.
-    Attach { lease: LeaseId, key: String, value: String },
+    Attach {
+        /// Which lease.
+        lease: LeaseId,
+        /// Which key.
+        key: String,
+        /// What is written.
+        value: String,
+    },
 }
 
 impl LeaseOp {
@@ -66,13 +87,26 @@ impl fmt::Display for LeaseOp {
 #[serde(rename_all = "kebab-case")]
 pub enum LeaseOutput {
     /// It is granted, for so many seconds.
-    Granted { lease: LeaseId, ttl: u64 },
+    Granted {
+        /// Which lease.
+        lease: LeaseId,
+        /// In seconds.
+        ttl: u64,
+    },
     /// It has so many seconds again; 0: there is no such lease.
-    Renewed { ttl: u64 },
+    Renewed {
+        /// In seconds; 0: there is no such lease.
+        ttl: u64,
+    },
     /// It is ended.
     Revoked,
     /// So many seconds are left, rounded down, and these are its keys; -1: there is no such lease.
-    Left { ttl: i64, keys: Vec<String> },
+    Left {
+        /// In seconds, rounded down; -1: there is no such lease.
+        ttl: i64,
+        /// The keys that hang on it.
+        keys: Vec<String>,
+    },
     /// The key is written.
     Attached,
 }

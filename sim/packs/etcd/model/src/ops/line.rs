@@ -31,17 +31,59 @@ pub struct Place {
 #[serde(rename_all = "kebab-case")]
 pub enum LineOp {
     /// Takes a place on this lease and waits, at most so long, until it is at the head.
-    Acquire { kind: LineKind, name: String, lease: LeaseId, value: String, wait_ms: u64 },
+    Acquire {
+        /// A lock or an election.
+        kind: LineKind,
+        /// The name.
+        name: String,
+        /// Which lease.
+        lease: LeaseId,
+        /// What is written.
+        value: String,
+        /// In milliseconds.
+        wait_ms: u64,
+    },
     /// Writes [`work_key`] as the holder of this place: `fenced`, only while the place is still held.
-    Work { name: String, place: Place, value: String, fenced: bool },
+    Work {
+        /// The name.
+        name: String,
+        /// Which place.
+        place: Place,
+        /// What is written.
+        value: String,
+        /// Whether it is done only while the place is held.
+        fenced: bool,
+    },
     /// The leader says something new.
-    Proclaim { name: String, place: Place, value: String },
+    Proclaim {
+        /// The name.
+        name: String,
+        /// Which place.
+        place: Place,
+        /// What is written.
+        value: String,
+    },
     /// Gives the place up.
-    Release { kind: LineKind, name: String, place: Place },
+    Release {
+        /// A lock or an election.
+        kind: LineKind,
+        /// The name.
+        name: String,
+        /// Which place.
+        place: Place,
+    },
     /// Who leads?
-    Leader { name: String },
+    Leader {
+        /// The name.
+        name: String,
+    },
     /// Follows who leads, for so long.
-    Observe { name: String, lasts_ms: u64 },
+    Observe {
+        /// The name.
+        name: String,
+        /// In milliseconds.
+        lasts_ms: u64,
+    },
 }
 
 /// The key that those who hold `name` work on.
@@ -106,15 +148,24 @@ pub struct Led {
 #[serde(rename_all = "kebab-case")]
 pub enum LineOutput {
     /// The place is at the head.
-    Held { place: Place },
+    Held {
+        /// Which place.
+        place: Place,
+    },
     /// Whether the work was done: fenced work is not, once the place is gone.
-    Worked { yes: bool },
+    Worked {
+        /// Whether it was done.
+        yes: bool,
+    },
     /// It is said.
     Proclaimed,
     /// The place is given up.
     Released,
     /// Who leads, if anybody does.
-    Led { leader: Option<Led> },
+    Led {
+        /// Who leads; `None`: nobody.
+        leader: Option<Led>,
+    },
     /// The time is over.
     Observed,
 }

@@ -21,11 +21,20 @@ pub enum MemberOp {
     /// A linearizable list of all.
     List,
     /// A new member that does not vote, at this address.
-    AddLearner { url: String },
+    AddLearner {
+        /// The address.
+        url: String,
+    },
     /// It shall vote.
-    Promote { member: MemberId },
+    Promote {
+        /// Which member.
+        member: MemberId,
+    },
     /// It shall go.
-    Remove { member: MemberId },
+    Remove {
+        /// Which member.
+        member: MemberId,
+    },
 }
 
 impl MemberOp {
@@ -60,9 +69,15 @@ pub struct MemberSeen {
 #[serde(rename_all = "kebab-case")]
 pub enum MemberOutput {
     /// Everybody.
-    Members { members: Vec<MemberSeen> },
+    Members {
+        /// Every member.
+        members: Vec<MemberSeen>,
+    },
     /// It is one now.
-    Added { member: MemberId },
+    Added {
+        /// Which member.
+        member: MemberId,
+    },
     /// It votes now.
     Promoted,
     /// It is gone.

@@ -13,36 +13,81 @@ use std::{fmt, time::Duration};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Op {
     /// A linearizable read of one key.
-    Get { key: String },
+    Get {
+        /// Which key.
+        key: String,
+    },
     /// Writes one key.
-    Put { key: String, value: String },
+    Put {
+        /// Which key.
+        key: String,
+        /// What is written.
+        value: String,
+    },
     /// Writes `value` if the key holds `expect` (`None`: if the key is absent).
-    Cas { key: String, expect: Option<String>, value: String },
+    Cas {
+        /// Which key.
+        key: String,
+        /// What the key is to hold; `None`: it is absent.
+        expect: Option<String>,
+        /// What is written.
+        value: String,
+    },
     /// Removes one key.
-    Delete { key: String },
+    Delete {
+        /// Which key.
+        key: String,
+    },
     /// Reads every key with this prefix: as of now, or as of a revision.
-    Range { prefix: String, at: Option<u64> },
+    Range {
+        /// How the keys begin.
+        prefix: String,
+        /// As of which revision; `None`: now.
+        at: Option<u64>,
+    },
     /// Does all of `then` if every compare holds, else all of `otherwise`: at once, whole.
-    Txn { compare: Vec<Compare>, then: Vec<Act>, otherwise: Vec<Act> },
+    Txn {
+        /// What must hold.
+        compare: Vec<Compare>,
+        /// What is done if it holds.
+        then: Vec<Act>,
+        /// What is done if it does not.
+        otherwise: Vec<Act>,
+    },
     /// Removes every key from `from` on, up to `to`, which is not removed itself. The answer shows what was removed.
-    DeleteRange { from: String, to: String },
+    DeleteRange {
+        /// The first key.
+        from: String,
+        /// The key that ends the range; it stays.
+        to: String,
+    },
     /// Several ranges read in one transaction; afterwards `put` is written, if there is one. *Serializable*, and without a `put`:
     /// as the node that is asked has it, which may be old.
     Reads {
+        /// The ranges.
         reads: Vec<Read>,
+        /// What is written afterwards.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         put: Option<Put>,
+        /// Whether the node that is asked answers alone.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         serializable: bool,
     },
     /// Drops what no read at this revision or later can see.
-    Compact { revision: u64 },
+    Compact {
+        /// The oldest revision that reads can see afterwards.
+        revision: u64,
+    },
     /// Follows every change of the keys with this prefix, for so long: from a revision on, or from now on. With
     /// `progress` it asks now and then how far the watch has come.
     Watch {
+        /// How the keys begin.
         prefix: String,
+        /// From which revision on; `None`: from now on.
         from: Option<u64>,
+        /// In milliseconds.
         lasts_ms: u64,
+        /// Whether it asks how far the watch has come.
         progress: bool,
         /// Only the key that is the prefix itself.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -58,7 +103,10 @@ pub enum Op {
     /// Something about the cluster's members.
     Member(MemberOp),
     /// A greeting.
-    Hello { name: String },
+    Hello {
+        /// Who greets.
+        name: String,
+    },
 }
 
 /// A kind of change to a key.
@@ -119,11 +167,22 @@ pub struct Compare {
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
     /// Reads a key.
-    Get { key: String },
+    Get {
+        /// Which key.
+        key: String,
+    },
     /// Writes a key.
-    Put { key: String, value: String },
+    Put {
+        /// Which key.
+        key: String,
+        /// What is written.
+        value: String,
+    },
     /// Removes a key.
-    Delete { key: String },
+    Delete {
+        /// Which key.
+        key: String,
+    },
 }
 
 impl Act {

@@ -39,25 +39,53 @@ impl fmt::Display for Made {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Output {
     /// The value read; `None`: the key is absent.
-    Got { value: Option<String> },
+    Got {
+        /// What the key holds; `None`: it is absent.
+        value: Option<String>,
+    },
     /// The write happened.
     Done,
     /// Whether the compare held, and so the write happened.
-    Swapped { yes: bool },
+    Swapped {
+        /// Whether it was done.
+        yes: bool,
+    },
     /// How many keys were removed.
-    Deleted { count: u64 },
+    Deleted {
+        /// How many.
+        count: u64,
+    },
     /// What a range holds, in order of key.
-    Ranged { kvs: Vec<KeyValue> },
+    Ranged {
+        /// The keys, in order.
+        kvs: Vec<KeyValue>,
+    },
     /// Whether every compare held, and the answer to each step that was taken.
-    Txn { succeeded: bool, results: Vec<Output> },
+    Txn {
+        /// Whether every compare held.
+        succeeded: bool,
+        /// The answers, in order.
+        results: Vec<Output>,
+    },
     /// What a range held that was removed, in order of key; and how many keys the server counted.
-    Removed { kvs: Vec<KeyValue>, count: u64 },
+    Removed {
+        /// The keys, in order.
+        kvs: Vec<KeyValue>,
+        /// How many keys the server counted.
+        count: u64,
+    },
     /// What each range holds, in order of key.
-    ReadAll { ranges: Vec<Vec<KeyValue>> },
+    ReadAll {
+        /// Range by range, each in order of key.
+        ranges: Vec<Vec<KeyValue>>,
+    },
     /// A compaction happened.
     Compacted,
     /// A watch is over; it may be taken up again from this revision on.
-    Watched { next: u64 },
+    Watched {
+        /// From which revision it may be taken up again.
+        next: u64,
+    },
     /// About a lease.
     Lease(LeaseOutput),
     /// About a lock or an election.
@@ -65,7 +93,10 @@ pub enum Output {
     /// About members.
     Member(MemberOutput),
     /// A greeting.
-    Greeted { message: String },
+    Greeted {
+        /// The greeting.
+        message: String,
+    },
 }
 
 /// The first few keys and what they hold.
