@@ -25,7 +25,7 @@ use openraft::{
 use openraft_rt::WatchReceiver as _;
 use routes::{SERVICES, public_routes};
 use squall_env::{Env, Listener, Net};
-use squall_rpc::{ServerOptions, Stopping, serve};
+use squall_rpc::{ServerOptions, Shutdown, serve};
 use start::{LOOK_FOR_SPACE, had_data, is_empty, open};
 use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tonic::service::Routes;
@@ -36,7 +36,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// A running node.
 pub struct Node<E: Env> {
     replica: Replica<E>,
-    stopping: Stopping,
+    stopping: Shutdown,
     handover: Duration,
     peers: SocketAddr,
     clients: SocketAddr,
@@ -127,7 +127,7 @@ impl<E: Env> Node<E> {
             Some(_) => (private(Routes::default()), Some(public)),
         };
         // Peers are served to the end: this node may have to hand over.
-        let stopping = Stopping::default();
+        let stopping = Shutdown::default();
         let options = ServerOptions { stopping: stopping.clone(), services: SERVICES, ..Default::default() };
         let serving = async move {
             let inside =

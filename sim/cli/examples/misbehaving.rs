@@ -1,8 +1,8 @@
 //! Systems of one's own are given to [`squall::main`]. These are what a sweep must live with: nodes whose
 //! process crashes, hangs or eats memory, and one that is not the same twice.
 
-use squall_history::{Answer, Dialect, Op, Outcome, Output, Saw};
-use squall_primary_backup::{PrimaryBackup, Told};
+use squall_history::{Answer, Dialect, Observation, Op, Outcome, Output};
+use squall_primary_backup::{PrimaryBackup, Ticket};
 use squall_run::{BoxFuture, Checker, Client, ClientContext, NodeContext, Pack};
 use squall_scenario::workloads::WorkloadKind;
 use std::{process::ExitCode, sync::Arc};
@@ -59,7 +59,7 @@ impl Pack for Misbehaving {
                 }
             }
             How::TossesCoins => {
-                node.on_probe(|| Saw::Final { applied: 1, hash: u64::from(std::process::id()) });
+                node.on_probe(|| Observation::Final { applied: 1, hash: u64::from(std::process::id()) });
                 Box::pin(std::future::pending())
             }
         }
@@ -72,7 +72,7 @@ impl Pack for Misbehaving {
 
 impl Client for Nobody {
     fn call<'a>(&'a mut self, _op: &'a Op) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Outcome::Ok(Answer { output: Output::new(Told(0)), position: None }) })
+        Box::pin(async { Outcome::Ok(Answer { output: Output::new(Ticket(0)), position: None }) })
     }
 }
 

@@ -1,14 +1,14 @@
 //! The command line as a library: give it your own systems under test with [`main`].
 
+mod artifacts;
 mod commands;
 mod exit_code;
 mod failure;
 mod format;
 mod interrupt;
-mod keep;
-mod once;
-mod process;
 mod reference;
+mod session;
+mod supervise;
 
 pub use exit_code::Exit;
 

@@ -11,7 +11,8 @@ fn the_broken_store_goes_red_shows_why_and_replays() {
     let out = squall(dir.path(), &["run", &scenario("tutorial/00-broken-store.yaml")]);
     let shown = text(&out.stdout);
     assert_eq!(out.status.code(), Some(0), "it is expected to fail: {shown}");
-    for expect in ["INVALID  00-broken-store", "tickets          invalid", "no order of all that was asked", "partition-1", "█", "replay"]
+    for expect in
+        ["INVALID  00-broken-store", "tickets          invalid", "no order of the operations allows that", "partition-1", "█", "replay"]
     {
         assert!(shown.contains(expect), "missing {expect:?} in:\n{shown}");
     }

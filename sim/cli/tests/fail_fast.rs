@@ -3,7 +3,7 @@
 mod support;
 
 use squall_etcd_model::checks::ALL as CHECKERS;
-use squall_history::{Entry, View, What, read_jsonl};
+use squall_history::{Entry, EntryKind, View, read_jsonl};
 use squall_judge::{Verdict, check_all, violations_so_far};
 use squall_scenario::plan;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
@@ -29,7 +29,7 @@ fn what_is_invalid_in_the_beginning_is_invalid_at_the_end() {
         let history = squall_run::run(&plan, system).unwrap().history;
         let whole = check_all(&View::new(&history), &[], CHECKERS);
         let invalid: BTreeSet<&str> = whole.iter().filter(|(_, v)| matches!(v, Verdict::Invalid(_))).map(|(name, _)| *name).collect();
-        let end = history.iter().position(|entry| entry.what == What::FinalReads).unwrap_or(history.len());
+        let end = history.iter().position(|entry| entry.what == EntryKind::FinalReads).unwrap_or(history.len());
         for part in 1..=12 {
             let found = so_far(&history[..end * part / 12]);
             assert!(found.is_subset(&invalid), "{}: {found:?} in {part}/12, and {invalid:?} in the whole", file.display());

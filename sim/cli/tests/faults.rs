@@ -3,7 +3,7 @@
 mod support;
 
 use squall_etcd_model::checks::ALL as CHECKERS;
-use squall_history::{ClientId, Effect, EffectChange, EffectResult, Entry, Event, NodeId, Party, Role, Saw, SimTime, What};
+use squall_history::{ClientId, Effect, EffectChange, EffectResult, Entry, EntryKind, Event, NodeId, Observation, Party, Role, SimTime};
 use squall_run::run;
 use squall_scenario::plan;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ fn history(nodes: u32, faults: &str) -> Vec<Entry> {
 /// What a fault did, and when.
 fn effects(history: &[Entry], id: &str) -> Vec<(SimTime, Effect)> {
     let of = |e: &Entry| match &e.what {
-        What::Effect(effect) if effect.fault.id == id => Some((e.t, effect.clone())),
+        EntryKind::Effect(effect) if effect.fault.id == id => Some((e.t, effect.clone())),
         _ => None,
     };
     history.iter().filter_map(of).collect()
@@ -33,7 +33,7 @@ fn effects(history: &[Entry], id: &str) -> Vec<(SimTime, Effect)> {
 
 fn events(history: &[Entry], event: Event) -> Vec<(SimTime, Option<NodeId>)> {
     let of = |e: &Entry| match e.what {
-        What::Event { event: happened, node } if happened == event => Some((e.t, node)),
+        EntryKind::Event { event: happened, node } if happened == event => Some((e.t, node)),
         _ => None,
     };
     history.iter().filter_map(of).collect()
@@ -65,7 +65,7 @@ fn a_paused_client_asks_nothing_and_goes_on_after() {
     let history = history(3, "  - { at: 2s, pause: { target: [c1, c2], for: 1500ms } }\n");
     let asked = |client: u32, from: u64, to: u64| {
         let within = |e: &&Entry| e.t >= SimTime(from * 1_000_000) && e.t < SimTime(to * 1_000_000);
-        history.iter().filter(within).filter(|e| matches!(&e.what, What::Invoke { client: c, .. } if *c == ClientId(client))).count()
+        history.iter().filter(within).filter(|e| matches!(&e.what, EntryKind::Invoke { client: c, .. } if *c == ClientId(client))).count()
     };
     for client in [1, 2] {
         assert!(asked(client, 1_000, 2_000) > 10 && asked(client, 3_600, 5_000) > 10, "c{client} asks before and after");
@@ -88,13 +88,13 @@ fn administrators_are_obeyed() {
     }
     let asked = effects(&history, "hand-over")[0].clone();
     let leads = |e: &Entry| match e.what {
-        What::Node { node, saw: Saw::Role { role: Role::Leader, .. } } => Some((e.t, node)),
+        EntryKind::Node { node, saw: Observation::Role { role: Role::Leader, .. } } => Some((e.t, node)),
         _ => None,
     };
     let (at, leader) = history.iter().filter_map(leads).find(|(t, _)| *t > asked.0).expect("another node leads");
     let ask = EffectChange::Admin { ask: format!("transfer the leadership to {leader}"), said: None };
     assert!(ms(asked.0, at) < 1_000 && asked.1.change == ask, "{} at {at}", asked.1);
-    let built = |e: &Entry| matches!(e.what, What::Node { node: NodeId(2), saw: Saw::SnapshotBuilt { .. } });
+    let built = |e: &Entry| matches!(e.what, EntryKind::Node { node: NodeId(2), saw: Observation::SnapshotBuilt { .. } });
     let save = effects(&history, "save")[0].0;
     assert!(history.iter().any(|e| built(e) && e.t >= save && ms(save, e.t) < 200), "n2 wrote a snapshot when it was told to");
 }
@@ -116,7 +116,7 @@ fn a_rolling_restart_takes_one_node_at_a_time_and_a_crash_loop_the_same_one() {
         }
     }
     let leads = |e: &Entry| match e.what {
-        What::Node { node, saw: Saw::Role { role: Role::Leader, .. } } if e.t < SimTime(1_000_000_000) => Some(node),
+        EntryKind::Node { node, saw: Observation::Role { role: Role::Leader, .. } } if e.t < SimTime(1_000_000_000) => Some(node),
         _ => None,
     };
     let leader = history.iter().filter_map(leads).next_back().unwrap();
@@ -130,14 +130,16 @@ fn a_rolling_restart_takes_one_node_at_a_time_and_a_crash_loop_the_same_one() {
 fn a_replica_that_is_still_booting_is_waited_for_and_a_dead_minority_is_not() {
     // Booted by the heal itself, a moment before the end.
     let history = history(3, "  - { at: 5900ms, kill: { target: n1, power_loss: true } }\n");
-    let told: Vec<NodeId> =
-        history.iter().filter_map(|e| if let What::Node { node, saw: Saw::Final { .. } } = e.what { Some(node) } else { None }).collect();
+    let told: Vec<NodeId> = history
+        .iter()
+        .filter_map(|e| if let EntryKind::Node { node, saw: Observation::Final { .. } } = e.what { Some(node) } else { None })
+        .collect();
     assert_eq!(told, [NodeId(1), NodeId(2), NodeId(3)]);
 
     let source = "format: 1\nname: x\ncluster: { nodes: 5 }\nworkloads: [ kv: { clients: 3, think: 10ms } ]\nduration: 3s\n\
                   faults: [ { at: 1s, kill: { target: [n1, n2, n3] } } ]\nliveness: { heal: quorum, within: 10s }\n";
     let run = run(&plan(&parse("x", source).unwrap(), 1), Arc::new(squall_etcd::Etcd)).unwrap();
-    let healed = run.history.iter().find_map(|e| if let What::Healed { nodes, .. } = &e.what { Some(nodes.clone()) } else { None });
+    let healed = run.history.iter().find_map(|e| if let EntryKind::Healed { nodes, .. } = &e.what { Some(nodes.clone()) } else { None });
     assert_eq!(healed.unwrap(), [3, 4, 5].map(NodeId), "a quorum, and a minority stays dead");
     let verdicts = squall_judge::check_all(&squall_history::View::new(&run.history), &[], CHECKERS);
     assert!(verdicts.iter().all(|(_, v)| v.word() == "valid"), "{verdicts:?}");
@@ -160,7 +162,7 @@ fn a_fault_that_finds_nobody_is_said() {
 /// How many operations were asked between two moments, in seconds.
 fn asked(history: &[Entry], from: u64, to: u64) -> usize {
     let inside = |e: &&Entry| (from * 1_000_000_000..to * 1_000_000_000).contains(&e.t.0);
-    history.iter().filter(inside).filter(|e| matches!(e.what, What::Invoke { .. })).count()
+    history.iter().filter(inside).filter(|e| matches!(e.what, EntryKind::Invoke { .. })).count()
 }
 
 fn run_valid(source: &str) -> Vec<Entry> {
@@ -254,13 +256,14 @@ fn who_dies_at_a_failpoint_dies_there_and_comes_back_when_it_is_said() {
         );
         let (at, node) = events(&history, Event::FailpointHit)[0];
         let node = node.unwrap();
-        let saw = |wanted: fn(&Saw) -> bool| {
-            let of =
-                |e: &Entry| matches!(&e.what, What::Node { node: who, saw } if *who == node && e.t >= at && wanted(saw)).then_some(e.t);
+        let saw = |wanted: fn(&Observation) -> bool| {
+            let of = |e: &Entry| {
+                matches!(&e.what, EntryKind::Node { node: who, saw } if *who == node && e.t >= at && wanted(saw)).then_some(e.t)
+            };
             history.iter().find_map(of).unwrap()
         };
-        assert_eq!(ms(at, saw(|s| matches!(s, Saw::Stopped))), 0, "{loses_power}");
-        assert_eq!(ms(at, saw(|s| matches!(s, Saw::Booted { .. }))), 700);
+        assert_eq!(ms(at, saw(|s| matches!(s, Observation::Stopped))), 0, "{loses_power}");
+        assert_eq!(ms(at, saw(|s| matches!(s, Observation::Booted { .. }))), 700);
     }
 }
 
@@ -278,8 +281,8 @@ fn a_full_disk_stops_writes_and_not_reads_and_recovers() {
     let (mut reads_while_full, mut writes_after) = (0, 0);
     for entry in &history {
         match &entry.what {
-            What::Invoke { op, ask, .. } => _ = asks.insert(*op, ask.may_write()),
-            What::Ok { op, .. } => match asks[op] {
+            EntryKind::Invoke { op, ask, .. } => _ = asks.insert(*op, ask.may_write()),
+            EntryKind::Ok { op, .. } => match asks[op] {
                 false if refused[5].0 < entry.t && entry.t.0 < 5_000_000_000 => reads_while_full += 1,
                 true if entry.t.0 > 6_000_000_000 => writes_after += 1,
                 _ => {}

@@ -46,7 +46,7 @@ fn every_example_of_a_fault_does_something_when_it_is_run() {
             kind.example
         );
         let ran = runs_valid(kind.name, &text, 3);
-        let did = |entry: &squall_history::Entry| matches!(&entry.what, squall_history::What::Effect(effect) if effect.did_something() && !effect.fault.is_heal());
+        let did = |entry: &squall_history::Entry| matches!(&entry.what, squall_history::EntryKind::Effect(effect) if effect.did_something() && !effect.fault.is_heal());
         assert!(ran.history.iter().any(did), "{}: nothing happened", kind.name);
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! **Architecture Invariant:** pure. It sees what nodes tell and what was done to them, and draws nothing.
 
-use squall_history::{BootData, NodeId, Saw};
+use squall_history::{BootData, NodeId, Observation};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A set of voters. Ids are those of the system: a member that is no node of the run counts, too.
@@ -32,23 +32,23 @@ pub struct Configurations {
 
 impl Configurations {
     /// A node tells something.
-    pub fn observe(&mut self, node: NodeId, saw: &Saw) {
+    pub fn observe(&mut self, node: NodeId, saw: &Observation) {
         match saw {
-            Saw::Membership { index, voters, .. } => {
+            Observation::Membership { index, voters, .. } => {
                 let sets = voters.iter().map(|set| set.iter().copied().collect()).collect();
                 self.logs.entry(node).or_default().insert(*index, sets);
             }
-            Saw::Truncate { after } => {
+            Observation::Truncate { after } => {
                 let gone = |index: &u64| after.is_none_or(|after| *index > after);
                 self.logs.entry(node).or_default().retain(|index, _| !gone(index));
             }
             // What it recovers it tells anew; what was applied it cannot have lost.
-            Saw::Booted { data: BootData::Empty, .. } => _ = self.logs.remove(&node),
-            Saw::Booted { data: BootData::Kept, .. } => {
+            Observation::Booted { data: BootData::Empty, .. } => _ = self.logs.remove(&node),
+            Observation::Booted { data: BootData::Kept, .. } => {
                 let applied = self.applied.as_ref().map_or(0, |(index, _)| *index);
                 self.logs.entry(node).or_default().retain(|index, _| *index <= applied);
             }
-            Saw::Members { index, voters, .. } if self.applied.as_ref().is_none_or(|(known, _)| index > known) => {
+            Observation::Members { index, voters, .. } if self.applied.as_ref().is_none_or(|(known, _)| index > known) => {
                 self.applied = Some((*index, voters.iter().map(|id| u64::from(id.0)).collect()));
                 for log in self.logs.values_mut() {
                     log.retain(|i, _| i >= index);
@@ -128,18 +128,18 @@ mod tests {
         ids.into_iter().collect()
     }
 
-    fn told(all: &[(u32, Saw)]) -> BTreeSet<Configuration> {
+    fn told(all: &[(u32, Observation)]) -> BTreeSet<Configuration> {
         let mut configurations = Configurations::default();
         all.iter().for_each(|(node, saw)| configurations.observe(NodeId(*node), saw));
         configurations.now(&set(1..=3))
     }
 
-    fn entry(index: u64, sets: &[&[u64]]) -> Saw {
-        Saw::Membership { index, voters: sets.iter().map(|s| s.to_vec()).collect(), learners: vec![] }
+    fn entry(index: u64, sets: &[&[u64]]) -> Observation {
+        Observation::Membership { index, voters: sets.iter().map(|s| s.to_vec()).collect(), learners: vec![] }
     }
 
-    fn applied(index: u64, voters: &[u32]) -> Saw {
-        Saw::Members { index, voters: voters.iter().map(|id| NodeId(*id)).collect(), learners: vec![] }
+    fn applied(index: u64, voters: &[u32]) -> Observation {
+        Observation::Members { index, voters: voters.iter().map(|id| NodeId(*id)).collect(), learners: vec![] }
     }
 
     #[test]
@@ -149,11 +149,11 @@ mod tests {
         assert_eq!(told(&[]), BTreeSet::from([old.clone()]), "the founders");
         let begun = vec![(1, entry(0, &[&[1, 2, 3]])), (1, applied(0, &[1, 2, 3]))];
         assert_eq!(told(&begun), BTreeSet::from([old.clone()]));
-        let with = |more: &[(u32, Saw)]| told(&[&begun[..], more].concat());
+        let with = |more: &[(u32, Observation)]| told(&[&begun[..], more].concat());
         let appended = (2, entry(5, joint));
         assert_eq!(with(std::slice::from_ref(&appended)), BTreeSet::from([old.clone(), both.clone()]), "it may come");
-        assert_eq!(with(&[appended.clone(), (2, Saw::Truncate { after: Some(4) })]), BTreeSet::from([old.clone()]), "it will not");
-        let boot = |data| (2, Saw::Booted { incarnation: 2, data });
+        assert_eq!(with(&[appended.clone(), (2, Observation::Truncate { after: Some(4) })]), BTreeSet::from([old.clone()]), "it will not");
+        let boot = |data| (2, Observation::Booted { incarnation: 2, data });
         assert_eq!(with(&[appended.clone(), boot(BootData::Kept)]), BTreeSet::from([old]), "a power loss took it, or it is told anew");
         assert_eq!(with(&[appended.clone(), (3, applied(5, &[1, 2, 3, 4]))]), BTreeSet::from([both]), "it is in force, both sets of it");
         let done = [appended, (3, applied(5, &[1, 2, 3, 4])), (3, entry(6, &[&[1, 2, 3, 4]])), (3, applied(6, &[1, 2, 3, 4]))];

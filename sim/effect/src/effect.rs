@@ -54,14 +54,14 @@ pub enum Effect {
     /// Takes such a cut back.
     Heal(Vec<Link>),
     /// These links become worse; changes of several faults add up.
-    Shape {
+    DegradeLink {
         /// Which links.
         links: Vec<Link>,
         /// How they change.
         change: LinkChange,
     },
     /// Takes such a change back.
-    Unshape {
+    RestoreLink {
         /// Which links.
         links: Vec<Link>,
         /// How they change.
@@ -135,19 +135,19 @@ pub enum Effect {
         times: u32,
     },
     /// They ask as often as their workloads say.
-    LoadNormal {
+    RestoreLoad {
         /// How many times as often.
         times: u32,
     },
     /// Something is wrong with a node's disk; several of these add up.
-    DiskWorse {
+    DegradeDisk {
         /// Which node.
         node: NodeId,
         /// What is wrong with it.
         change: DiskChange,
     },
     /// Takes that back.
-    DiskBetter {
+    RestoreDisk {
         /// Which node.
         node: NodeId,
         /// What was wrong with it.

@@ -36,7 +36,7 @@ pub trait Ask: Body {
     fn may_write(&self) -> bool;
 
     /// How long it takes by its own wish: it listens, or waits for its turn.
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -100,7 +100,7 @@ bodies! {
     /// What an operation that certainly happened answered.
     Output(Body);
     /// What a client hears while its operation lasts.
-    Heard(Body);
+    StreamEvent(Body);
 }
 
 impl Op {
@@ -115,8 +115,8 @@ impl Op {
     }
 
     /// How long it takes by its own wish: it listens, or waits for its turn.
-    pub fn lasts(&self) -> Duration {
-        self.0.lasts()
+    pub fn max_duration(&self) -> Duration {
+        self.0.max_duration()
     }
 
     /// Whether it can change who belongs to the cluster.

@@ -2,7 +2,7 @@
 //!
 //! The digest is the SHA-256 of exactly those bytes, so `sha256sum history.jsonl` checks it.
 
-use crate::{Ask, Body, Entry, History, OpId, Untyped, What, legacy};
+use crate::{Ask, Body, Entry, EntryKind, History, OpId, Untyped, legacy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -161,8 +161,8 @@ pub fn read_jsonl(input: impl BufRead, dialect: Dialect) -> Result<History, Read
         };
         let entry = (dialect.entry)(&line).map_err(at)?;
         let twice = match &entry.what {
-            What::Invoke { op, .. } => asked.insert(*op, false).map(|_| (*op, "was asked")),
-            What::Ok { op, .. } | What::Fail { op, .. } | What::Info { op, .. } => {
+            EntryKind::Invoke { op, .. } => asked.insert(*op, false).map(|_| (*op, "was asked")),
+            EntryKind::Ok { op, .. } | EntryKind::Fail { op, .. } | EntryKind::Info { op, .. } => {
                 let ended = asked.get_mut(op).is_some_and(|ended| std::mem::replace(ended, true));
                 ended.then_some((*op, "ended"))
             }
@@ -179,17 +179,17 @@ pub fn read_jsonl(input: impl BufRead, dialect: Dialect) -> Result<History, Read
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClientId, NodeId, OpId, Saw, SimTime, Untyped, What};
+    use crate::{ClientId, EntryKind, NodeId, Observation, OpId, SimTime, Untyped};
     use serde_json::json;
 
     fn sample() -> History {
         let get = Untyped(json!({ "get": { "key": "k</script>\"\n" } }));
         let got = Untyped(json!({ "got": { "value": null } }));
         vec![
-            Entry { t: SimTime(0), what: What::Node { node: NodeId(1), saw: Saw::Stopped } },
-            Entry { t: SimTime(5), what: What::Invoke { client: ClientId(2), op: OpId(1), ask: get.into() } },
-            Entry { t: SimTime(9), what: What::Ok { op: OpId(1), output: got.into(), position: Some(4) } },
-            Entry { t: SimTime(9), what: What::End },
+            Entry { t: SimTime(0), what: EntryKind::Node { node: NodeId(1), saw: Observation::Stopped } },
+            Entry { t: SimTime(5), what: EntryKind::Invoke { client: ClientId(2), op: OpId(1), ask: get.into() } },
+            Entry { t: SimTime(9), what: EntryKind::Ok { op: OpId(1), output: got.into(), position: Some(4) } },
+            Entry { t: SimTime(9), what: EntryKind::End },
         ]
     }
 
@@ -220,12 +220,12 @@ mod tests {
         let text = format!("{{\"squall_history\":5}}\n{}\n", lines.join("\n"));
         let dialect = Dialect::of::<Untyped, Untyped, Untyped>(&[("has been compacted", "compacted")]);
         let history = read_jsonl(text.as_bytes(), dialect).unwrap();
-        let What::Fail { code, .. } = &history[0].what else { panic!() };
+        let EntryKind::Fail { code, .. } = &history[0].what else { panic!() };
         assert_eq!(code, "compacted");
         let effects: Vec<String> = history[1..]
             .iter()
             .map(|entry| {
-                let What::Effect(effect) = &entry.what else { panic!() };
+                let EntryKind::Effect(effect) = &entry.what else { panic!() };
                 assert!(effect.fault.id != "kill-12" || effect.concerns(crate::Party::Node(NodeId(2))), "{effect:?}");
                 format!("{} {:?} {effect}", effect.fault.kind, effect.result)
             })

@@ -1,6 +1,6 @@
 //! The lines of a history.
 
-use crate::{Ask, Body, ClientId, Effect, Event, Heard, NodeId, Op, OpId, Output, Saw, SimTime};
+use crate::{Ask, Body, ClientId, Effect, Event, NodeId, Observation, Op, OpId, Output, SimTime, StreamEvent};
 use serde::{Deserialize, Serialize};
 
 /// Up to when a promise holds.
@@ -16,7 +16,7 @@ pub enum Until {
 /// What one line says. What a service's clients ask, are answered and hear is of the types of its pack, or of those that carry any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What<O = Op, A = Output, H = Heard> {
+pub enum EntryKind<O = Op, A = Output, H = StreamEvent> {
     /// A client asked.
     Invoke {
         /// Who asked.
@@ -74,7 +74,7 @@ pub enum What<O = Op, A = Output, H = Heard> {
         /// Which node.
         node: NodeId,
         /// What it was seen to do.
-        saw: Saw,
+        saw: Observation,
     },
     /// It is promised that no time longer than this passes without a successful operation: from the
     /// first one to the heal, or to the end of the load.
@@ -100,34 +100,34 @@ pub enum What<O = Op, A = Output, H = Heard> {
 
 /// One line: when, and what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry<O = Op, A = Output, H = Heard> {
+pub struct Entry<O = Op, A = Output, H = StreamEvent> {
     /// The moment, in virtual time. Never goes back along a history.
     pub t: SimTime,
     /// What happened.
-    pub what: What<O, A, H>,
+    pub what: EntryKind<O, A, H>,
 }
 
-impl<O, A, H> What<O, A, H> {
+impl<O, A, H> EntryKind<O, A, H> {
     /// The same, with what belongs to the service made something else; `None` where that cannot be.
     fn map<P, B, I>(
         self,
         ask: impl FnOnce(O) -> Option<P>,
         answer: impl FnOnce(A) -> Option<B>,
         hear: impl FnOnce(H) -> Option<I>,
-    ) -> Option<What<P, B, I>> {
+    ) -> Option<EntryKind<P, B, I>> {
         Some(match self {
-            What::Invoke { client, op, ask: it } => What::Invoke { client, op, ask: ask(it)? },
-            What::Ok { op, output, position } => What::Ok { op, output: answer(output)?, position },
-            What::Heard { op, heard } => What::Heard { op, heard: hear(heard)? },
-            What::Fail { op, code, why } => What::Fail { op, code, why },
-            What::Info { op, why } => What::Info { op, why },
-            What::Effect(effect) => What::Effect(effect),
-            What::Event { event, node } => What::Event { event, node },
-            What::Node { node, saw } => What::Node { node, saw },
-            What::Available { max_gap, until } => What::Available { max_gap, until },
-            What::Healed { within, nodes } => What::Healed { within, nodes },
-            What::FinalReads => What::FinalReads,
-            What::End => What::End,
+            EntryKind::Invoke { client, op, ask: it } => EntryKind::Invoke { client, op, ask: ask(it)? },
+            EntryKind::Ok { op, output, position } => EntryKind::Ok { op, output: answer(output)?, position },
+            EntryKind::Heard { op, heard } => EntryKind::Heard { op, heard: hear(heard)? },
+            EntryKind::Fail { op, code, why } => EntryKind::Fail { op, code, why },
+            EntryKind::Info { op, why } => EntryKind::Info { op, why },
+            EntryKind::Effect(effect) => EntryKind::Effect(effect),
+            EntryKind::Event { event, node } => EntryKind::Event { event, node },
+            EntryKind::Node { node, saw } => EntryKind::Node { node, saw },
+            EntryKind::Available { max_gap, until } => EntryKind::Available { max_gap, until },
+            EntryKind::Healed { within, nodes } => EntryKind::Healed { within, nodes },
+            EntryKind::FinalReads => EntryKind::FinalReads,
+            EntryKind::End => EntryKind::End,
         })
     }
 }
@@ -135,7 +135,7 @@ impl<O, A, H> What<O, A, H> {
 impl<O: Ask, A: Body, H: Body> Entry<O, A, H> {
     /// As everybody carries it.
     pub fn untyped(self) -> Entry {
-        let what = self.what.map(|ask| Some(Op::new(ask)), |answer| Some(Output::new(answer)), |heard| Some(Heard::new(heard)));
+        let what = self.what.map(|ask| Some(Op::new(ask)), |answer| Some(Output::new(answer)), |heard| Some(StreamEvent::new(heard)));
         Entry { t: self.t, what: what.expect("each has an untyped form") }
     }
 }

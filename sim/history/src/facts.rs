@@ -1,7 +1,7 @@
 //! The facts of a run, folded once over its history: how operations ended and how long they took, what happened, what was done, how
 //! the cluster recovered.
 
-use crate::{ClientId, Entry, Event, FaultRef, NodeId, OpId, Role, Saw, SimTime, What};
+use crate::{ClientId, Entry, EntryKind, Event, FaultRef, NodeId, Observation, OpId, Role, SimTime};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -102,20 +102,20 @@ impl Fold {
         let now = entry.t;
         self.now = now;
         match &entry.what {
-            What::Event { event, .. } => *self.facts.events.entry(*event).or_default() += 1,
-            What::Effect(effect) if effect.did_something() && !effect.fault.is_heal() => {
+            EntryKind::Event { event, .. } => *self.facts.events.entry(*event).or_default() += 1,
+            EntryKind::Effect(effect) if effect.did_something() && !effect.fault.is_heal() => {
                 *self.facts.faults.entry(effect.fault.clone()).or_default() += 1;
             }
-            What::Effect(effect) if effect.did_nothing() => _ = self.facts.missed.insert(effect.fault.clone()),
-            What::Node { node, saw } => self.of_node(now, *node, saw),
-            What::Healed { .. } => self.of_heal(now),
-            What::Invoke { client, op, ask } => {
+            EntryKind::Effect(effect) if effect.did_nothing() => _ = self.facts.missed.insert(effect.fault.clone()),
+            EntryKind::Node { node, saw } => self.of_node(now, *node, saw),
+            EntryKind::Healed { .. } => self.of_heal(now),
+            EntryKind::Invoke { client, op, ask } => {
                 self.last.entry(*client).or_insert((now, Duration::ZERO));
                 self.asked.insert(*op, Asked { client: *client, at: now, writes: ask.may_write() });
                 self.facts.ops.info += 1;
             }
-            What::Ok { op, .. } => self.of_answer(now, *op),
-            What::Fail { op, .. } if self.asked.remove(op).is_some() => {
+            EntryKind::Ok { op, .. } => self.of_answer(now, *op),
+            EntryKind::Fail { op, .. } if self.asked.remove(op).is_some() => {
                 self.facts.ops.info -= 1;
                 self.facts.ops.fail += 1;
             }
@@ -123,9 +123,9 @@ impl Fold {
         }
     }
 
-    fn of_node(&mut self, now: SimTime, node: NodeId, saw: &Saw) {
+    fn of_node(&mut self, now: SimTime, node: NodeId, saw: &Observation) {
         match saw {
-            Saw::Role { role: Role::Leader, .. } => {
+            Observation::Role { role: Role::Leader, .. } => {
                 self.leader = Some(node);
                 if let Some(since) = self.since.take() {
                     self.facts.recovery.leaderless.push(seconds(now.since(since)));
@@ -134,7 +134,7 @@ impl Fold {
                     }
                 }
             }
-            Saw::Stopped | Saw::Role { .. } if self.leader == Some(node) => {
+            Observation::Stopped | Observation::Role { .. } if self.leader == Some(node) => {
                 self.leader = None;
                 self.since = Some(now);
             }
@@ -190,25 +190,25 @@ mod tests {
 
     #[test]
     fn gaps_and_elections_are_measured_and_operations_counted() {
-        let leads = |node| What::Node { node: NodeId(node), saw: Saw::Role { term: 1, role: Role::Leader, leader: None } };
-        let ask = |op, client| What::Invoke { client: ClientId(client), op: OpId(op), ask: Untyped(json!("put")).into() };
-        let ok = |op| What::Ok { op: OpId(op), output: Untyped(json!("done")).into(), position: None };
+        let leads = |node| EntryKind::Node { node: NodeId(node), saw: Observation::Role { term: 1, role: Role::Leader, leader: None } };
+        let ask = |op, client| EntryKind::Invoke { client: ClientId(client), op: OpId(op), ask: Untyped(json!("put")).into() };
+        let ok = |op| EntryKind::Ok { op: OpId(op), output: Untyped(json!("done")).into(), position: None };
         let lines = [
             (0, leads(1)),
             (1, ask(1, 1)),
             (2, ok(1)),
-            (3, What::Node { node: NodeId(1), saw: Saw::Stopped }),
+            (3, EntryKind::Node { node: NodeId(1), saw: Observation::Stopped }),
             (4, ask(2, 1)),
             (7, leads(2)),
             (8, ok(2)),
-            (9, What::Healed { within: 0, nodes: vec![] }),
+            (9, EntryKind::Healed { within: 0, nodes: vec![] }),
             (10, ask(3, 2)),
             (10, ask(4, 3)),
-            (11, What::Fail { op: OpId(4), code: "refused".into(), why: String::new() }),
+            (11, EntryKind::Fail { op: OpId(4), code: "refused".into(), why: String::new() }),
             (12, ok(3)),
-            (13, What::Node { node: NodeId(2), saw: Saw::Stopped }),
+            (13, EntryKind::Node { node: NodeId(2), saw: Observation::Stopped }),
             (14, ask(5, 1)),
-            (15, What::End),
+            (15, EntryKind::End),
         ];
         let history: Vec<Entry> = lines.into_iter().map(|(t, what)| Entry { t: SimTime(t * 1_000_000_000), what }).collect();
         let facts = Facts::of(&history);

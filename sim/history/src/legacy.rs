@@ -1,6 +1,6 @@
 //! What older histories said in sentences, as today's words.
 
-use crate::{ClientId, Effect, EffectChange, EffectResult, Entry, NodeId, Party, What};
+use crate::{ClientId, Effect, EffectChange, EffectResult, Entry, EntryKind, NodeId, Party};
 
 /// The first version in which failures have codes and effects are data.
 pub(crate) const DATA_SINCE: u32 = 6;
@@ -30,12 +30,12 @@ fn named(text: &str) -> Vec<Party> {
 /// An entry of an older version, as one of today.
 pub(crate) fn upgraded(mut entry: Entry, failures: &[(&str, &'static str)]) -> Entry {
     match &mut entry.what {
-        What::Fail { code, why, .. } => {
+        EntryKind::Fail { code, why, .. } => {
             if let Some((_, known)) = failures.iter().find(|(sentence, _)| why.contains(sentence)) {
                 *code = known.to_string();
             }
         }
-        What::Effect(Effect { change: EffectChange::Said { text }, result, on, .. }) => {
+        EntryKind::Effect(Effect { change: EffectChange::Said { text }, result, on, .. }) => {
             *on = named(text);
             if let Some((_, known)) = RESULTS.iter().find(|(sentence, _)| text.contains(sentence)) {
                 *result = *known;

@@ -20,15 +20,15 @@ mod outcome;
 mod time;
 mod view;
 
-pub use body::{Ask, Body, Heard, Op, Output, Untyped, brief};
+pub use body::{Ask, Body, Op, Output, StreamEvent, Untyped, brief};
 pub use codec::{Dialect, FORMAT, ReadError, digest_of, read_jsonl, to_line, write_jsonl};
 pub use draws::{SeededStream, stream};
 pub use effect::{Change as EffectChange, Effect, EffectResult, FaultRef, Link, Party, PowerLoss};
-pub use entry::{Entry, History, Until, What};
+pub use entry::{Entry, EntryKind, History, Until};
 pub use event::{Event, EventKind, OwnEvent, Subject};
 pub use facts::{Facts, Latency, OpCounts, Recovery};
 pub use ids::{ClientId, NodeId, OpId};
-pub use observe::{BootData, DiskHealth, LogMark, Role, Saw};
+pub use observe::{BootData, DiskHealth, LogMark, Observation, Role};
 pub use outcome::{Answer, Failure, Outcome};
 pub use time::{SimTime, in_words};
 pub use view::{CompletedOp, OpEnd, View};

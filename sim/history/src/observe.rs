@@ -53,7 +53,7 @@ pub struct LogMark(
 /// One observation of one node, at the moment when it became true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Saw {
+pub enum Observation {
     /// A process started; the first incarnation is 1.
     Booted {
         /// Which of its processes, from 1.

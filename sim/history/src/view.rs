@@ -1,6 +1,6 @@
 //! What a checker may see of a history: everything but the effects.
 
-use crate::{ClientId, Entry, Heard, NodeId, Op, OpId, Output, Saw, SimTime, What};
+use crate::{ClientId, Entry, EntryKind, NodeId, Observation, Op, OpId, Output, SimTime, StreamEvent};
 use std::{
     any::Any,
     cell::OnceCell,
@@ -48,7 +48,7 @@ impl<O, A> CompletedOp<O, A> {
 }
 
 /// A history without its effects: the only thing that a checker is given.
-pub struct View<'h, O = Op, A = Output, H = Heard> {
+pub struct View<'h, O = Op, A = Output, H = StreamEvent> {
     entries: &'h [Entry<O, A, H>],
     /// Put together when somebody asks for them first.
     ops: OnceCell<Vec<CompletedOp<O, A>>>,
@@ -81,27 +81,27 @@ impl<'h, O: Clone, A: Clone + PartialEq, H> View<'h, O, A, H> {
 
     /// Every line but the effects, with its ordinal.
     pub fn entries(&self) -> impl Iterator<Item = (usize, &'h Entry<O, A, H>)> + use<'h, O, A, H> {
-        self.entries.iter().enumerate().filter(|(_, e)| !matches!(e.what, What::Effect(_)))
+        self.entries.iter().enumerate().filter(|(_, e)| !matches!(e.what, EntryKind::Effect(_)))
     }
 
     /// What nodes were seen to do, in order.
-    pub fn observations(&self) -> impl Iterator<Item = (SimTime, NodeId, &'h Saw)> + use<'h, O, A, H> {
+    pub fn observations(&self) -> impl Iterator<Item = (SimTime, NodeId, &'h Observation)> + use<'h, O, A, H> {
         self.entries.iter().filter_map(|e| match &e.what {
-            What::Node { node, saw } => Some((e.t, *node, saw)),
+            EntryKind::Node { node, saw } => Some((e.t, *node, saw)),
             _ => None,
         })
     }
 
     /// Everything that was asked, in order.
     pub fn asks(&self) -> impl Iterator<Item = &'h O> + use<'h, O, A, H> {
-        self.entries.iter().filter_map(|e| if let What::Invoke { ask, .. } = &e.what { Some(ask) } else { None })
+        self.entries.iter().filter_map(|e| if let EntryKind::Invoke { ask, .. } = &e.what { Some(ask) } else { None })
     }
 
     /// What clients heard while an operation lasted, in order: where in the history, when, in which
     /// operation, what.
     pub fn heard(&self) -> impl Iterator<Item = (usize, SimTime, OpId, &'h H)> + use<'h, O, A, H> {
         self.entries.iter().enumerate().filter_map(|(at, e)| match &e.what {
-            What::Heard { op, heard } => Some((at, e.t, *op, heard)),
+            EntryKind::Heard { op, heard } => Some((at, e.t, *op, heard)),
             _ => None,
         })
     }
@@ -110,7 +110,7 @@ impl<'h, O: Clone, A: Clone + PartialEq, H> View<'h, O, A, H> {
     /// where nobody told of any.
     pub fn members(&self) -> Option<(&'h [NodeId], &'h [NodeId])> {
         let told = self.observations().filter_map(|(_, _, saw)| match saw {
-            Saw::Members { index, voters, learners } => Some((*index, (&voters[..], &learners[..]))),
+            Observation::Members { index, voters, learners } => Some((*index, (&voters[..], &learners[..]))),
             _ => None,
         });
         told.max_by_key(|(index, _)| *index).map(|(_, members)| members)
@@ -118,7 +118,7 @@ impl<'h, O: Clone, A: Clone + PartialEq, H> View<'h, O, A, H> {
 
     /// Whether the run came to its end in good order.
     pub fn ended(&self) -> bool {
-        matches!(self.entries.last(), Some(Entry { what: What::End, .. }))
+        matches!(self.entries.last(), Some(Entry { what: EntryKind::End, .. }))
     }
 
     /// Every operation with its end, in order of invocation.
@@ -131,7 +131,7 @@ impl<'h, O: Clone, A: Clone + PartialEq, H> View<'h, O, A, H> {
         let mut open: BTreeMap<OpId, usize> = BTreeMap::new();
         for (at, entry) in self.entries.iter().enumerate() {
             let (id, end, position) = match &entry.what {
-                What::Invoke { client, op, ask } => {
+                EntryKind::Invoke { client, op, ask } => {
                     open.insert(*op, ops.len());
                     ops.push(CompletedOp {
                         id: *op,
@@ -145,17 +145,17 @@ impl<'h, O: Clone, A: Clone + PartialEq, H> View<'h, O, A, H> {
                     });
                     continue;
                 }
-                What::Ok { op, output, position } => (op, OpEnd::Ok(entry.t, output.clone()), *position),
-                What::Fail { op, .. } => (op, OpEnd::Fail(entry.t), None),
-                What::Info { op, .. } => (op, OpEnd::Open, None),
-                What::Heard { .. }
-                | What::Available { .. }
-                | What::Effect(_)
-                | What::Event { .. }
-                | What::Node { .. }
-                | What::Healed { .. }
-                | What::FinalReads
-                | What::End => {
+                EntryKind::Ok { op, output, position } => (op, OpEnd::Ok(entry.t, output.clone()), *position),
+                EntryKind::Fail { op, .. } => (op, OpEnd::Fail(entry.t), None),
+                EntryKind::Info { op, .. } => (op, OpEnd::Open, None),
+                EntryKind::Heard { .. }
+                | EntryKind::Available { .. }
+                | EntryKind::Effect(_)
+                | EntryKind::Event { .. }
+                | EntryKind::Node { .. }
+                | EntryKind::Healed { .. }
+                | EntryKind::FinalReads
+                | EntryKind::End => {
                     continue;
                 }
             };

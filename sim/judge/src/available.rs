@@ -5,7 +5,7 @@
 //! that is cut off alone is not seen here. Time in which nobody asks does not count.
 
 use crate::{Checker, Verdict};
-use squall_history::{SimTime, Until, View, What, in_words};
+use squall_history::{EntryKind, SimTime, Until, View, in_words};
 use std::time::Duration;
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -19,7 +19,7 @@ pub(crate) const CHECKER: Checker = Checker {
 
 fn promise(view: &View<'_>) -> Option<(Duration, Until)> {
     view.entries().find_map(|(_, e)| match &e.what {
-        What::Available { max_gap, until } => Some((Duration::from_nanos(*max_gap), *until)),
+        EntryKind::Available { max_gap, until } => Some((Duration::from_nanos(*max_gap), *until)),
         _ => None,
     })
 }
@@ -44,10 +44,10 @@ fn check(view: &View<'_>) -> Verdict {
             return Verdict::invalid("too-long-unavailable", entry.t, text);
         }
         match (&entry.what, until) {
-            (What::Invoke { .. }, _) => asking += 1,
-            (What::Ok { .. }, _) => (asking, in_vain, served) = (asking.saturating_sub(1), Duration::ZERO, true),
-            (What::Fail { .. } | What::Info { .. }, _) => asking = asking.saturating_sub(1),
-            (What::Healed { .. }, Until::Heal) | (What::FinalReads, Until::FinalReads) => {
+            (EntryKind::Invoke { .. }, _) => asking += 1,
+            (EntryKind::Ok { .. }, _) => (asking, in_vain, served) = (asking.saturating_sub(1), Duration::ZERO, true),
+            (EntryKind::Fail { .. } | EntryKind::Info { .. }, _) => asking = asking.saturating_sub(1),
+            (EntryKind::Healed { .. }, Until::Heal) | (EntryKind::FinalReads, Until::FinalReads) => {
                 return match served {
                     true => Verdict::Valid,
                     false if in_vain > max_gap => {
@@ -70,16 +70,16 @@ mod tests {
     /// Operations as (asked, answered); an answer of 0 never comes.
     fn verdict(promised: Option<u64>, ops: &[(u64, u64)], until: Until) -> &'static str {
         let line = |t, what| Entry { t: SimTime(t), what };
-        let mut history: Vec<Entry> = promised.map(|max_gap| line(0, What::Available { max_gap, until })).into_iter().collect();
+        let mut history: Vec<Entry> = promised.map(|max_gap| line(0, EntryKind::Available { max_gap, until })).into_iter().collect();
         for (i, (asked, answered)) in ops.iter().enumerate() {
             let op = OpId(i as u64 + 1);
-            history.push(line(*asked, What::Invoke { client: ClientId(1), op, ask: Untyped("get".into()).into() }));
+            history.push(line(*asked, EntryKind::Invoke { client: ClientId(1), op, ask: Untyped("get".into()).into() }));
             if *answered > 0 {
-                history.push(line(*answered, What::Ok { op, output: Untyped("got".into()).into(), position: None }));
+                history.push(line(*answered, EntryKind::Ok { op, output: Untyped("got".into()).into(), position: None }));
             }
         }
-        history.push(line(100, What::Healed { within: 1, nodes: vec![] }));
-        history.push(line(160, What::FinalReads));
+        history.push(line(100, EntryKind::Healed { within: 1, nodes: vec![] }));
+        history.push(line(160, EntryKind::FinalReads));
         history.sort_by_key(|e| e.t);
         check(&View::new(&history)).word()
     }

@@ -1,6 +1,6 @@
 //! Whose disk was damaged, and who was told errors by it since it was started: they may refuse to go on.
 
-use squall_history::{DiskHealth, NodeId, Saw};
+use squall_history::{DiskHealth, NodeId, Observation};
 use std::collections::BTreeSet;
 
 /// What is known of the disks, up to some line of a history.
@@ -13,15 +13,15 @@ pub(crate) struct DiskErrors {
 }
 
 impl DiskErrors {
-    pub(crate) fn observe(&mut self, node: NodeId, saw: &Saw) {
+    pub(crate) fn observe(&mut self, node: NodeId, saw: &Observation) {
         match saw {
-            Saw::Disk { disk: DiskHealth::Damaged } => _ = self.damaged.insert(node),
-            Saw::Disk { disk: DiskHealth::Failing } => {
+            Observation::Disk { disk: DiskHealth::Damaged } => _ = self.damaged.insert(node),
+            Observation::Disk { disk: DiskHealth::Failing } => {
                 self.failing.insert(node);
                 self.failed.insert(node);
             }
-            Saw::Disk { disk: DiskHealth::Sound } => _ = self.failing.remove(&node),
-            Saw::Booted { .. } if !self.failing.contains(&node) => _ = self.failed.remove(&node),
+            Observation::Disk { disk: DiskHealth::Sound } => _ = self.failing.remove(&node),
+            Observation::Booted { .. } if !self.failing.contains(&node) => _ = self.failed.remove(&node),
             _ => {}
         }
     }

@@ -87,11 +87,11 @@ pub fn check_each<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{ClientId, Entry, NodeId, OpId, SimTime, Untyped, What};
+    use squall_history::{ClientId, Entry, EntryKind, NodeId, OpId, SimTime, Untyped};
 
     #[test]
     fn a_checker_that_is_named_and_has_nothing_to_judge_proves_nothing() {
-        let history = [Entry { t: SimTime(1), what: What::End }];
+        let history = [Entry { t: SimTime(1), what: EntryKind::End }];
         for name in ["replicas-equal", "available"] {
             assert_eq!(check_all(&View::new(&history), &[name.to_string()], &[])[0].1.word(), "unknown", "{name}");
         }
@@ -100,17 +100,17 @@ mod tests {
 
     #[test]
     fn what_only_the_end_tells_is_unknown_without_it() {
-        let ask = |client, op| What::Invoke { client: ClientId(client), op: OpId(op), ask: Untyped("get".into()).into() };
+        let ask = |client, op| EntryKind::Invoke { client: ClientId(client), op: OpId(op), ask: Untyped("get".into()).into() };
         let whats = [
-            What::Healed { within: 100, nodes: vec![NodeId(1)] },
+            EntryKind::Healed { within: 100, nodes: vec![NodeId(1)] },
             ask(1, 1),
             ask(2, 2),
-            What::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None },
+            EntryKind::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None },
         ];
         let mut history: Vec<Entry> = whats.into_iter().map(|what| Entry { t: SimTime(1), what }).collect();
         let word = |history: &[Entry]| check_all(&View::new(history), &["liveness".to_string()], &[])[0].1.word();
         assert_eq!(word(&history), "unknown", "cut off while one is not served yet");
-        history.push(Entry { t: SimTime(200), what: What::End });
+        history.push(Entry { t: SimTime(200), what: EntryKind::End });
         assert_eq!(word(&history), "invalid");
     }
 }

@@ -4,7 +4,7 @@
 //! It judges nothing before the heal.
 
 use crate::{Checker, Verdict, disk_errors::DiskErrors};
-use squall_history::{ClientId, DiskHealth, NodeId, OpEnd, Saw, SimTime, View, What, in_words};
+use squall_history::{ClientId, DiskHealth, EntryKind, NodeId, Observation, OpEnd, SimTime, View, in_words};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -21,7 +21,7 @@ pub(crate) const CHECKER: Checker = Checker {
 
 fn check(view: &View<'_>) -> Verdict {
     let healed = view.entries().find_map(|(_, e)| match &e.what {
-        What::Healed { within, nodes } => Some((e.t, Duration::from_nanos(*within), nodes.clone())),
+        EntryKind::Healed { within, nodes } => Some((e.t, Duration::from_nanos(*within), nodes.clone())),
         _ => None,
     });
     let Some((healed, within, nodes)) = healed else { return Verdict::Unknown("the history has no heal".to_string()) };
@@ -46,7 +46,7 @@ fn check(view: &View<'_>) -> Verdict {
     }
     let finals: BTreeMap<_, (SimTime, u64)> = view
         .observations()
-        .filter_map(|(at, node, saw)| if let Saw::Final { applied, .. } = saw { Some((node, (at, *applied))) } else { None })
+        .filter_map(|(at, node, saw)| if let Observation::Final { applied, .. } = saw { Some((node, (at, *applied))) } else { None })
         .collect();
     if finals.is_empty() {
         return Verdict::Unknown("no node told its final state".to_string());
@@ -56,8 +56,10 @@ fn check(view: &View<'_>) -> Verdict {
     let members = view.members();
     let belongs = |node: &NodeId| members.is_none_or(|(voters, learners)| voters.contains(node) || learners.contains(node));
     // Whose disk was damaged may stay out for good; if it does not, it is as good as any other.
-    let damaged: BTreeSet<NodeId> =
-        view.observations().filter_map(|(_, node, saw)| matches!(saw, Saw::Disk { disk: DiskHealth::Damaged }).then_some(node)).collect();
+    let damaged: BTreeSet<NodeId> = view
+        .observations()
+        .filter_map(|(_, node, saw)| matches!(saw, Observation::Disk { disk: DiskHealth::Damaged }).then_some(node))
+        .collect();
     let stays_out = |node: &NodeId| damaged.contains(node) && !finals.contains_key(node);
     for node in nodes.into_iter().filter(|node| belongs(node) && !stays_out(node)) {
         match finals.get(&node) {
@@ -81,7 +83,7 @@ fn last_disturbance(view: &View<'_>, healed: SimTime) -> SimTime {
     let (mut disks, mut last) = (DiskErrors::default(), healed);
     for (at, node, saw) in view.observations() {
         disks.observe(node, saw);
-        if matches!(saw, Saw::Refused { .. }) && disks.has_failed(node) {
+        if matches!(saw, Observation::Refused { .. }) && disks.has_failed(node) {
             last = last.max(at);
         }
     }
@@ -97,13 +99,13 @@ mod tests {
         let line = |t, what| Entry { t: SimTime(t), what };
         let ask = Untyped("get".into()).into();
         let mut history = vec![
-            line(10, What::Healed { within: 100, nodes: vec![NodeId(1), NodeId(2)] }),
-            line(invoked_at, What::Invoke { client: ClientId(1), op: OpId(1), ask }),
-            line(answered_at, What::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None }),
+            line(10, EntryKind::Healed { within: 100, nodes: vec![NodeId(1), NodeId(2)] }),
+            line(invoked_at, EntryKind::Invoke { client: ClientId(1), op: OpId(1), ask }),
+            line(answered_at, EntryKind::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None }),
         ];
         for (node, applied) in [(1, applied[0]), (2, applied[1])] {
             if let Some(applied) = applied {
-                history.push(line(120, What::Node { node: NodeId(node), saw: Saw::Final { applied, hash: 0 } }));
+                history.push(line(120, EntryKind::Node { node: NodeId(node), saw: Observation::Final { applied, hash: 0 } }));
             }
         }
         check(&View::new(&history)).word()
@@ -112,16 +114,18 @@ mod tests {
     #[test]
     fn a_node_whose_disk_was_damaged_may_stay_out_but_not_lag() {
         let line = |t, what| Entry { t: SimTime(t), what };
-        let damaged = line(1, What::Node { node: NodeId(2), saw: Saw::Disk { disk: DiskHealth::Damaged } });
+        let damaged = line(1, EntryKind::Node { node: NodeId(2), saw: Observation::Disk { disk: DiskHealth::Damaged } });
         for (applied, expect) in [(None, "valid"), (Some(5), "valid"), (Some(4), "invalid")] {
             let mut history = vec![
                 damaged.clone(),
-                line(10, What::Healed { within: 100, nodes: vec![NodeId(1), NodeId(2)] }),
-                line(20, What::Invoke { client: ClientId(1), op: OpId(1), ask: Untyped("get".into()).into() }),
-                line(30, What::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None }),
-                line(120, What::Node { node: NodeId(1), saw: Saw::Final { applied: 5, hash: 0 } }),
+                line(10, EntryKind::Healed { within: 100, nodes: vec![NodeId(1), NodeId(2)] }),
+                line(20, EntryKind::Invoke { client: ClientId(1), op: OpId(1), ask: Untyped("get".into()).into() }),
+                line(30, EntryKind::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None }),
+                line(120, EntryKind::Node { node: NodeId(1), saw: Observation::Final { applied: 5, hash: 0 } }),
             ];
-            history.extend(applied.map(|applied| line(120, What::Node { node: NodeId(2), saw: Saw::Final { applied, hash: 0 } })));
+            history.extend(
+                applied.map(|applied| line(120, EntryKind::Node { node: NodeId(2), saw: Observation::Final { applied, hash: 0 } })),
+            );
             assert_eq!(check(&View::new(&history)).word(), expect, "{applied:?}");
         }
     }
@@ -137,18 +141,18 @@ mod tests {
             (Some((112, 113, true)), "unknown"),
             (None, "unknown"),
         ] {
-            let ask = |client, op| What::Invoke { client: ClientId(client), op: OpId(op), ask: Untyped("get".into()).into() };
-            let got = |op| What::Ok { op: OpId(op), output: Untyped("got".into()).into(), position: None };
+            let ask = |client, op| EntryKind::Invoke { client: ClientId(client), op: OpId(op), ask: Untyped("get".into()).into() };
+            let got = |op| EntryKind::Ok { op: OpId(op), output: Untyped("got".into()).into(), position: None };
             let mut history = vec![
                 line(1, ask(2, 1)),
                 line(2, got(1)),
-                line(10, What::Healed { within: 100, nodes: vec![NodeId(1)] }),
+                line(10, EntryKind::Healed { within: 100, nodes: vec![NodeId(1)] }),
                 line(20, ask(1, 2)),
                 line(30, got(2)),
-                line(150, What::Node { node: NodeId(1), saw: Saw::Final { applied: 5, hash: 0 } }),
+                line(150, EntryKind::Node { node: NodeId(1), saw: Observation::Final { applied: 5, hash: 0 } }),
             ];
             if let Some((asked, answered, happened)) = second {
-                let end = if happened { got(3) } else { What::Info { op: OpId(3), why: String::new() } };
+                let end = if happened { got(3) } else { EntryKind::Info { op: OpId(3), why: String::new() } };
                 history.extend([line(asked, ask(2, 3)), line(answered, end)]);
                 history.sort_by_key(|e| e.t);
             }
@@ -160,17 +164,17 @@ mod tests {
     fn an_error_of_a_fault_that_is_told_after_the_heal_gives_time_from_then_on_and_another_refusal_does_not() {
         for (failing, expect) in [(true, "valid"), (false, "invalid")] {
             let line = |t, what| Entry { t: SimTime(t), what };
-            let node = |saw| What::Node { node: NodeId(1), saw };
+            let node = |saw| EntryKind::Node { node: NodeId(1), saw };
             let mut history = vec![
-                line(1, node(Saw::Booted { incarnation: 1, data: squall_history::BootData::Empty })),
-                line(10, What::Healed { within: 100, nodes: vec![NodeId(1)] }),
-                line(20, node(Saw::Refused { why: "EIO".into() })),
-                line(25, What::Invoke { client: ClientId(1), op: OpId(1), ask: Untyped("get".into()).into() }),
-                line(115, What::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None }),
-                line(130, node(Saw::Final { applied: 5, hash: 0 })),
+                line(1, node(Observation::Booted { incarnation: 1, data: squall_history::BootData::Empty })),
+                line(10, EntryKind::Healed { within: 100, nodes: vec![NodeId(1)] }),
+                line(20, node(Observation::Refused { why: "EIO".into() })),
+                line(25, EntryKind::Invoke { client: ClientId(1), op: OpId(1), ask: Untyped("get".into()).into() }),
+                line(115, EntryKind::Ok { op: OpId(1), output: Untyped("got".into()).into(), position: None }),
+                line(130, node(Observation::Final { applied: 5, hash: 0 })),
             ];
             if failing {
-                history.insert(1, line(2, node(Saw::Disk { disk: DiskHealth::Failing })));
+                history.insert(1, line(2, node(Observation::Disk { disk: DiskHealth::Failing })));
             }
             assert_eq!(check(&View::new(&history)).word(), expect);
         }

@@ -5,7 +5,7 @@
 //! an index that only one node ever applied, and a collision of hashes.
 
 use crate::{Checker, Verdict};
-use squall_history::{NodeId, Saw, SimTime, View};
+use squall_history::{NodeId, Observation, SimTime, View};
 use std::collections::BTreeMap;
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -13,7 +13,7 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: false,
     prefix: true,
     about: "after the same log index every replica holds the same state",
-    applies: |view| view.observations().any(|(_, _, saw)| matches!(saw, Saw::Apply { .. } | Saw::Final { .. })),
+    applies: |view| view.observations().any(|(_, _, saw)| matches!(saw, Observation::Apply { .. } | Observation::Final { .. })),
     check,
 };
 
@@ -38,9 +38,13 @@ fn check(view: &View<'_>) -> Verdict {
     let mut finals: BTreeMap<u64, (u64, NodeId)> = BTreeMap::new();
     for (at, node, saw) in view.observations() {
         let found = match saw {
-            Saw::Apply { first, state } => (0..).zip(state).find_map(|(i, state)| seen.state(at, node, first.saturating_add(i), *state)),
-            Saw::SnapshotInstalled { index, state, .. } | Saw::Restored { index, state, .. } => seen.state(at, node, *index, *state),
-            Saw::Final { applied, hash } => {
+            Observation::Apply { first, state } => {
+                (0..).zip(state).find_map(|(i, state)| seen.state(at, node, first.saturating_add(i), *state))
+            }
+            Observation::SnapshotInstalled { index, state, .. } | Observation::Restored { index, state, .. } => {
+                seen.state(at, node, *index, *state)
+            }
+            Observation::Final { applied, hash } => {
                 let (first, by) = *finals.entry(*applied).or_insert((*hash, node));
                 (first != *hash).then(|| {
                     let text = match by == node {
@@ -62,19 +66,20 @@ fn check(view: &View<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{Entry, What};
+    use squall_history::{Entry, EntryKind};
 
-    fn verdict(saws: &[(u32, Saw)]) -> &'static str {
-        let entry = |(node, saw): &(u32, Saw)| Entry { t: SimTime(1), what: What::Node { node: NodeId(*node), saw: saw.clone() } };
+    fn verdict(saws: &[(u32, Observation)]) -> &'static str {
+        let entry =
+            |(node, saw): &(u32, Observation)| Entry { t: SimTime(1), what: EntryKind::Node { node: NodeId(*node), saw: saw.clone() } };
         let history: Vec<Entry> = saws.iter().map(entry).collect();
         check(&View::new(&history)).word()
     }
 
     #[test]
     fn legal_and_illegal_states() {
-        let apply = |first, state: &[u32]| Saw::Apply { first, state: state.to_vec() };
-        let installed = |index, state| Saw::SnapshotInstalled { index, term: 1, state };
-        let last = |applied, hash| Saw::Final { applied, hash };
+        let apply = |first, state: &[u32]| Observation::Apply { first, state: state.to_vec() };
+        let installed = |index, state| Observation::SnapshotInstalled { index, term: 1, state };
+        let last = |applied, hash| Observation::Final { applied, hash };
         assert_eq!(verdict(&[(1, apply(0, &[7, 8, 9])), (2, apply(0, &[7, 8])), (2, apply(2, &[9]))]), "valid");
         assert_eq!(verdict(&[(1, apply(0, &[7, 8, 9])), (2, apply(1, &[5]))]), "invalid");
         assert_eq!(verdict(&[(1, apply(0, &[7, 8, 9])), (2, installed(2, 9))]), "valid");

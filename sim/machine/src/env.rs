@@ -53,7 +53,7 @@ impl Env for SimEnv {
     }
 
     async fn failpoint(point: impl Into<Failpoint> + Send) -> io::Result<()> {
-        let Some((strike, over)) = Process::current().comes_to(point.into()) else { return Ok(()) };
+        let Some((strike, over)) = Process::current().hit_failpoint(point.into()) else { return Ok(()) };
         match strike {
             // Until then, or until the fault is over.
             Strike::Delay(by) => {

@@ -4,12 +4,12 @@ use crate::{
     ids::HostId,
     machine::Machine,
     process::Process,
-    queue::Due,
+    queue::TimerEvent,
     trap::{Hit, Trap},
 };
 use squall_effect::{Armed, PowerLoss, Strike};
 use squall_env::Failpoint;
-use squall_history::{FaultRef, Saw};
+use squall_history::{FaultRef, Observation};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -46,7 +46,7 @@ impl Machine {
 
 impl Process {
     /// This process comes to a seam: what happens there, if anything does, and what tells that it is over.
-    pub(crate) fn comes_to(&self, point: Failpoint) -> Option<(Strike, Arc<Notify>)> {
+    pub(crate) fn hit_failpoint(&self, point: Failpoint) -> Option<(Strike, Arc<Notify>)> {
         if !self.is_alive() {
             return None;
         }
@@ -61,7 +61,7 @@ impl Process {
         trap.struck += 1;
         let (strike, fault, armed, over) = (trap.armed.strike, trap.fault.clone(), trap.armed.clone(), trap.over.clone());
         state.hosts[self.host].was_failed |= matches!(strike, Strike::Error(_));
-        state.observe(now, self.host, Saw::Failpoint { point: point.0.to_string() });
+        state.observe(now, self.host, Observation::Failpoint { point: point.0.to_string() });
         state.hits.push(Hit { host: HostId(self.host), fault, armed });
         let power_loss = match strike {
             Strike::Kill => None,
@@ -76,7 +76,7 @@ impl Process {
         };
         // It does nothing any more, from here on.
         self.stops();
-        state.queue.push(now, Due::Crash { host: self.host, incarnation: self.incarnation, power_loss });
+        state.queue.push(now, TimerEvent::Crash { host: self.host, incarnation: self.incarnation, power_loss });
         Some((strike, over))
     }
 }

@@ -1,12 +1,11 @@
 //! What can be done to a machine, and taken back: to its clocks, its links and listeners, its disks.
 
 use crate::{
-    clock::ClockChange,
     ids::HostId,
     machine::{Machine, State},
     net::LinkProfile,
 };
-use squall_effect::{Damage, DiskChange, LinkChange};
+use squall_effect::{ClockChange, Damage, DiskChange, LinkChange};
 
 impl Machine {
     /// Changes a host's clocks, now. Its timers are re-armed.

@@ -33,12 +33,12 @@ mod run;
 mod trap;
 mod watcher;
 
-pub use clock::{ClockChange, PERFECT_RATE_PPM, SimSleep};
+pub use clock::SimSleep;
 pub use disk::{DiskProfile, SECTOR, SimDisk, SimFile};
 pub use env::SimEnv;
 pub use ids::HostId;
 pub use machine::{Machine, MachineConfig};
-pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, Ratio, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
+pub use net::{BACKLOG, LinkProfile, RTO_MAX, RTO_MIN, SimListener, SimNet, SimStream, USER_TIMEOUT, WINDOW};
 pub use process::{Process, SimJoin};
 pub use run::cpu_clock;
 pub use trap::Hit;

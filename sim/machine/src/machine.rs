@@ -15,7 +15,7 @@ use crate::{
 };
 use madsim::time::TimeHandle;
 use squall_env::LocalInstant;
-use squall_history::{NodeId, Saw, SimTime, stream};
+use squall_history::{NodeId, Observation, SimTime, stream};
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -151,14 +151,14 @@ impl State {
 
     /// A process ends by itself, and says why.
     pub(crate) fn refuses_to_go_on(&mut self, now: SimTime, host: HostId, why: String) {
-        self.observe(now, host.0, Saw::Refused { why });
+        self.observe(now, host.0, Observation::Refused { why });
         if self.hosts[host.0].was_failed {
             self.watcher.gave_up(host);
         }
     }
 
     /// Tells what is seen of a host.
-    pub(crate) fn observe(&mut self, now: SimTime, host: usize, saw: Saw) {
+    pub(crate) fn observe(&mut self, now: SimTime, host: usize, saw: Observation) {
         self.watcher.saw(now, HostId(host), saw, self.net.any_cut());
     }
 }

@@ -6,11 +6,11 @@
 //! writes, syncs and spawns do nothing. A paused process is resumed before it is killed, because
 //! madsim would drop its futures inside `kill()` on the supervisor.
 
-use crate::{ids::HostId, life::Life, machine::Machine, queue::Due};
+use crate::{ids::HostId, life::Life, machine::Machine, queue::TimerEvent};
 use pin_project_lite::pin_project;
 use squall_effect::PowerLoss;
 use squall_env::{Bug, JoinError};
-use squall_history::{BootData, Saw, stream};
+use squall_history::{BootData, Observation, stream};
 use std::{
     cell::RefCell,
     future::Future,
@@ -191,7 +191,7 @@ impl Machine {
             entry.was_failed = false;
             let data = if entry.disk.is_empty() { BootData::Empty } else { BootData::Kept };
             let (label, incarnation) = (entry.label.clone(), entry.incarnations);
-            state.observe(now, host.0, Saw::Booted { incarnation, data });
+            state.observe(now, host.0, Observation::Booted { incarnation, data });
             (label, incarnation)
         };
         let node = self.madsim.create_node().name(format!("{label}/{incarnation}")).build();
@@ -210,7 +210,7 @@ impl Machine {
             if let Err(why) = ended {
                 state.refuses_to_go_on(now, host, why);
             }
-            state.queue.push(now, Due::Crash { host: host.0, incarnation, power_loss: None });
+            state.queue.push(now, TimerEvent::Crash { host: host.0, incarnation, power_loss: None });
         }));
         incarnation
     }
@@ -261,7 +261,7 @@ impl Machine {
             }
             life.ends();
             state.traffic().process_sockets_die(now, host.0, life.incarnation, power_loss);
-            state.observe(now, host.0, Saw::Stopped);
+            state.observe(now, host.0, Observation::Stopped);
             life
         };
         self.madsim.kill(life.node.id());
@@ -311,7 +311,7 @@ impl Machine {
     fn panicked(&self, process: &Process, message: String) {
         let (now, mut state) = self.lock();
         process.stops();
-        state.observe(now, process.host, Saw::Panicked { message });
-        state.queue.push(now, Due::Crash { host: process.host, incarnation: process.incarnation, power_loss: None });
+        state.observe(now, process.host, Observation::Panicked { message });
+        state.queue.push(now, TimerEvent::Crash { host: process.host, incarnation: process.incarnation, power_loss: None });
     }
 }

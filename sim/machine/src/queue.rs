@@ -18,7 +18,7 @@ pub(crate) struct Key(SimTime, u64);
 
 /// What is due. An end of a connection is 0 (it connected) or 1 (it accepted).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum TimerEvent {
     /// A node-local timer.
     Timer(TimerId),
     /// Segments sent by `end` reach the other end's host.
@@ -43,7 +43,7 @@ pub(crate) enum Due {
 
 #[derive(Default)]
 pub(crate) struct Queue {
-    events: BTreeMap<Key, Due>,
+    events: BTreeMap<Key, TimerEvent>,
     next: u64,
     /// The time that the pump's timer is set to; `SimTime::MAX` when it is not.
     armed: Option<SimTime>,
@@ -51,7 +51,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn push(&mut self, at: SimTime, due: Due) -> Key {
+    pub(crate) fn push(&mut self, at: SimTime, due: TimerEvent) -> Key {
         let key = Key(at, self.next);
         self.next += 1;
         self.events.insert(key, due);
@@ -69,7 +69,7 @@ impl Queue {
     }
 
     /// The next event that is due at `now`.
-    pub(crate) fn pop(&mut self, now: SimTime) -> Option<Due> {
+    pub(crate) fn pop(&mut self, now: SimTime) -> Option<TimerEvent> {
         let entry = self.events.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn events_come_in_order_of_time_then_of_their_making() {
         let mut queue = Queue::default();
-        let due = |host| Due::Crash { host, incarnation: 1, power_loss: None };
+        let due = |host| TimerEvent::Crash { host, incarnation: 1, power_loss: None };
         queue.push(SimTime(5), due(1));
         let gone = queue.push(SimTime(3), due(2));
         queue.push(SimTime(3), due(3));

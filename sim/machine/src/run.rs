@@ -4,10 +4,10 @@ use crate::{
     ids::HostId,
     machine::{Machine, MachineConfig, State},
     process,
-    queue::Due,
+    queue::TimerEvent,
     watcher::{Seen, Watcher},
 };
-use squall_history::{DiskHealth, Saw, SimTime};
+use squall_history::{DiskHealth, Observation, SimTime};
 use std::{
     future::{Future, poll_fn},
     sync::Arc,
@@ -75,7 +75,7 @@ impl Machine {
                 let rearm = {
                     let (now, mut state) = machine.lock();
                     while let Some(due) = state.queue.pop(now) {
-                        if let Due::Crash { host, incarnation, power_loss } = due {
+                        if let TimerEvent::Crash { host, incarnation, power_loss } = due {
                             crashes.push((host, incarnation, power_loss));
                         } else {
                             state.happen(now, due);
@@ -108,22 +108,22 @@ impl Machine {
 }
 
 impl State {
-    fn happen(&mut self, now: SimTime, due: Due) {
+    fn happen(&mut self, now: SimTime, due: TimerEvent) {
         match due {
-            Due::Timer(id) => self.timers.fire(id),
-            Due::Arrival { conn, end } => self.traffic().segments_arrive(now, conn, end),
-            Due::Retransmit { conn, end } => self.traffic().retransmit(now, conn, end),
-            Due::AckProbe { conn, end } => self.traffic().ack_probe(now, conn, end),
-            Due::Reset { conn, end } => self.traffic().reset_arrives(now, conn, end),
-            Due::Syn { conn } => self.traffic().syn_arrives(now, conn),
-            Due::SynAnswer { conn, accepted } => self.traffic().syn_answer_arrives(now, conn, accepted),
-            Due::SynRetry { conn } => self.traffic().syn_retry(now, conn),
-            Due::Synced { host, ticket } => {
+            TimerEvent::Timer(id) => self.timers.fire(id),
+            TimerEvent::Arrival { conn, end } => self.traffic().segments_arrive(now, conn, end),
+            TimerEvent::Retransmit { conn, end } => self.traffic().retransmit(now, conn, end),
+            TimerEvent::AckProbe { conn, end } => self.traffic().ack_probe(now, conn, end),
+            TimerEvent::Reset { conn, end } => self.traffic().reset_arrives(now, conn, end),
+            TimerEvent::Syn { conn } => self.traffic().syn_arrives(now, conn),
+            TimerEvent::SynAnswer { conn, accepted } => self.traffic().syn_answer_arrives(now, conn, accepted),
+            TimerEvent::SynRetry { conn } => self.traffic().syn_retry(now, conn),
+            TimerEvent::Synced { host, ticket } => {
                 if self.hosts[host].disk.sync_done(ticket) {
-                    self.observe(now, host, Saw::Disk { disk: DiskHealth::Damaged });
+                    self.observe(now, host, Observation::Disk { disk: DiskHealth::Damaged });
                 }
             }
-            Due::Crash { .. } => unreachable!("the pump handles crashes outside of the lock"),
+            TimerEvent::Crash { .. } => unreachable!("the pump handles crashes outside of the lock"),
         }
     }
 }

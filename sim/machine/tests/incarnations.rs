@@ -2,9 +2,10 @@
 
 mod support;
 
+use squall_effect::ClockChange;
 use squall_env::{Disk, Env, File, OpenMode};
-use squall_history::Saw;
-use squall_machine::{ClockChange, Machine, Seen, SimDisk, SimEnv, SimFile};
+use squall_history::Observation;
+use squall_machine::{Machine, Seen, SimDisk, SimEnv, SimFile};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -105,8 +106,8 @@ fn a_panic_is_the_nodes_death_and_an_entry_not_the_runs_end() {
         });
         sleep(&machine, 20).await;
         assert!(!machine.is_running(n(&machine, 1)));
-        let saws: Vec<Saw> = seen.all().into_iter().map(|(_, _, saw)| saw).collect();
-        let [Saw::Booted { .. }, Saw::Panicked { message }, Saw::Stopped] = &saws[..] else { panic!("{saws:?}") };
+        let saws: Vec<Observation> = seen.all().into_iter().map(|(_, _, saw)| saw).collect();
+        let [Observation::Booted { .. }, Observation::Panicked { message }, Observation::Stopped] = &saws[..] else { panic!("{saws:?}") };
         assert!(message.starts_with("the disk is on fire at incarnations.rs:"), "{message}");
     });
     ran.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -115,7 +116,7 @@ fn a_panic_is_the_nodes_death_and_an_entry_not_the_runs_end() {
 #[test]
 fn each_clock_runs_at_its_own_rate_and_timers_follow() {
     on_machine(4, |machine| async move {
-        machine.change_clock(n(&machine, 1), ClockChange::Rate { ppm: 1_100_000 });
+        machine.change_clock(n(&machine, 1), ClockChange::Rate(100_000));
         let m = machine.clone();
         let fast = run_on(&machine, 1, move || async move {
             let start = m.now();
@@ -137,7 +138,7 @@ fn each_clock_runs_at_its_own_rate_and_timers_follow() {
         let changes = async {
             sleep(&machine, 1000).await;
             machine.change_clock(n(&machine, 2), ClockChange::Leap(Duration::from_secs(4)));
-            machine.change_clock(n(&machine, 2), ClockChange::WallJump { nanos: -60_000_000_000 });
+            machine.change_clock(n(&machine, 2), ClockChange::Wall(-60_000_000_000));
         };
         let ((slept, wall), ()) = futures_util::join!(sleeper, changes);
         assert!(slept >= Duration::from_secs(6) && slept < Duration::from_millis(6001), "a leap shortens the wait: {slept:?}");
@@ -153,8 +154,8 @@ fn clocks_that_are_set_right_show_the_true_time_and_run_exactly() {
             let offset = |m: &squall_machine::Machine| SimEnv::wall_now().0 - m.now().0 as i64;
             let host = n(&m, 1);
             let true_time = offset(&m);
-            m.change_clock(host, ClockChange::Rate { ppm: 900_000 });
-            m.change_clock(host, ClockChange::WallJump { nanos: 5_000_000_000 });
+            m.change_clock(host, ClockChange::Rate(-100_000));
+            m.change_clock(host, ClockChange::Wall(5_000_000_000));
             m.change_clock(host, ClockChange::Leap(Duration::from_secs(2)));
             SimEnv::sleep(Duration::from_millis(900)).await;
             let off = offset(&m) - true_time;

@@ -264,8 +264,7 @@ fn a_paused_process_reads_its_backlog_when_it_goes_on() {
 fn a_lossy_link_delays_by_the_retransmission_timeout_and_keeps_order() {
     let log = on_machine(10, |machine| async move {
         let log = Log::default();
-        let lossy =
-            squall_machine::LinkProfile { loss: squall_machine::Ratio { numerator: 20, denominator: 100 }, ..support::config(0).link };
+        let lossy = squall_machine::LinkProfile { loss: Probability { numerator: 20, denominator: 100 }, ..support::config(0).link };
         machine.set_link(n(&machine, 1), n(&machine, 2), lossy);
         boot_reader(&machine, &log);
         sleep(&machine, 1).await;

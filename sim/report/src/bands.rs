@@ -1,7 +1,7 @@
 //! Faults over time: when each was in force.
 
 use crate::plain::one_line;
-use squall_history::{EffectChange, Entry, SimTime, What};
+use squall_history::{EffectChange, Entry, EntryKind, SimTime};
 use squall_linear::Lanes;
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(St
     let mut open: BTreeMap<&str, Open> = BTreeMap::new();
     let mut bands = Vec::new();
     for entry in history {
-        let What::Effect(effect) = &entry.what else { continue };
+        let EntryKind::Effect(effect) = &entry.what else { continue };
         let id = effect.fault.id.as_str();
         if effect.begins_something() {
             let band = open.entry(id).or_insert(Open { from: entry.t, texts: vec![], left: 0 });
@@ -66,7 +66,7 @@ mod tests {
         let effect = |t, result, client| {
             let fault = FaultRef { id: "sleep".into(), kind: "pause".into() };
             let on = vec![Party::Client(ClientId(client))];
-            Entry { t: SimTime(t), what: What::Effect(Effect { fault, on, change: EffectChange::Pause, result }) }
+            Entry { t: SimTime(t), what: EntryKind::Effect(Effect { fault, on, change: EffectChange::Pause, result }) }
         };
         let history = [
             effect(1, EffectResult::Started, 3),

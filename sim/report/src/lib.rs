@@ -3,18 +3,18 @@
 mod bands;
 mod check;
 mod model;
+mod node_log;
 mod picture;
 mod plain;
 mod record;
 mod recovery;
 mod states;
-mod story;
 mod sweep;
 mod writers;
 
 pub use check::{ByModel, CheckReport, JudgedBy};
 pub use model::{Judging, RunReport};
+pub use node_log::state_at;
 pub use record::{Canary, Ending, FORMAT as RECORD_FORMAT, Meaning, Record, fingerprint};
-pub use story::state_at;
 pub use sweep::{Group, Selected, Sweep};
 pub use writers::{CannotWrite, Format, Kind, REGISTRY, Runs, kept_files};

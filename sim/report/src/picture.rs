@@ -43,7 +43,7 @@ fn nodes(history: &[Entry], at: SimTime) -> String {
     }
     draw_bands(&mut lanes, history, (first, last), BANDS_MAX, NAMES);
     let drawn = lanes.text();
-    format!("{drawn}\n  L leads   C stands for election   · runs   x is down\n\n{}\n", crate::story::node_table(history, at))
+    format!("{drawn}\n  L leads   C stands for election   · runs   x is down\n\n{}\n", crate::node_log::node_table(history, at))
 }
 
 fn operations(history: &[Entry], witness: &Witness) -> Option<String> {
@@ -71,13 +71,13 @@ fn operations(history: &[Entry], witness: &Witness) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{NodeId, Role, Saw, What};
+    use squall_history::{EntryKind, NodeId, Observation, Role};
 
     #[test]
     fn the_nodes_before_a_violation_are_drawn_however_close_their_changes_are() {
         let role = |ms: u64, node, role| Entry {
             t: SimTime(ms * 1_000_000),
-            what: What::Node { node: NodeId(node), saw: Saw::Role { term: 2, role, leader: None } },
+            what: EntryKind::Node { node: NodeId(node), saw: Observation::Role { term: 2, role, leader: None } },
         };
         let history = [
             role(100, 1, Role::Follower),

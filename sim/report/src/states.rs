@@ -1,6 +1,6 @@
 //! Nodes over time: who led, who ran, who was down.
 
-use squall_history::{Entry, NodeId, Role, Saw, SimTime, What};
+use squall_history::{Entry, EntryKind, NodeId, Observation, Role, SimTime};
 use squall_linear::Lanes;
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ pub(crate) fn node_lanes(history: &[Entry], (first, last): (SimTime, SimTime), c
     let scale = Lanes::new(0, columns);
     let mut lanes: BTreeMap<NodeId, States> = BTreeMap::new();
     for entry in history.iter().take_while(|entry| entry.t <= last) {
-        let What::Node { node, saw } = &entry.what else { continue };
+        let EntryKind::Node { node, saw } = &entry.what else { continue };
         let state = match saw {
-            Saw::Booted { .. } | Saw::Role { role: Role::Follower | Role::Learner, .. } => '·',
-            Saw::Stopped => 'x',
-            Saw::Role { role: Role::Leader, .. } => 'L',
-            Saw::Role { role: Role::Candidate, .. } => candidate,
+            Observation::Booted { .. } | Observation::Role { role: Role::Follower | Role::Learner, .. } => '·',
+            Observation::Stopped => 'x',
+            Observation::Role { role: Role::Leader, .. } => 'L',
+            Observation::Role { role: Role::Candidate, .. } => candidate,
             _ => continue,
         };
         let column = scale.column(entry.t.0, first.0, last.0);
@@ -52,8 +52,8 @@ mod tests {
 
     #[test]
     fn who_led_for_less_than_a_column_is_seen_and_so_is_what_was_before_the_window() {
-        let entry = |ms: u64, node, saw| Entry { t: SimTime(ms * 1_000_000), what: What::Node { node: NodeId(node), saw } };
-        let role = |role| Saw::Role { term: 1, role, leader: None };
+        let entry = |ms: u64, node, saw| Entry { t: SimTime(ms * 1_000_000), what: EntryKind::Node { node: NodeId(node), saw } };
+        let role = |role| Observation::Role { term: 1, role, leader: None };
         let history = [
             entry(10, 1, role(Role::Leader)),
             entry(20, 3, role(Role::Leader)),
@@ -61,8 +61,8 @@ mod tests {
             entry(50, 2, role(Role::Candidate)),
             entry(501, 2, role(Role::Leader)),
             entry(502, 2, role(Role::Follower)),
-            entry(700, 1, Saw::Stopped),
-            entry(900, 2, Saw::Stopped),
+            entry(700, 1, Observation::Stopped),
+            entry(900, 2, Observation::Stopped),
             entry(1200, 2, role(Role::Leader)),
         ];
         let drawn = |candidate| {

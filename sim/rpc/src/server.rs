@@ -4,7 +4,7 @@ use crate::{
     GRPC_TIMEOUT,
     hyper_env::{EnvExecutor, EnvTimer},
     parse_timeout,
-    stopping::Stopping,
+    shutdown::Shutdown,
 };
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -26,7 +26,7 @@ pub struct ServerOptions {
     /// How many connections are served at a time; further ones are closed at once.
     pub connections_max: usize,
     /// Who says when it stops.
-    pub stopping: Stopping,
+    pub stopping: Shutdown,
     /// How many calls of one connection are served at a time; further ones wait at the client.
     pub streams_max: u32,
     /// The services that `routes` has, as `package.Service`: what is asked of another one is told so.
@@ -44,7 +44,7 @@ impl Default for ServerOptions {
             ping_after: Duration::from_secs(5),
             ping_timeout: Duration::from_secs(5),
             connections_max: 10_000,
-            stopping: Stopping::default(),
+            stopping: Shutdown::default(),
             streams_max: 20_000,
             services: &[],
         }

@@ -82,7 +82,7 @@ impl Agenda {
             if waiting.seen == wait.count {
                 (waiting.seen, waiting.left) = (0, waiting.left - 1);
                 let start = (at + wait.after).max(waiting.free_at);
-                waiting.free_at = start + waiting.fault.fault.lasts() + Duration::from_millis(1);
+                waiting.free_at = start + waiting.fault.fault.max_duration() + Duration::from_millis(1);
                 due.push((start, Action::Fire(waiting.fault.clone(), subject)));
             }
         }

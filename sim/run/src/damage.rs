@@ -2,7 +2,7 @@
 
 use crate::{membership::Membership, stage::Stage};
 use squall_effect::budget::{Budget, Voters};
-use squall_history::{DiskHealth, NodeId, Saw, What};
+use squall_history::{DiskHealth, EntryKind, NodeId, Observation};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
@@ -31,7 +31,7 @@ impl Damage {
     }
 
     fn tell_disk(&self, node: NodeId, disk: DiskHealth) {
-        self.stage.record(What::Node { node, saw: Saw::Disk { disk } });
+        self.stage.record(EntryKind::Node { node, saw: Observation::Disk { disk } });
     }
 
     /// One more fault makes accesses of this node's disk fail.

@@ -12,14 +12,14 @@ use crate::{
     interpreter::Interpreter,
     membership::{Membership, newcomers},
     pack::{ClientContext, Pack},
-    recorder::{GoOn, Recorder},
+    recorder::{ContinueFn, Recorder},
     settle::settle,
     stage::Stage,
     tempo::Tempo,
 };
 use squall_effect::Party;
-use squall_history::{ClientId, History, SimTime, What, digest_of};
-use squall_machine::{DiskProfile, LinkProfile, Machine, MachineConfig, Ratio, SimEnv, SimNet, cpu_clock};
+use squall_history::{ClientId, EntryKind, History, SimTime, digest_of};
+use squall_machine::{DiskProfile, LinkProfile, Machine, MachineConfig, SimEnv, SimNet, cpu_clock};
 use squall_scenario::Plan;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -40,7 +40,7 @@ pub struct Run {
     pub cpu: Duration,
     /// Whether the history had to be cut off.
     pub overflowed: bool,
-    /// Whether the onlooker had seen enough: then the history has no end.
+    /// Whether the monitor had seen enough: then the history has no end.
     pub stopped: bool,
 }
 
@@ -91,12 +91,7 @@ fn config(plan: &Plan, pack: &dyn Pack) -> Result<MachineConfig, RunError> {
         world_seed: plan.world_seed(),
         nodes: plan.nodes() + newcomers(plan),
         clients: plan.clients(),
-        link: LinkProfile {
-            latency_min: network.latency.0.min,
-            latency_max: network.latency.0.max,
-            loss: Ratio { numerator: network.loss.numerator, denominator: network.loss.denominator },
-            bandwidth: None,
-        },
+        link: LinkProfile { latency_min: network.latency.0.min, latency_max: network.latency.0.max, loss: network.loss, bandwidth: None },
         disk: DiskProfile { sync_min: disk.sync.0.min, sync_max: disk.sync.0.max },
         bugs: plan.bugs.iter().cloned().collect(),
     })
@@ -106,13 +101,13 @@ fn config(plan: &Plan, pack: &dyn Pack) -> Result<MachineConfig, RunError> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_while(plan: &Plan, pack: Arc<dyn Pack>, go_on: Option<GoOn>) -> Result<Run, RunError> {
+pub fn run_while(plan: &Plan, pack: Arc<dyn Pack>, go_on: Option<ContinueFn>) -> Result<Run, RunError> {
     let config = config(plan, &*pack)?;
-    let recorder = Arc::new(Recorder::new(config.nodes, pack.happenings()));
+    let recorder = Arc::new(Recorder::new(config.nodes, pack.service_events()));
     let (plan, books) = (plan.clone(), recorder.clone());
     let ran = Machine::run_watched(config, recorder.clone(), move |machine| async move {
         let director = Director::new(Arc::new(Stage { machine: machine.clone(), recorder: books.clone(), plan }), pack);
-        go_on.into_iter().for_each(|go_on| books.look_on(go_on));
+        go_on.into_iter().for_each(|go_on| books.monitor(go_on));
         books.unless_stopped(director.direct()).await;
         (books.take(), machine.now())
     });
@@ -150,9 +145,9 @@ impl Director {
 
     async fn direct(&self) {
         if let Some(available) = &self.stage.plan.available {
-            self.stage.record(What::Available { max_gap: available.max_gap.as_nanos() as u64, until: available.until });
+            self.stage.record(EntryKind::Available { max_gap: available.max_gap.as_nanos() as u64, until: available.until });
         }
-        self.lay_out();
+        self.apply_zones();
         let membership = &self.interpreter.membership;
         membership.founders().into_iter().for_each(|id| membership.boot(id));
         let driver = self.start_clients();
@@ -160,11 +155,11 @@ impl Director {
         let healer = Healer::new(&self.interpreter);
         let healed = healer.heal().await;
         healer.starting_again(self.after_the_heal(&healer, driver, healed)).await;
-        self.stage.record(What::End);
+        self.stage.record(EntryKind::End);
     }
 
     /// Links between zones are longer than those within one.
-    fn lay_out(&self) {
+    fn apply_zones(&self) {
         let Some(zones) = &self.stage.plan.cluster.network.zones else { return };
         let machine = &self.stage.machine;
         let zone = |party: &Party| zones.groups.iter().position(|group| group.contains(party));
@@ -183,9 +178,9 @@ impl Director {
     /// How a client is made, on the host that it runs on.
     fn connect(&self) -> Connect {
         let (pack, members) = (self.pack.clone(), self.interpreter.membership.hosts().clone());
-        Arc::new(move |ordinal, ear| {
+        Arc::new(move |ordinal, sink| {
             let net = SimNet::current();
-            pack.client(ClientContext { members: members.clone(), net, op_timeout: OP_TIMEOUT, ordinal, ear })
+            pack.client(ClientContext { members: members.clone(), net, op_timeout: OP_TIMEOUT, ordinal, sink })
         })
     }
 
@@ -217,7 +212,7 @@ impl Director {
         }
         driver.stop();
         self.wait(&driver, stage.now() + Duration::from_secs(60), || driver.has_ended()).await;
-        stage.record(What::FinalReads);
+        stage.record(EntryKind::FinalReads);
         // A client that was served late still gets its time to find the nodes that are left.
         let until = deadline.max(stage.now() + Duration::from_secs(5));
         self.final_reads(&driver, driver.leftovers(), until).await;

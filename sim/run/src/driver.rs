@@ -1,13 +1,13 @@
 //! Clients: they ask, and what they see is written down. In simulated time or in real time.
 
 use crate::{
-    happenings::Leftovers,
-    pack::{Client, CurrentOp, Ear},
+    pack::{Client, CurrentOp, StreamSink},
     pen::Pen,
+    service_events::Leftovers,
     tempo::Tempo,
 };
 use squall_env::{Env, LocalInstant};
-use squall_history::{Answer, ClientId, Failure, Op, OpId, Outcome, SimTime, What};
+use squall_history::{Answer, ClientId, EntryKind, Failure, Op, OpId, Outcome, SimTime};
 use squall_scenario::workloads::{OpSource, Pace, PlannedLoad};
 use std::{
     collections::BTreeMap,
@@ -26,8 +26,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a client whose operations are over waits between two probes.
 const PROBE: Duration = Duration::from_millis(100);
 
-/// Makes the client with this number, where it runs; what it hears goes into the ear.
-pub type Connect = Arc<dyn Fn(u32, Ear) -> Box<dyn Client> + Send + Sync>;
+/// Makes the client with this number, where it runs; what it hears goes into the sink.
+pub type Connect = Arc<dyn Fn(u32, StreamSink) -> Box<dyn Client> + Send + Sync>;
 
 /// The life of one client.
 type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -212,7 +212,7 @@ impl<E: Env> Session<E> {
     }
 
     fn connect(&self) -> Box<dyn Client> {
-        (self.shared.connect)(self.id.0, self.current.ear(&self.shared.pen))
+        (self.shared.connect)(self.id.0, self.current.sink(&self.shared.pen))
     }
 
     /// Asks what its source says, when it says, until the load is over.
@@ -224,7 +224,9 @@ impl<E: Env> Session<E> {
             let (pace, op) = match source.next() {
                 // Whoever is to show that it is served does not wait in line, or listen, for that.
                 // Nor is a refusal, which may be right, held against the system.
-                Some((_, op)) if self.is_waited_for() && (refused || !op.lasts().is_zero()) => (Pace::AfterLast(PROBE), source.probe()),
+                Some((_, op)) if self.is_waited_for() && (refused || !op.max_duration().is_zero()) => {
+                    (Pace::AfterLast(PROBE), source.probe())
+                }
                 Some(next) => next,
                 None => {
                     self.until_healed().await;
@@ -316,15 +318,15 @@ impl<E: Env> Session<E> {
         };
         let pen = &self.shared.pen;
         let invoked = pen.now();
-        pen.write(What::Invoke { client: self.id, op: id, ask: op.clone() });
+        pen.write(EntryKind::Invoke { client: self.id, op: id, ask: op.clone() });
         self.current.set(Some(id));
-        let called = squall_env::timeout::<E, _>(PATIENCE + op.lasts(), client.call(op)).await;
+        let called = squall_env::timeout::<E, _>(PATIENCE + op.max_duration(), client.call(op)).await;
         self.current.set(None);
         let outcome = called.unwrap_or_else(|_| Outcome::Info("the client never said how it ended".to_string()));
         let (what, answer) = match outcome {
-            Outcome::Ok(answer) => (What::Ok { op: id, output: answer.output.clone(), position: answer.position }, Some(answer)),
-            Outcome::Fail(Failure { code, why }) => (What::Fail { op: id, code: code.to_string(), why }, None),
-            Outcome::Info(why) => (What::Info { op: id, why }, None),
+            Outcome::Ok(answer) => (EntryKind::Ok { op: id, output: answer.output.clone(), position: answer.position }, Some(answer)),
+            Outcome::Fail(Failure { code, why }) => (EntryKind::Fail { op: id, code: code.to_string(), why }, None),
+            Outcome::Info(why) => (EntryKind::Info { op: id, why }, None),
         };
         pen.write(what);
         if let Some(answer) = &answer {

@@ -1,13 +1,13 @@
-//! Named happenings, derived from what is recorded.
+//! Named service_events, derived from what is recorded.
 
-use crate::happenings::Happenings;
+use crate::service_events::ServiceEvents;
 use squall_effect::{Party, budget::Configurations};
-use squall_history::{ClientId, DiskHealth, Event, Failure, NodeId, OpId, Role, Saw, Subject, What};
+use squall_history::{ClientId, DiskHealth, EntryKind, Event, Failure, NodeId, Observation, OpId, Role, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) struct Deriver {
+pub(crate) struct EventDeriver {
     /// What the service finds.
-    own: Box<dyn Happenings>,
+    own: Box<dyn ServiceEvents>,
     leader: Option<NodeId>,
     leaders: u64,
     open_writes: BTreeSet<OpId>,
@@ -35,10 +35,10 @@ impl Derived {
     }
 }
 
-impl Deriver {
+impl EventDeriver {
     /// Of a history in which the service finds this.
-    pub(crate) fn new(own: Box<dyn Happenings>) -> Deriver {
-        Deriver {
+    pub(crate) fn new(own: Box<dyn ServiceEvents>) -> EventDeriver {
+        EventDeriver {
             own,
             leader: None,
             leaders: 0,
@@ -64,32 +64,32 @@ impl Deriver {
     }
 
     /// The events that this line is.
-    pub(crate) fn derive(&mut self, what: &What, link_is_cut: bool) -> Vec<Derived> {
-        if let What::Node { node, saw } = what {
+    pub(crate) fn derive(&mut self, what: &EntryKind, link_is_cut: bool) -> Vec<Derived> {
+        if let EntryKind::Node { node, saw } = what {
             self.configurations.observe(*node, saw);
         }
         // What the judge asks for in the end is no happening of the run.
-        self.over |= matches!(what, What::FinalReads);
+        self.over |= matches!(what, EntryKind::FinalReads);
         if self.over {
             return vec![];
         }
         let client = match what {
-            What::Invoke { op, client, .. } => {
+            EntryKind::Invoke { op, client, .. } => {
                 self.asking.insert(*op, *client);
                 Some(*client)
             }
-            What::Ok { op, .. } | What::Fail { op, .. } | What::Info { op, .. } => self.asking.remove(op),
-            What::Heard { op, .. } => self.asking.get(op).copied(),
+            EntryKind::Ok { op, .. } | EntryKind::Fail { op, .. } | EntryKind::Info { op, .. } => self.asking.remove(op),
+            EntryKind::Heard { op, .. } => self.asking.get(op).copied(),
             _ => None,
         };
         let mut all = Vec::new();
-        if let (What::Ok { op, .. }, Some(client)) = (what, client)
+        if let (EntryKind::Ok { op, .. }, Some(client)) = (what, client)
             && self.open_writes.contains(op)
         {
             let told = !std::mem::replace(&mut self.was_acknowledged, true);
             all.push(Derived { event: Event::WriteAcknowledged, subject: Some(Party::Client(client)), told });
         }
-        if let What::Node { node, saw } = what
+        if let EntryKind::Node { node, saw } = what
             && self.loses_membership(*node, saw)
         {
             all.push(Derived::told(Event::MembershipTruncated, Some(Party::Node(*node))));
@@ -98,12 +98,12 @@ impl Deriver {
         let general = self.one(what, link_is_cut);
         // An answer is one happening: what the service makes of it, or else what any would. All else may be both.
         let found = match what {
-            What::Invoke { .. } | What::Ok { .. } | What::Heard { .. } => [own.or(general), None],
-            What::Fail { .. } => [general.or(own), None],
+            EntryKind::Invoke { .. } | EntryKind::Ok { .. } | EntryKind::Heard { .. } => [own.or(general), None],
+            EntryKind::Fail { .. } => [general.or(own), None],
             _ => [general, own],
         };
         for (event, node) in found.into_iter().flatten() {
-            let node = node.or(if let What::Node { node, .. } = what { Some(*node) } else { None });
+            let node = node.or(if let EntryKind::Node { node, .. } = what { Some(*node) } else { None });
             let subject = match event.subject() {
                 Some(Subject::Node) => node.map(Party::Node),
                 Some(Subject::Client) => client.map(Party::Client),
@@ -115,37 +115,42 @@ impl Deriver {
     }
 
     /// The event that it would be in any service.
-    fn one(&mut self, what: &What, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
+    fn one(&mut self, what: &EntryKind, link_is_cut: bool) -> Option<(Event, Option<NodeId>)> {
         match what {
-            What::Invoke { op, ask, .. } => {
+            EntryKind::Invoke { op, ask, .. } => {
                 if ask.may_write() {
                     self.open_writes.insert(*op);
                 }
                 None
             }
-            What::Ok { op, .. } => {
+            EntryKind::Ok { op, .. } => {
                 let wrote = self.open_writes.remove(op);
                 (wrote && link_is_cut).then_some((Event::WriteDuringPartition, None))
             }
-            What::Heard { .. } => None,
-            What::Fail { op, code, .. } => {
+            EntryKind::Heard { .. } => None,
+            EntryKind::Fail { op, code, .. } => {
                 let wrote = self.open_writes.remove(op);
                 (wrote && code == Failure::NO_SPACE).then_some((Event::SpaceExceeded, None))
             }
-            What::Info { .. } => Some((Event::OutcomeUnknown, None)),
-            What::Node { saw: Saw::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),
-            What::Node { node, saw } => self.of_node(*node, saw).map(|event| (event, Some(*node))),
-            What::Available { .. } | What::Effect(_) | What::Event { .. } | What::Healed { .. } | What::FinalReads | What::End => None,
+            EntryKind::Info { .. } => Some((Event::OutcomeUnknown, None)),
+            EntryKind::Node { saw: Observation::Members { index, voters, learners }, .. } => self.of_members(*index, voters, learners),
+            EntryKind::Node { node, saw } => self.of_node(*node, saw).map(|event| (event, Some(*node))),
+            EntryKind::Available { .. }
+            | EntryKind::Effect(_)
+            | EntryKind::Event { .. }
+            | EntryKind::Healed { .. }
+            | EntryKind::FinalReads
+            | EntryKind::End => None,
         }
     }
 
     /// Whether this removes a membership from the node's log.
-    fn loses_membership(&mut self, node: NodeId, saw: &Saw) -> bool {
+    fn loses_membership(&mut self, node: NodeId, saw: &Observation) -> bool {
         match saw {
-            Saw::Membership { index, .. } => _ = self.in_logs.entry(node).or_default().insert(*index),
+            Observation::Membership { index, .. } => _ = self.in_logs.entry(node).or_default().insert(*index),
             // What is still there is told again.
-            Saw::Booted { .. } => _ = self.in_logs.remove(&node),
-            Saw::Truncate { after } => {
+            Observation::Booted { .. } => _ = self.in_logs.remove(&node),
+            Observation::Truncate { after } => {
                 let from = after.map_or(0, |after| after + 1);
                 return self.in_logs.get_mut(&node).is_some_and(|indexes| !indexes.split_off(&from).is_empty());
             }
@@ -187,41 +192,41 @@ impl Deriver {
         event
     }
 
-    fn of_node(&mut self, node: NodeId, saw: &Saw) -> Option<Event> {
+    fn of_node(&mut self, node: NodeId, saw: &Observation) -> Option<Event> {
         match saw {
-            Saw::Booted { incarnation, .. } => (*incarnation > 1).then_some(Event::NodeRestarted),
-            Saw::Stopped => {
+            Observation::Booted { incarnation, .. } => (*incarnation > 1).then_some(Event::NodeRestarted),
+            Observation::Stopped => {
                 self.leader = self.leader.filter(|leader| *leader != node);
                 None
             }
-            Saw::Role { role: Role::Leader, .. } => {
+            Observation::Role { role: Role::Leader, .. } => {
                 self.leader = Some(node);
                 self.leaders += 1;
                 (self.leaders > 1).then_some(Event::LeaderChanged)
             }
             // Before the first leader everybody stands for election: nobody who waits for an election means that.
-            Saw::Role { role: Role::Candidate, .. } => (self.leaders > 0).then_some(Event::ElectionStarted),
-            Saw::Role { role: Role::Follower | Role::Learner, .. } => None,
-            Saw::Membership { .. } => (self.leader == Some(node)).then_some(Event::MembershipProposed),
-            Saw::Truncate { .. } => Some(Event::LogTruncated),
-            Saw::Purge { .. } => Some(Event::LogPurged),
-            Saw::SnapshotBuilt { .. } => Some(Event::SnapshotBuilt),
-            Saw::SnapshotInstalled { .. } => Some(Event::SnapshotInstalled),
-            Saw::Refused { .. } => Some(Event::NodeRefused),
-            Saw::Failpoint { .. } => Some(Event::FailpointHit),
-            Saw::Disk { disk: DiskHealth::Damaged } => Some(Event::DiskDamaged),
-            Saw::Panicked { .. }
-            | Saw::Vote { .. }
-            | Saw::Append { .. }
-            | Saw::Commit { .. }
-            | Saw::Apply { .. }
-            | Saw::Restored { .. }
-            | Saw::Members { .. }
-            | Saw::Synced { .. }
-            | Saw::Forgot { .. }
-            | Saw::ClockBound { .. }
-            | Saw::Disk { .. }
-            | Saw::Final { .. } => None,
+            Observation::Role { role: Role::Candidate, .. } => (self.leaders > 0).then_some(Event::ElectionStarted),
+            Observation::Role { role: Role::Follower | Role::Learner, .. } => None,
+            Observation::Membership { .. } => (self.leader == Some(node)).then_some(Event::MembershipProposed),
+            Observation::Truncate { .. } => Some(Event::LogTruncated),
+            Observation::Purge { .. } => Some(Event::LogPurged),
+            Observation::SnapshotBuilt { .. } => Some(Event::SnapshotBuilt),
+            Observation::SnapshotInstalled { .. } => Some(Event::SnapshotInstalled),
+            Observation::Refused { .. } => Some(Event::NodeRefused),
+            Observation::Failpoint { .. } => Some(Event::FailpointHit),
+            Observation::Disk { disk: DiskHealth::Damaged } => Some(Event::DiskDamaged),
+            Observation::Panicked { .. }
+            | Observation::Vote { .. }
+            | Observation::Append { .. }
+            | Observation::Commit { .. }
+            | Observation::Apply { .. }
+            | Observation::Restored { .. }
+            | Observation::Members { .. }
+            | Observation::Synced { .. }
+            | Observation::Forgot { .. }
+            | Observation::ClockBound { .. }
+            | Observation::Disk { .. }
+            | Observation::Final { .. } => None,
         }
     }
 }

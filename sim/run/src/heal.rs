@@ -2,9 +2,9 @@
 //! had made, is started again.
 
 use crate::interpreter::Interpreter;
+use squall_effect::ClockChange;
 use squall_effect::Party;
-use squall_history::{EffectChange as Change, EffectResult, FaultRef, NodeId, SimTime, What};
-use squall_machine::ClockChange;
+use squall_history::{EffectChange as Change, EffectResult, EntryKind, FaultRef, NodeId, SimTime};
 use squall_scenario::Heal;
 use std::{future::Future, sync::Mutex, task::Poll, time::Duration};
 
@@ -70,7 +70,7 @@ impl<'r> Healer<'r> {
         }
         stage.recorder.forget_who_gave_up();
         stage.tell(&FaultRef::heal(), vec![], Change::Healed, EffectResult::Applied);
-        stage.record(What::Healed { within: stage.plan.liveness.within.as_nanos() as u64, nodes: running });
+        stage.record(EntryKind::Healed { within: stage.plan.liveness.within.as_nanos() as u64, nodes: running });
         stage.now()
     }
 

@@ -1,9 +1,8 @@
 //! The one interpreter of effects: it does them to the machine, and writes down what came of each.
 
 use crate::{damage::Damage, membership::Membership, stage::Stage, tempo::Tempo};
-use squall_effect::{ClockChange as Asked, DiskChange, Effect, Party, PowerLoss, Strike};
-use squall_history::{EffectChange as Change, EffectResult, FaultRef, NodeId, Saw, What};
-use squall_machine::{ClockChange, PERFECT_RATE_PPM};
+use squall_effect::{ClockChange, DiskChange, Effect, Party, PowerLoss, Strike};
+use squall_history::{EffectChange as Change, EffectResult, EntryKind, FaultRef, NodeId, Observation};
 use std::sync::Arc;
 
 pub(crate) struct Interpreter {
@@ -33,13 +32,17 @@ impl Interpreter {
             E::Grow => return self.membership.grow(fault),
             E::Shrink { node } if self.damage.may_shrink(node) => return self.membership.shrink(fault, node),
             E::Shrink { node } => (on(node), Change::Leave, EffectResult::Spared),
-            E::Cut(_) | E::Heal(_) | E::Shape { .. } | E::Unshape { .. } | E::ResetConnections(_) | E::Refuse { .. } | E::Accept { .. } => {
-                self.on_network(effect)
-            }
+            E::Cut(_)
+            | E::Heal(_)
+            | E::DegradeLink { .. }
+            | E::RestoreLink { .. }
+            | E::ResetConnections(_)
+            | E::Refuse { .. }
+            | E::Accept { .. } => self.on_network(effect),
             E::Kill { .. } | E::Boot { .. } | E::Pause { .. } | E::Resume { .. } | E::Arm { .. } | E::Disarm { .. } => {
                 self.on_process(fault, effect)
             }
-            E::DiskWorse { .. } | E::DiskBetter { .. } | E::Damage { .. } | E::Wipe { .. } => self.on_disk(effect),
+            E::DegradeDisk { .. } | E::RestoreDisk { .. } | E::Damage { .. } | E::Wipe { .. } => self.on_disk(effect),
             E::Clock { party, change } => {
                 self.change_clock(party, change);
                 (vec![party], Change::Clock { how: change.to_string() }, EffectResult::Applied)
@@ -48,7 +51,7 @@ impl Interpreter {
                 self.tempo.quicken(times);
                 (vec![], Change::Load { times }, EffectResult::Started)
             }
-            E::LoadNormal { times } => {
+            E::RestoreLoad { times } => {
                 self.tempo.take_back(times);
                 (vec![], Change::Load { times }, EffectResult::Stopped)
             }
@@ -69,11 +72,11 @@ impl Interpreter {
                 links.iter().for_each(|(from, to)| machine.heal(host(*from), host(*to)));
                 (vec![], Change::Cut { links }, Stopped)
             }
-            Effect::Shape { links, change } => {
+            Effect::DegradeLink { links, change } => {
                 links.iter().for_each(|(from, to)| machine.shape(host(*from), host(*to), change));
                 (vec![], Change::Shape { links, how: change.to_string() }, Started)
             }
-            Effect::Unshape { links, change } => {
+            Effect::RestoreLink { links, change } => {
                 links.iter().for_each(|(from, to)| machine.unshape(host(*from), host(*to), change));
                 (vec![], Change::Shape { links, how: change.to_string() }, Stopped)
             }
@@ -139,12 +142,12 @@ impl Interpreter {
         use EffectResult::{Applied, NoTarget, Spared, Started, Stopped};
         let (machine, damage) = (&self.stage.machine, &self.damage);
         match effect {
-            Effect::DiskWorse { node, change: change @ DiskChange::Misdirect { .. } } if !damage.may_destroy(node) => {
+            Effect::DegradeDisk { node, change: change @ DiskChange::Misdirect { .. } } if !damage.may_destroy(node) => {
                 (on(node), Change::Disk { how: change.to_string() }, Spared)
             }
             Effect::Damage { node, .. } if !damage.may_destroy(node) => (on(node), Change::Damage { how: "damage".to_string() }, Spared),
             Effect::Wipe { node } if !damage.may_destroy(node) => (on(node), Change::Wipe, Spared),
-            Effect::DiskWorse { node, change } => {
+            Effect::DegradeDisk { node, change } => {
                 let how = change.to_string();
                 match change {
                     DiskChange::Errors { .. } => damage.fails(node),
@@ -154,7 +157,7 @@ impl Interpreter {
                 machine.worsen_disk(machine.node(node), change);
                 (on(node), Change::Disk { how }, Started)
             }
-            Effect::DiskBetter { node, change } => {
+            Effect::RestoreDisk { node, change } => {
                 machine.mend_disk(machine.node(node), &change);
                 if matches!(change, DiskChange::Errors { .. }) {
                     damage.fails_no_more(node);
@@ -179,19 +182,16 @@ impl Interpreter {
     }
 
     /// Clocks go wrong, or right; what that makes of the promise that the monotonic one keeps is written down.
-    fn change_clock(&self, party: Party, change: Asked) {
-        let (change, bound) = match change {
-            Asked::Wall(nanos) => (ClockChange::WallJump { nanos }, None),
-            Asked::Rate(ppm) => {
-                let rate = PERFECT_RATE_PPM.saturating_add_signed(ppm).max(1);
-                (ClockChange::Rate { ppm: rate }, Some(Saw::ClockBound { off_ppm: ppm.unsigned_abs(), leapt: 0 }))
-            }
-            Asked::Leap(by) => (ClockChange::Leap(by), Some(Saw::ClockBound { off_ppm: 0, leapt: by.as_nanos() as u64 })),
-            Asked::Reset => (ClockChange::Reset, Some(Saw::ClockBound { off_ppm: 0, leapt: 0 })),
+    fn change_clock(&self, party: Party, change: ClockChange) {
+        let bound = match change {
+            ClockChange::Wall(_) => None,
+            ClockChange::Rate(ppm) => Some(Observation::ClockBound { off_ppm: ppm.unsigned_abs(), leapt: 0 }),
+            ClockChange::Leap(by) => Some(Observation::ClockBound { off_ppm: 0, leapt: by.as_nanos() as u64 }),
+            ClockChange::Reset => Some(Observation::ClockBound { off_ppm: 0, leapt: 0 }),
         };
         self.stage.machine.change_clock(self.stage.host(party), change);
         if let (Some(saw), Party::Node(node)) = (bound, party) {
-            self.stage.record(What::Node { node, saw });
+            self.stage.record(EntryKind::Node { node, saw });
         }
     }
 }

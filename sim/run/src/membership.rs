@@ -5,7 +5,7 @@ use crate::{
     stage::Stage,
 };
 use squall_effect::{Admin, Party, budget::Voters};
-use squall_history::{Effect, EffectChange as Change, EffectResult, FaultRef, NodeId, Saw, What};
+use squall_history::{Effect, EffectChange as Change, EffectResult, EntryKind, FaultRef, NodeId, Observation};
 use squall_machine::{SimDisk, SimNet};
 use squall_scenario::{Plan, PlannedFault, Start};
 use std::{
@@ -177,14 +177,14 @@ impl Membership {
                         Ok(()) => (None, EffectResult::Applied),
                         Err(why) => (Some(why), EffectResult::Refused),
                     };
-                    stage.record(What::Effect(Effect { fault, on, change: change(said.as_deref()), result }));
+                    stage.record(EntryKind::Effect(Effect { fault, on, change: change(said.as_deref()), result }));
                 }));
             }
         }
     }
 
     /// What each running member holds; `None` from one that cannot tell (yet).
-    pub(crate) fn finals(&self) -> Vec<(NodeId, Option<Saw>)> {
+    pub(crate) fn finals(&self) -> Vec<(NodeId, Option<Observation>)> {
         let (members, machine) = (self.members(), &self.stage.machine);
         let is_up = |id: &NodeId| members.contains(id) && machine.is_running(machine.node(*id));
         let running = self.probes.iter().filter(|(id, _)| is_up(id));

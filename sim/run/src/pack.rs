@@ -1,15 +1,15 @@
 //! What a service is to a run: its pack.
 
 use crate::{
-    happenings::{Happenings, Leftovers, Nothing},
     pen::Pen,
+    service_events::{Leftovers, Nothing, ServiceEvents},
     stage::Stage,
 };
-use squall_history::{Dialect, Heard, NodeId, Op, OpId, Outcome, Saw, View, What};
+use squall_history::{Dialect, EntryKind, NodeId, Observation, Op, OpId, Outcome, StreamEvent, View};
 use squall_judge::Checker;
 use squall_linear::{Judged, OneGo, Options, Progress, RawHistory};
 use squall_machine::{SimDisk, SimNet};
-use squall_scenario::{Admin, Cluster, Failpoint, Gives, Happening, Holder, Named, Service, workloads::WorkloadKind};
+use squall_scenario::{Admin, Cluster, EventInfo, Failpoint, Gives, Holder, Named, Service, workloads::WorkloadKind};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -47,7 +47,7 @@ pub trait Pack: Send + Sync {
     fn dialect(&self) -> Dialect;
 
     /// What may happen in it, beside what may happen in any service.
-    fn events(&self) -> &'static [Happening] {
+    fn events(&self) -> &'static [EventInfo] {
         &[]
     }
 
@@ -57,7 +57,7 @@ pub trait Pack: Send + Sync {
     }
 
     /// What finds [`Pack::events`] and the [`Pack::holder`] in a history that is being made.
-    fn happenings(&self) -> Box<dyn Happenings> {
+    fn service_events(&self) -> Box<dyn ServiceEvents> {
         Box::new(Nothing)
     }
 
@@ -137,7 +137,7 @@ pub fn service(pack: &dyn Pack) -> Service {
 /// One client of a system under test.
 pub trait Client: Send {
     /// Asks, and says how it ended. One operation at a time. What is heard while it lasts goes into the
-    /// [`Ear`] that the client was made with.
+    /// [`StreamSink`] that the client was made with.
     fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome>;
 
     /// It is asked nothing more.
@@ -145,7 +145,7 @@ pub trait Client: Send {
 }
 
 /// Answers what a node's store holds, when asked after the end. It must only read memory.
-pub(crate) type Probe = Box<dyn Fn() -> Saw + Send>;
+pub(crate) type Probe = Box<dyn Fn() -> Observation + Send>;
 
 /// Does what an administrator asks of a node.
 pub(crate) type Administrator = Box<dyn Fn(Admin) -> BoxFuture<'static, Result<(), String>> + Send>;
@@ -174,7 +174,7 @@ pub struct NodeContext {
 
 impl NodeContext {
     /// Says how the node's final state can be read.
-    pub fn on_probe(&self, probe: impl Fn() -> Saw + Send + 'static) {
+    pub fn on_probe(&self, probe: impl Fn() -> Observation + Send + 'static) {
         *self.probe.lock().expect("no panic under this lock") = Some(Box::new(probe));
     }
 
@@ -195,10 +195,10 @@ pub struct Reporter {
 
 impl Reporter {
     /// This node was seen to do this, now. What a dead process says is not heard.
-    pub fn saw(&self, saw: Saw) {
+    pub fn saw(&self, saw: Observation) {
         let machine = &self.stage.machine;
         if machine.process(machine.node(self.node)).is_some_and(|p| p.incarnation == self.incarnation) {
-            self.stage.record(What::Node { node: self.node, saw });
+            self.stage.record(EntryKind::Node { node: self.node, saw });
         }
     }
 }
@@ -214,7 +214,7 @@ pub struct ClientContext {
     /// Which client this is, from 1: clients start at different nodes.
     pub ordinal: u32,
     /// Where to write down what an operation lets the client hear.
-    pub ear: Ear,
+    pub sink: StreamSink,
 }
 
 /// What a client of a cluster that really runs is made with.
@@ -226,21 +226,21 @@ pub struct RealContext {
     /// Which client this is, from 1: clients start at different nodes.
     pub ordinal: u32,
     /// Where to write down what an operation lets the client hear.
-    pub ear: Ear,
+    pub sink: StreamSink,
 }
 
 /// Writes down what a client hears while its operation lasts.
 #[derive(Clone)]
-pub struct Ear(Arc<dyn Fn(Heard) + Send + Sync>);
+pub struct StreamSink(Arc<dyn Fn(StreamEvent) + Send + Sync>);
 
-impl Ear {
-    /// An ear that tells this.
-    pub fn new(tell: impl Fn(Heard) + Send + Sync + 'static) -> Ear {
-        Ear(Arc::new(tell))
+impl StreamSink {
+    /// A sink that tells this.
+    pub fn new(tell: impl Fn(StreamEvent) + Send + Sync + 'static) -> StreamSink {
+        StreamSink(Arc::new(tell))
     }
 
     /// The operation that is under way lets the client hear this, now.
-    pub fn hears(&self, heard: Heard) {
+    pub fn hears(&self, heard: StreamEvent) {
         (self.0)(heard);
     }
 }
@@ -254,13 +254,13 @@ impl CurrentOp {
         *self.0.lock().expect("no panic under this lock") = op;
     }
 
-    /// An ear that writes there.
-    pub(crate) fn ear(&self, pen: &Arc<dyn Pen>) -> Ear {
+    /// A sink that writes there.
+    pub(crate) fn sink(&self, pen: &Arc<dyn Pen>) -> StreamSink {
         let (current, pen) = (self.0.clone(), pen.clone());
-        Ear::new(move |heard| {
+        StreamSink::new(move |heard| {
             let op = *current.lock().expect("no panic under this lock");
             if let Some(op) = op {
-                pen.write(What::Heard { op, heard });
+                pen.write(EntryKind::Heard { op, heard });
             }
         })
     }

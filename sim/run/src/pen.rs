@@ -1,6 +1,6 @@
 //! Where what is seen is written down, in simulated time or in real time.
 
-use squall_history::{SimTime, What};
+use squall_history::{EntryKind, SimTime};
 
 /// Where what clients see is written.
 pub trait Pen: Send + Sync {
@@ -8,5 +8,5 @@ pub trait Pen: Send + Sync {
     fn now(&self) -> SimTime;
 
     /// Writes a line, now.
-    fn write(&self, what: What);
+    fn write(&self, what: EntryKind);
 }

@@ -1,14 +1,14 @@
 //! The recorder: it writes the history, derives the events, and tells those who wait for one.
 
 use crate::{
-    events::{Derived, Deriver},
-    happenings::Happenings,
+    events::{Derived, EventDeriver},
+    service_events::ServiceEvents,
 };
 use squall_effect::{
     Party,
     budget::{Configuration, Voters},
 };
-use squall_history::{ClientId, Entry, Event, History, NodeId, Saw, SimTime, What};
+use squall_history::{ClientId, Entry, EntryKind, Event, History, NodeId, Observation, SimTime};
 use squall_machine::{HostId, Machine, Watcher};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -24,28 +24,28 @@ pub const HISTORY_MAX: usize = 4_000_000;
 ///
 /// It is called in the middle of a simulation, so it may neither draw nor read a clock nor make a hash map of std's: the run
 /// must be the same whether or not somebody looks on. (Let a thread that is there already do the work.)
-pub type GoOn = Box<dyn FnMut(&[Entry]) -> bool + Send>;
+pub type ContinueFn = Box<dyn FnMut(&[Entry]) -> bool + Send>;
 
-struct Onlooker {
-    go_on: GoOn,
+struct Monitor {
+    go_on: ContinueFn,
     /// How many entries it has seen, and with how many it is asked again.
     seen: usize,
     next: usize,
 }
 
-impl Onlooker {
+impl Monitor {
     /// It is not asked before there are so many entries.
     const FIRST: usize = 256;
 
     /// Then whenever there is an eighth more: to judge the whole anew each time costs about nine times what it costs once.
     fn later(entries: usize) -> usize {
-        entries + (entries / 8).max(Onlooker::FIRST / 2)
+        entries + (entries / 8).max(Monitor::FIRST / 2)
     }
 }
 
 /// An event that was waited for: when, what, and whom it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Happening {
+pub(crate) struct AwaitedEvent {
     pub(crate) at: SimTime,
     pub(crate) event: Event,
     pub(crate) subject: Option<Party>,
@@ -53,10 +53,10 @@ pub(crate) struct Happening {
 
 struct Books {
     history: History,
-    events: Deriver,
+    events: EventDeriver,
     /// The events that somebody waits for, those that happened and were not looked at, and whom to wake.
     awaited: BTreeSet<Event>,
-    unseen: VecDeque<Happening>,
+    unseen: VecDeque<AwaitedEvent>,
     watcher: Option<Waker>,
     /// Hosts whose process gave up for an error that a fault had made, and whom to wake then.
     gave_up: VecDeque<HostId>,
@@ -65,8 +65,8 @@ struct Books {
     harness_failure: Option<String>,
     overflowed: bool,
     /// Who looks at the history while it is made.
-    onlooker: Option<Onlooker>,
-    /// Whether the onlooker has seen enough, and whom to wake then.
+    monitor: Option<Monitor>,
+    /// Whether the monitor has seen enough, and whom to wake then.
     stopped: bool,
     stop_waker: Option<Waker>,
 }
@@ -86,13 +86,13 @@ pub(crate) struct Recorder {
 }
 
 impl Watcher for Recorder {
-    fn saw(&self, at: SimTime, host: HostId, saw: Saw, any_cut: bool) {
+    fn saw(&self, at: SimTime, host: HostId, saw: Observation, any_cut: bool) {
         let mut books = self.lock();
         match host.node(self.nodes) {
-            Ok(node) => books.record(at, What::Node { node, saw }, any_cut),
+            Ok(node) => books.record(at, EntryKind::Node { node, saw }, any_cut),
             // A client is a part of the harness: its panic is no verdict on the system.
             Err(client) => {
-                if let Saw::Panicked { message } = saw {
+                if let Observation::Panicked { message } = saw {
                     books.harness_failure.get_or_insert(format!("client c{client} panicked: {message}"));
                 }
             }
@@ -107,11 +107,11 @@ impl Watcher for Recorder {
 }
 
 impl Recorder {
-    /// Of a run on a machine with so many nodes, of a service in which these happenings are found.
-    pub(crate) fn new(nodes: u32, happenings: Box<dyn Happenings>) -> Recorder {
+    /// Of a run on a machine with so many nodes, of a service whose own events are found so.
+    pub(crate) fn new(nodes: u32, service_events: Box<dyn ServiceEvents>) -> Recorder {
         let books = Books {
             history: History::new(),
-            events: Deriver::new(happenings),
+            events: EventDeriver::new(service_events),
             awaited: BTreeSet::new(),
             unseen: VecDeque::new(),
             watcher: None,
@@ -119,7 +119,7 @@ impl Recorder {
             gave_up_waker: None,
             harness_failure: None,
             overflowed: false,
-            onlooker: None,
+            monitor: None,
             stopped: false,
             stop_waker: None,
         };
@@ -131,7 +131,7 @@ impl Recorder {
     }
 
     /// Writes a line of the history.
-    pub(crate) fn record(&self, (now, any_cut): (SimTime, bool), what: What) {
+    pub(crate) fn record(&self, (now, any_cut): (SimTime, bool), what: EntryKind) {
         self.lock().record(now, what, any_cut);
     }
 
@@ -141,7 +141,7 @@ impl Recorder {
     }
 
     /// The next event that is waited for, or `None` once it is that late.
-    pub(crate) async fn next_event(&self, machine: &Machine, until: SimTime) -> Option<Happening> {
+    pub(crate) async fn next_event(&self, machine: &Machine, until: SimTime) -> Option<AwaitedEvent> {
         let mut late = std::pin::pin!(machine.sleep_until(until));
         poll_fn(|cx| {
             {
@@ -197,11 +197,11 @@ impl Recorder {
     }
 
     /// From now on, somebody looks on.
-    pub(crate) fn look_on(&self, go_on: GoOn) {
-        self.lock().onlooker = Some(Onlooker { go_on, seen: 0, next: Onlooker::FIRST });
+    pub(crate) fn monitor(&self, go_on: ContinueFn) {
+        self.lock().monitor = Some(Monitor { go_on, seen: 0, next: Monitor::FIRST });
     }
 
-    /// Does this, until it is done or the onlooker has seen enough.
+    /// Does this, until it is done or the monitor has seen enough.
     pub(crate) async fn unless_stopped(&self, body: impl Future<Output = ()>) {
         let mut body = std::pin::pin!(body);
         poll_fn(|cx| {
@@ -214,7 +214,7 @@ impl Recorder {
         })
         .await;
         // Whoever looked on need not wait for the machine to go.
-        let gone = self.lock().onlooker.take();
+        let gone = self.lock().monitor.take();
         drop(gone);
     }
 
@@ -231,7 +231,7 @@ impl Recorder {
 }
 
 impl Books {
-    fn record(&mut self, t: SimTime, what: What, any_cut: bool) {
+    fn record(&mut self, t: SimTime, what: EntryKind, any_cut: bool) {
         if self.stopped {
             return;
         }
@@ -244,14 +244,14 @@ impl Books {
         for derived in events {
             let Derived { event, subject, told } = derived;
             if self.awaited.contains(&event) {
-                self.unseen.push_back(Happening { at: t, event, subject });
+                self.unseen.push_back(AwaitedEvent { at: t, event, subject });
                 if let Some(watcher) = self.watcher.take() {
                     watcher.wake();
                 }
             }
             if told {
                 let node = subject.and_then(|party| if let Party::Node(id) = party { Some(id) } else { None });
-                self.history.push(Entry { t, what: What::Event { event, node } });
+                self.history.push(Entry { t, what: EntryKind::Event { event, node } });
             }
         }
         self.ask_onlooker();
@@ -259,9 +259,9 @@ impl Books {
 
     fn ask_onlooker(&mut self) {
         let entries = self.history.len();
-        let Some(onlooker) = self.onlooker.as_mut().filter(|o| o.next <= entries) else { return };
-        let go_on = (onlooker.go_on)(&self.history[onlooker.seen..]);
-        (onlooker.seen, onlooker.next) = (entries, Onlooker::later(entries));
+        let Some(monitor) = self.monitor.as_mut().filter(|o| o.next <= entries) else { return };
+        let go_on = (monitor.go_on)(&self.history[monitor.seen..]);
+        (monitor.seen, monitor.next) = (entries, Monitor::later(entries));
         if !go_on {
             self.stopped = true;
             self.stop_waker.take().into_iter().for_each(Waker::wake);

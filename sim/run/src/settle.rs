@@ -1,7 +1,7 @@
 //! The end of a run: replicas settle, and tell what they hold.
 
 use crate::{membership::Membership, stage::Stage};
-use squall_history::{SimTime, What};
+use squall_history::{EntryKind, SimTime};
 use std::time::Duration;
 
 /// How often replicas are looked at.
@@ -15,7 +15,7 @@ pub(crate) async fn settle(stage: &Stage, membership: &Membership, deadline: Sim
         if settled || stage.now() >= deadline {
             for (node, saw) in finals {
                 if let Some(saw) = saw {
-                    stage.record(What::Node { node, saw });
+                    stage.record(EntryKind::Node { node, saw });
                 }
             }
             return;

@@ -2,7 +2,7 @@
 
 use crate::{pen::Pen, recorder::Recorder};
 use squall_effect::Party;
-use squall_history::{Effect, EffectChange, EffectResult, FaultRef, SimTime, What};
+use squall_history::{Effect, EffectChange, EffectResult, EntryKind, FaultRef, SimTime};
 use squall_machine::{HostId, Machine};
 use squall_scenario::Plan;
 use std::{sync::Arc, time::Duration};
@@ -24,13 +24,13 @@ impl Stage {
     }
 
     /// Writes a line of the history.
-    pub(crate) fn record(&self, what: What) {
+    pub(crate) fn record(&self, what: EntryKind) {
         self.recorder.record(self.machine.now_and_cut(), what);
     }
 
     /// Writes down what a fault did.
     pub(crate) fn tell(&self, fault: &FaultRef, on: Vec<Party>, change: EffectChange, result: EffectResult) {
-        self.record(What::Effect(Effect { fault: fault.clone(), on, change, result }));
+        self.record(EntryKind::Effect(Effect { fault: fault.clone(), on, change, result }));
     }
 
     /// The host of a node or a client.
@@ -47,7 +47,7 @@ impl Pen for Stage {
         self.machine.now()
     }
 
-    fn write(&self, what: What) {
+    fn write(&self, what: EntryKind) {
         self.record(what);
     }
 }

@@ -37,7 +37,7 @@ pub use model::{
 pub use plan::{LeftToChance, Plan, plan};
 pub use target::{Chosen, TARGET_WORDS, Target};
 pub use values::{Each, Number, Probability, Span, format_duration, parse_duration};
-pub use vocabulary::{Decoder, Failpoint, Gives, Happening, Holder, Named, Service, Vocabulary};
+pub use vocabulary::{Decoder, EventInfo, Failpoint, Gives, Holder, Named, Service, Vocabulary};
 pub use yaml::{Diagnostic, Diagnostics};
 
 /// The version of the scenario and plan format that this build reads and writes.

@@ -327,7 +327,7 @@ fn again_and_again(
         }
         let fault = make(ordinal);
         // A start that would overlap its own fault waits for its end.
-        let next = at + gap.draw(&mut times).max(fault.lasts() + Duration::from_millis(1));
+        let next = at + gap.draw(&mut times).max(fault.max_duration() + Duration::from_millis(1));
         into.push(Drawn { id: id.map(|id| format!("{id}-{ordinal}")), bind: bind.map(str::to_string), start: Start::At(at), fault });
         at = next;
     }
@@ -478,7 +478,7 @@ faults:
         let partitions: Vec<_> = faults.iter().filter(|f| f.fault.kind() == "partition").collect();
         assert!(partitions.len() > 5);
         let at = |f: &PlannedFault| if let Start::At(at) = f.start { at } else { panic!("{f:?}") };
-        assert!(partitions.windows(2).all(|w| at(w[0]) + w[0].fault.lasts() < at(w[1])));
+        assert!(partitions.windows(2).all(|w| at(w[0]) + w[0].fault.max_duration() < at(w[1])));
     }
 
     /// A fuzzer found this: the plan was longer than what is read.

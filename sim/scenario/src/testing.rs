@@ -1,7 +1,7 @@
 //! A system under test for tests of what needs one, and asks it nothing: it has notes that clients read and write.
 
 use crate::{
-    Decoder, Diagnostics, Failpoint, Gives, Happening, Holder, Named, Scenario, Service, Vocabulary,
+    Decoder, Diagnostics, EventInfo, Failpoint, Gives, Holder, Named, Scenario, Service, Vocabulary,
     language::arguments,
     values::{Number, Seed},
     workloads::{Asks, Clients, Keys, Kind, Lines, Loop, OpSource, Pace, WorkloadKind},
@@ -131,8 +131,8 @@ const KEPT: Event = Event::own(&EventKind { name: "note-kept", subject: Some(Sub
 
 /// The system.
 pub fn service() -> Service {
-    const EVENTS: &[Happening] =
-        &[Happening { event: KEPT, never: |asks| (!asks.iter().any(Op::may_write)).then_some("nobody writes a note") }];
+    const EVENTS: &[EventInfo] =
+        &[EventInfo { event: KEPT, never: |asks| (!asks.iter().any(Op::may_write)).then_some("nobody writes a note") }];
     const WORKLOADS: &[WorkloadKind] = &[WorkloadKind::of::<Notes>(), WorkloadKind::script(&LINES)];
     const FAILPOINTS: &[Failpoint] = &[
         Failpoint { name: "before-sync", about: "before a sync", can_fail: true, only_late: false },

@@ -3,7 +3,7 @@
 use crate::{
     Exit, Systems,
     failure::Failure,
-    once::{rss_mb, run_once},
+    session::{rss_mb, run_once},
 };
 use squall_judge::Judgement;
 use squall_report::Format;

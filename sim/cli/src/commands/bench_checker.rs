@@ -2,7 +2,7 @@
 //!
 //! With the feature `compare` the crates porcupine-rs and todc-utils are measured beside it, on the same histories.
 
-use crate::{Exit, failure::Failure, once::peak_rss_mb};
+use crate::{Exit, failure::Failure, session::peak_rss_mb};
 use cpu_time::ProcessTime;
 use serde_json::{Value as Json, json};
 use squall_etcd_model::checks::{generate, linearizable};

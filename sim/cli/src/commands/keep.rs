@@ -2,10 +2,10 @@
 
 use crate::{
     Exit, Systems,
+    artifacts::COMMIT,
     commands::shrink::{load_plan, wanted},
     failure::Failure,
-    keep::COMMIT,
-    once::run_once,
+    session::run_once,
 };
 use squall_scenario::Expect;
 use std::{fs, path::PathBuf};

@@ -1,6 +1,6 @@
 //! `squall plan`: what a seed makes of a scenario.
 
-use crate::{Exit, Systems, failure::Failure, once::load};
+use crate::{Exit, Systems, failure::Failure, session::load};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]

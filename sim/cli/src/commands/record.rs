@@ -4,11 +4,11 @@
 //! This is how a false alarm on the original would show. Time is real here: it is the one run that cannot be
 //! repeated.
 
-use crate::{Exit, Systems, failure::Failure, once::load};
+use crate::{Exit, Systems, failure::Failure, session::load};
 use squall_env::{Env, LocalInstant, real::TokioEnv};
-use squall_history::{Entry, History, SimTime, View, What, write_jsonl};
+use squall_history::{Entry, EntryKind, History, SimTime, View, write_jsonl};
 use squall_judge::{check_all, every};
-use squall_run::{Connect, Driver, Ear, Pack, Pen, RealContext};
+use squall_run::{Connect, Driver, Pack, Pen, RealContext, StreamSink};
 use squall_scenario::{Plan, plan};
 use std::{
     fs,
@@ -99,7 +99,7 @@ impl Pen for Notes {
     }
 
     /// The time is taken under the lock: it never goes back along the history.
-    fn write(&self, what: What) {
+    fn write(&self, what: EntryKind) {
         let mut history = self.lock();
         let t = self.now();
         history.push(Entry { t, what });
@@ -109,14 +109,14 @@ impl Pen for Notes {
 async fn record(plan: &Plan, system: Arc<dyn Pack>, endpoints: &[SocketAddr]) -> Result<History, String> {
     let context = {
         let endpoints = endpoints.to_vec();
-        move |ordinal, ear| RealContext { endpoints: endpoints.clone(), op_timeout: OP_TIMEOUT, ordinal, ear }
+        move |ordinal, sink| RealContext { endpoints: endpoints.clone(), op_timeout: OP_TIMEOUT, ordinal, sink }
     };
-    if system.connect(context(1, Ear::new(|_| {}))).is_none() {
+    if system.connect(context(1, StreamSink::new(|_| {}))).is_none() {
         return Err(format!("clients of the system `{}` are simulated only: it cannot be recorded", system.name()));
     }
     system.is_new(endpoints).await?;
     let leftovers = system.leftovers();
-    let connect: Connect = Arc::new(move |ordinal, ear| system.connect(context(ordinal, ear)).expect("it connected before"));
+    let connect: Connect = Arc::new(move |ordinal, sink| system.connect(context(ordinal, sink)).expect("it connected before"));
     let notes = Arc::new(Notes { began: TokioEnv::now(), history: Mutex::default() });
     let driver: Driver<TokioEnv> = Driver::new(notes.clone(), Arc::default(), connect, leftovers);
     let mut running = Vec::new();
@@ -126,10 +126,10 @@ async fn record(plan: &Plan, system: Arc<dyn Pack>, endpoints: &[SocketAddr]) ->
     for client in running {
         client.await.map_err(|e| format!("a client ended badly: {e}"))?;
     }
-    notes.write(What::Healed { within: WITHIN.as_nanos() as u64, nodes: vec![] });
-    notes.write(What::FinalReads);
+    notes.write(EntryKind::Healed { within: WITHIN.as_nanos() as u64, nodes: vec![] });
+    notes.write(EntryKind::FinalReads);
     driver.read_again(LAST_READS).await;
-    notes.write(What::End);
+    notes.write(EntryKind::End);
     let history = std::mem::take(&mut *notes.lock());
     Ok(history)
 }

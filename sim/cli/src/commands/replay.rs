@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     Exit, Systems,
+    artifacts::{differs, digest_of},
     failure::Failure,
-    keep::{differs, digest_of},
-    once::run_once,
+    session::run_once,
 };
 use squall_history::{History, SimTime};
 use squall_run::{Pack, Run};

@@ -2,11 +2,11 @@
 
 use crate::{
     Exit, Systems,
+    artifacts::{keep, new_directory, place, replay_command},
     commands::sweep::selected,
     failure::Failure,
     format::FormatOf,
-    keep::{keep, new_directory, place, replay_command},
-    once::{Judged, Loaded, decisive, load, run_until},
+    session::{Judged, Loaded, decisive, load, run_until},
 };
 use squall_history::{Entry, to_line, write_jsonl};
 use squall_judge::Judgement;

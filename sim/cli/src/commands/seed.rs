@@ -2,9 +2,9 @@
 
 use crate::{
     Exit, Systems,
+    artifacts::{keep, place},
     failure::Failure,
-    keep::{keep, place},
-    once::{Loaded, load, run_once},
+    session::{Loaded, load, run_once},
 };
 use squall_history::write_jsonl;
 use squall_report::{Meaning, Record};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     if args.ends_with_parent {
-        crate::process::end_with_parent();
+        crate::supervise::end_with_parent();
     }
     let Loaded { scenario, source } = load(&args.scenario, &args.bug, systems)?;
     let plan = plan(&scenario, args.seed.unwrap_or(0));

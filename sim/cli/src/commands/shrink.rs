@@ -7,7 +7,7 @@
 use crate::{
     Exit, Systems,
     failure::Failure,
-    once::{Judged, load, run_once},
+    session::{Judged, load, run_once},
 };
 use squall_history::stream;
 use squall_judge::Verdict;

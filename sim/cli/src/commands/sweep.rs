@@ -7,7 +7,7 @@ mod running;
 mod select;
 mod state;
 
-use crate::{Exit, Systems, failure::Failure, keep::new_directory, process::Limits};
+use crate::{Exit, Systems, artifacts::new_directory, failure::Failure, supervise::Limits};
 pub(crate) use args::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use report::{exit, report, shrink_each};

@@ -10,9 +10,9 @@ mod timers;
 pub use sleep::SimSleep;
 pub(crate) use timers::Timers;
 
+use squall_effect::ClockChange;
 use squall_env::{LocalInstant, WallTime};
 use squall_history::SimTime;
-use std::time::Duration;
 
 /// One million parts per million: the rate of a perfect clock.
 pub const PERFECT_RATE_PPM: u64 = 1_000_000;
@@ -64,33 +64,14 @@ impl Clock {
     }
 }
 
-/// What may be done to a node's clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClockChange {
-    /// The monotonic clock runs at this rate from now on, in parts per million (1,000,000 is exact).
-    Rate {
-        /// Parts per million; 1,000,000 is exact.
-        ppm: u64,
-    },
-    /// The monotonic clock (and the wall clock with it) leaps forward.
-    Leap(Duration),
-    /// The wall clock jumps by this many nanoseconds, either way.
-    WallJump {
-        /// In nanoseconds; less than 0: back.
-        nanos: i64,
-    },
-    /// The wall clock shows the true time, the monotonic clock runs exactly.
-    Reset,
-}
-
 impl Clock {
     /// Changes it, now. Whether timers on it are due at another moment than before.
     pub(crate) fn change(&mut self, now: SimTime, change: ClockChange) -> bool {
         match change {
-            ClockChange::Rate { ppm } => {
-                assert!(ppm > 0, "a monotonic clock never stands still");
+            ClockChange::Rate(ppm) => {
                 self.rebase(now);
-                self.rate_ppm = ppm;
+                // A monotonic clock never stands still.
+                self.rate_ppm = PERFECT_RATE_PPM.saturating_add_signed(ppm).max(1);
             }
             ClockChange::Leap(by) => {
                 self.rebase(now);
@@ -101,7 +82,7 @@ impl Clock {
                 self.rate_ppm = PERFECT_RATE_PPM;
                 self.wall_offset = WALL_START + now.0 as i64 - self.local_then as i64;
             }
-            ClockChange::WallJump { nanos } => {
+            ClockChange::Wall(nanos) => {
                 self.wall_offset += nanos;
                 return false;
             }

@@ -3,7 +3,7 @@
 use super::Clock;
 use crate::{
     ids::TimerId,
-    queue::{Due, Key, Queue},
+    queue::{Key, Queue, TimerEvent},
 };
 use squall_env::LocalInstant;
 use squall_history::SimTime;
@@ -30,7 +30,7 @@ impl Timers {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let key = queue.push(clock.when(deadline), Due::Timer(TimerId(slot)));
+        let key = queue.push(clock.when(deadline), TimerEvent::Timer(TimerId(slot)));
         self.slots[slot] = Some(Timer { host, deadline, key, waker });
         TimerId(slot)
     }
@@ -64,7 +64,7 @@ impl Timers {
         for (slot, timer) in self.slots.iter_mut().enumerate() {
             let Some(timer) = timer else { continue };
             if timer.host == host && queue.cancel(timer.key) {
-                timer.key = queue.push(clock.when(timer.deadline).max(now), Due::Timer(TimerId(slot)));
+                timer.key = queue.push(clock.when(timer.deadline).max(now), TimerEvent::Timer(TimerId(slot)));
             }
         }
     }

@@ -20,7 +20,7 @@ mod names;
 
 pub use handle::{SimDisk, SimFile};
 
-use crate::queue::{Due, Key, Queue};
+use crate::queue::{Key, Queue, TimerEvent};
 use inode::Inode;
 use names::{NameChange, parent};
 use squall_effect::{Damage, DiskAccess, DiskChange, Errno, PowerLoss, Probability};
@@ -73,7 +73,7 @@ struct Sync {
 }
 
 impl Sync {
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.took + self.longer.iter().map(|(_, by)| *by).sum::<Duration>()
     }
 }
@@ -163,7 +163,7 @@ impl DiskState {
         let fails = self.fails(DiskAccess::Sync);
         let began = self.free_at.max(now);
         let sync = Sync { target, waker: None, done: false, fails, asked: now, began, took, longer, due: None };
-        self.free_at = began + sync.lasts();
+        self.free_at = began + sync.max_duration();
         self.syncs.insert(ticket, sync);
         (ticket, self.free_at)
     }
@@ -177,7 +177,7 @@ impl DiskState {
             sync.fails.take_if(|(by, _)| is_over(by));
             sync.longer.retain(|(by, _)| !is_over(by));
             let began = free.map_or(sync.began, |free| free.max(sync.asked));
-            let ends = (began + sync.lasts()).max(now);
+            let ends = (began + sync.max_duration()).max(now);
             sync.began = began;
             free = Some(ends);
             earlier.push((*ticket, ends));
@@ -343,7 +343,7 @@ impl DiskState {
 impl DiskState {
     /// Puts the end of a sync into the event queue.
     fn book_sync(&mut self, queue: &mut Queue, host: usize, ticket: u64, at: SimTime) {
-        let due = queue.push(at, Due::Synced { host, ticket });
+        let due = queue.push(at, TimerEvent::Synced { host, ticket });
         let Some(sync) = self.syncs.get_mut(&ticket) else { return };
         if let Some(before) = sync.due.replace(due) {
             queue.cancel(before);

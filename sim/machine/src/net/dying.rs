@@ -4,7 +4,7 @@ use super::{
     conn::{Body, EndState},
     traffic::Traffic,
 };
-use crate::{ids::ConnId, queue::Due};
+use crate::{ids::ConnId, queue::TimerEvent};
 use squall_history::SimTime;
 use std::io;
 
@@ -40,7 +40,7 @@ impl Traffic<'_> {
         let arrives = self.net.link(from, to).transit(now, id.0, 0).0;
         let Some(conn) = self.conn(id) else { return };
         let arrives = arrives.max(conn.ends[end].pipe.last_arrival);
-        self.queue.push(arrives, Due::Reset { conn: id, end: 1 - end });
+        self.queue.push(arrives, TimerEvent::Reset { conn: id, end: 1 - end });
     }
 
     pub(crate) fn reset_arrives(&mut self, _now: SimTime, id: ConnId, end: usize) {

@@ -6,7 +6,7 @@ use super::{
     network::{Attempt, Connecting, Listening},
     traffic::Traffic,
 };
-use crate::{ids::ConnId, queue::Due};
+use crate::{ids::ConnId, queue::TimerEvent};
 use squall_history::SimTime;
 use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
 
@@ -58,12 +58,12 @@ impl Traffic<'_> {
         let Some(c) = self.net.connecting.get_mut(&id) else { return };
         let (from, target, rto, deadline) = (c.host, c.target, c.rto, c.started + USER_TIMEOUT);
         c.rto *= 2;
-        c.retry = Some(self.queue.push((now + rto).min(deadline), Due::SynRetry { conn: id }));
+        c.retry = Some(self.queue.push((now + rto).min(deadline), TimerEvent::SynRetry { conn: id }));
         if let Some(to) = target
             && !self.net.is_cut(from, to)
         {
             let arrives = self.net.link(from, to).transit(now, id.0, 0).0;
-            self.queue.push(arrives, Due::Syn { conn: id });
+            self.queue.push(arrives, TimerEvent::Syn { conn: id });
         }
     }
 
@@ -111,7 +111,7 @@ impl Traffic<'_> {
             }
         };
         let arrives = self.net.link(to, from).transit(now, id.0, 0).0;
-        self.queue.push(arrives, Due::SynAnswer { conn: id, accepted });
+        self.queue.push(arrives, TimerEvent::SynAnswer { conn: id, accepted });
     }
 
     pub(crate) fn syn_answer_arrives(&mut self, now: SimTime, id: ConnId, accepted: bool) {

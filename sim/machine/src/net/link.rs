@@ -1,28 +1,14 @@
 //! One directed link between two hosts. Its draws come from a stream of its own.
 
-use squall_effect::LinkChange;
+use squall_effect::{LinkChange, Probability};
 use squall_history::{SeededStream, SimTime};
 use std::time::Duration;
 
-/// `0` times out of `1`: never. A probability without floats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ratio {
-    /// This many times
-    pub numerator: u32,
-    /// out of this many.
-    pub denominator: u32,
-}
-
-impl Ratio {
-    /// Never.
-    pub const NEVER: Ratio = Ratio { numerator: 0, denominator: 1 };
-
-    /// Whether it happens this time. It spends some of the luck: what is left of it is uniform again.
-    fn happens(self, luck: &mut u64) -> bool {
-        let wide = u128::from(*luck) * u128::from(self.denominator);
-        *luck = wide as u64;
-        ((wide >> 64) as u64) < u64::from(self.numerator)
-    }
+/// Whether it happens this time. It spends some of the luck: what is left of it is uniform again.
+fn happens(how_often: Probability, luck: &mut u64) -> bool {
+    let wide = u128::from(*luck) * u128::from(how_often.denominator);
+    *luck = wide as u64;
+    ((wide >> 64) as u64) < u64::from(how_often.numerator)
 }
 
 /// How a link behaves.
@@ -33,7 +19,7 @@ pub struct LinkProfile {
     /// The longest; uniform between the two.
     pub latency_max: Duration,
     /// How often a segment is lost: it then arrives a retransmission timeout later.
-    pub loss: Ratio,
+    pub loss: Probability,
     /// Bytes a second; `None` is unlimited.
     pub bandwidth: Option<u64>,
 }
@@ -54,7 +40,7 @@ impl Link {
 
     pub(crate) fn loopback(draws: SeededStream) -> Link {
         let latency = Duration::from_micros(20);
-        Link::new(LinkProfile { latency_min: latency, latency_max: latency, loss: Ratio::NEVER, bandwidth: None }, draws)
+        Link::new(LinkProfile { latency_min: latency, latency_max: latency, loss: Probability::NEVER, bandwidth: None }, draws)
     }
 
     pub(crate) fn is_cut(&self) -> bool {
@@ -135,11 +121,8 @@ impl Link {
         }
         let slower = self.changes.iter().filter_map(|change| if let LinkChange::Reorder(by) = change { Some(by) } else { None });
         arrives = arrives + slower.map(|by| of_connection(connection, by)).sum::<Duration>();
-        let corrupt = self.changes.iter().filter_map(|change| if let LinkChange::Corrupt(rate) = change { Some(rate) } else { None });
-        let flips = corrupt
-            .map(|rate| Ratio { numerator: rate.numerator, denominator: rate.denominator })
-            .any(|ratio| ratio.happens(&mut more))
-            .then_some((more >> 61) as u32);
+        let mut corrupt = self.changes.iter().filter_map(|change| if let LinkChange::Corrupt(rate) = change { Some(rate) } else { None });
+        let flips = corrupt.any(|rate| happens(*rate, &mut more)).then_some((more >> 61) as u32);
         let mut rto = self.rto();
         while self.is_lost(&mut luck) && rto < super::USER_TIMEOUT {
             arrives = arrives + rto;
@@ -151,15 +134,15 @@ impl Link {
     /// Whether one transmission is lost, to the profile or to a fault.
     fn is_lost(&self, luck: &mut u64) -> bool {
         let faults = self.changes.iter().filter_map(|change| match change {
-            LinkChange::Loss(rate) => Some(Ratio { numerator: rate.numerator, denominator: rate.denominator }),
+            LinkChange::Loss(rate) => Some(*rate),
             LinkChange::Delay(_)
             | LinkChange::Bandwidth(_)
             | LinkChange::Reorder(_)
             | LinkChange::Corrupt(_)
             | LinkChange::Duplicate(_) => None,
         });
-        let lossy = |ratio: &Ratio| ratio.numerator > 0;
-        std::iter::once(self.profile.loss).chain(faults).filter(lossy).any(|ratio| ratio.happens(luck))
+        let lossy = |ratio: &Probability| ratio.numerator > 0;
+        std::iter::once(self.profile.loss).chain(faults).filter(lossy).any(|ratio| happens(ratio, luck))
     }
 }
 

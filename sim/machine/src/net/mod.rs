@@ -23,7 +23,7 @@ mod network;
 mod stream;
 mod traffic;
 
-pub use link::{LinkProfile, Ratio};
+pub use link::LinkProfile;
 pub(crate) use network::{Network, Nic};
 pub use stream::{SimListener, SimNet, SimStream};
 pub(crate) use traffic::Traffic;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ids::ConnId,
-    queue::{Due, Queue},
+    queue::{Queue, TimerEvent},
 };
 use squall_history::SimTime;
 use std::io;
@@ -75,7 +75,7 @@ impl Traffic<'_> {
                 bytes[0] ^= 1 << bit;
             }
         }
-        self.queue.push(arrives, Due::Arrival { conn: id, end });
+        self.queue.push(arrives, TimerEvent::Arrival { conn: id, end });
     }
 
     /// Nothing gets through: everything in the pipe waits for a retransmission.
@@ -97,7 +97,7 @@ impl Traffic<'_> {
             None => (now, first_rto),
         };
         let retry = (now + rto).min(since + USER_TIMEOUT);
-        let key = self.queue.push(retry, Due::Retransmit { conn: id, end });
+        let key = self.queue.push(retry, TimerEvent::Retransmit { conn: id, end });
         self.net.conns.get_mut(&id).expect("routed").ends[end].pipe.stall = Some(Stall { since, rto, retry: Some(key) });
     }
 
@@ -196,7 +196,7 @@ impl Traffic<'_> {
             (false, Some(_)) => self.ack_restored(id, end),
             (true, Some(_)) => {}
             (true, stall @ None) => {
-                let key = self.queue.push(now + rto, Due::AckProbe { conn: id, end });
+                let key = self.queue.push(now + rto, TimerEvent::AckProbe { conn: id, end });
                 *stall = Some(Stall { since: now, rto, retry: Some(key) });
             }
         }
@@ -231,7 +231,7 @@ impl Traffic<'_> {
         }
         stall.rto = (stall.rto * 2).min(RTO_MAX);
         let retry = (now + stall.rto).min(stall.since + USER_TIMEOUT);
-        stall.retry = Some(self.queue.push(retry, Due::AckProbe { conn: id, end }));
+        stall.retry = Some(self.queue.push(retry, TimerEvent::AckProbe { conn: id, end }));
         if open {
             // The probe reached a host that knows nothing of the connection.
             self.send_reset(now, id, 1 - end);
@@ -266,7 +266,7 @@ impl Traffic<'_> {
             let late = |s: &&mut Segment| s.arrives != SimTime::MAX && s.arrives > latest;
             if pipe.queue.iter_mut().filter(late).map(|s| s.arrives = latest).count() > 0 {
                 pipe.last_arrival = latest;
-                self.queue.push(latest, Due::Arrival { conn: id, end });
+                self.queue.push(latest, TimerEvent::Arrival { conn: id, end });
             }
         }
     }

@@ -2,8 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+use squall_effect::Probability;
 use squall_history::NodeId;
-use squall_machine::{DiskProfile, HostId, LinkProfile, Machine, MachineConfig, Ratio};
+use squall_machine::{DiskProfile, HostId, LinkProfile, Machine, MachineConfig};
 use std::{future::Future, sync::Arc, time::Duration};
 
 pub fn config(world_seed: u64) -> MachineConfig {
@@ -12,7 +13,7 @@ pub fn config(world_seed: u64) -> MachineConfig {
         world_seed,
         nodes: 3,
         clients: 1,
-        link: LinkProfile { latency_min, latency_max, loss: Ratio::NEVER, bandwidth: None },
+        link: LinkProfile { latency_min, latency_max, loss: Probability::NEVER, bandwidth: None },
         disk: DiskProfile { sync_min: Duration::from_millis(2), sync_max: Duration::from_millis(2) },
         bugs: Default::default(),
     }

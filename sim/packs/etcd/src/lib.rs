@@ -16,11 +16,11 @@ use squall_env::{
     Env,
     real::{RealNet, TokioEnv},
 };
-use squall_history::{ClientId, Dialect, Event, LogMark, NodeId, Role, Saw, View, What};
+use squall_history::{ClientId, Dialect, EntryKind, Event, LogMark, NodeId, Observation, Role, View};
 use squall_linear::{Found, Judged, RawHistory};
 use squall_run::{
-    Admin, BoxFuture, Checker, Client, ClientContext, Ear, Failpoint, Happening, Happenings, Holder, Leftovers, Named, NodeContext,
-    OwnModel, Pack, RealContext, Reporter, SimEnv,
+    Admin, BoxFuture, Checker, Client, ClientContext, EventInfo, Failpoint, Holder, Leftovers, Named, NodeContext, OwnModel, Pack,
+    RealContext, Reporter, ServiceEvents, SimEnv, StreamSink,
 };
 use squall_scenario::workloads::WorkloadKind;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -72,10 +72,10 @@ static KV: OwnModel = OwnModel {
 };
 
 /// What the model finds in a history.
-struct OfModel(model::Happenings);
+struct OfModel(model::ServiceEvents);
 
-impl Happenings for OfModel {
-    fn of(&mut self, what: &What, client: Option<ClientId>) -> Option<Event> {
+impl ServiceEvents for OfModel {
+    fn of(&mut self, what: &EntryKind, client: Option<ClientId>) -> Option<Event> {
         self.0.of(what, client)
     }
 
@@ -105,7 +105,7 @@ impl Pack for Etcd {
         model::DIALECT
     }
 
-    fn events(&self) -> &'static [Happening] {
+    fn events(&self) -> &'static [EventInfo] {
         model::EVENTS
     }
 
@@ -113,8 +113,8 @@ impl Pack for Etcd {
         Some(&model::HOLDER)
     }
 
-    fn happenings(&self) -> Box<dyn Happenings> {
-        Box::new(OfModel(model::Happenings::default()))
+    fn service_events(&self) -> Box<dyn ServiceEvents> {
+        Box::new(OfModel(model::ServiceEvents::default()))
     }
 
     fn bugs(&self) -> Vec<Named> {
@@ -156,13 +156,13 @@ impl Pack for Etcd {
                 founding: !node.joins,
                 ..NodeConfig::new(u64::from(node.id.0), members)
             };
-            let observer = Arc::new(Tell(node.reporter.clone()));
+            let observer = Arc::new(HistoryObserver(node.reporter.clone()));
             let started = Node::<SimEnv>::start(config, node.net.clone(), node.disk.clone(), observer).await;
             let (running, service) = started.map_err(|e| e.to_string())?;
             let read = running.state_reader();
             node.on_probe(move || {
                 let (applied, hash) = read();
-                Saw::Final { applied, hash }
+                Observation::Final { applied, hash }
             });
             let (admin, hosts) = (running.admin(), node.hosts.clone());
             node.on_admin(move |ask| {
@@ -187,17 +187,17 @@ impl Pack for Etcd {
 
     fn client(&self, client: ClientContext) -> Box<dyn Client> {
         let nodes: Vec<SocketAddr> = client.members.values().copied().collect();
-        Box::new(User::<SimEnv>::new(client.net, &nodes, client.ordinal, client.op_timeout, PING_AFTER, client.ear))
+        Box::new(User::<SimEnv>::new(client.net, &nodes, client.ordinal, client.op_timeout, PING_AFTER, client.sink))
     }
 
     fn connect(&self, client: RealContext) -> Option<Box<dyn Client>> {
-        let RealContext { endpoints, op_timeout, ordinal, ear } = client;
-        Some(Box::new(User::<TokioEnv>::new(RealNet, &endpoints, ordinal, op_timeout, REAL_PING_AFTER, ear)))
+        let RealContext { endpoints, op_timeout, ordinal, sink } = client;
+        Some(Box::new(User::<TokioEnv>::new(RealNet, &endpoints, ordinal, op_timeout, REAL_PING_AFTER, sink)))
     }
 
     fn is_new<'a>(&'a self, endpoints: &'a [SocketAddr]) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let mut user = User::<TokioEnv>::new(RealNet, endpoints, 1, LOOK_TIMEOUT, REAL_PING_AFTER, Ear::new(|_| {}));
+            let mut user = User::<TokioEnv>::new(RealNet, endpoints, 1, LOOK_TIMEOUT, REAL_PING_AFTER, StreamSink::new(|_| {}));
             match user.revision().await {
                 Ok(1) => Ok(()),
                 Ok(revision) => Err(format!(
@@ -228,15 +228,15 @@ async fn insist(admin: &squall_cluster::Admin<SimEnv>, node: NodeId, takes_in: O
 }
 
 /// A node's observations, in the history's words.
-struct Tell(Reporter);
+struct HistoryObserver(Reporter);
 
 fn node(id: u64) -> NodeId {
     NodeId(id as u32)
 }
 
-impl Observer for Tell {
+impl Observer for HistoryObserver {
     fn vote(&self, term: u64, voted_for: u64, committed: bool) {
-        self.0.saw(Saw::Vote { term, voted_for: Some(node(voted_for)), granted: committed });
+        self.0.saw(Observation::Vote { term, voted_for: Some(node(voted_for)), granted: committed });
     }
 
     fn role(&self, term: u64, role: RaftRole, leader: Option<u64>) {
@@ -245,56 +245,56 @@ impl Observer for Tell {
             RaftRole::Candidate => Role::Candidate,
             RaftRole::Leader => Role::Leader,
         };
-        self.0.saw(Saw::Role { term, role, leader: leader.map(node) });
+        self.0.saw(Observation::Role { term, role, leader: leader.map(node) });
     }
 
     fn appended(&self, entries: &[Mark]) {
-        self.0.saw(Saw::Append { entries: entries.iter().map(|m| LogMark(m.index, m.term, m.hash)).collect() });
+        self.0.saw(Observation::Append { entries: entries.iter().map(|m| LogMark(m.index, m.term, m.hash)).collect() });
     }
 
     fn synced(&self, index: u64) {
-        self.0.saw(Saw::Synced { index });
+        self.0.saw(Observation::Synced { index });
     }
 
     fn membership(&self, index: u64, voters: &[Vec<u64>], learners: &[u64]) {
-        self.0.saw(Saw::Membership { index, voters: voters.to_vec(), learners: learners.to_vec() });
+        self.0.saw(Observation::Membership { index, voters: voters.to_vec(), learners: learners.to_vec() });
     }
 
     fn truncated(&self, after: Option<u64>) {
-        self.0.saw(Saw::Truncate { after });
+        self.0.saw(Observation::Truncate { after });
     }
 
     fn purged(&self, index: u64, term: u64) {
-        self.0.saw(Saw::Purge { upto: index, term });
+        self.0.saw(Observation::Purge { upto: index, term });
     }
 
     fn committed(&self, index: u64, term: u64) {
-        self.0.saw(Saw::Commit { index, term });
+        self.0.saw(Observation::Commit { index, term });
     }
 
     fn applied(&self, first: u64, state: &[u32]) {
-        self.0.saw(Saw::Apply { first, state: state.to_vec() });
+        self.0.saw(Observation::Apply { first, state: state.to_vec() });
     }
 
     fn compacted(&self, revision: u64) {
-        self.0.saw(Saw::Forgot { before: revision });
+        self.0.saw(Observation::Forgot { before: revision });
     }
 
     fn snapshot_built(&self, index: u64, term: u64) {
-        self.0.saw(Saw::SnapshotBuilt { index, term });
+        self.0.saw(Observation::SnapshotBuilt { index, term });
     }
 
     fn snapshot_installed(&self, index: u64, term: u64, state: u32) {
-        self.0.saw(Saw::SnapshotInstalled { index, term, state });
+        self.0.saw(Observation::SnapshotInstalled { index, term, state });
     }
 
     fn restored(&self, index: u64, term: u64, state: u32) {
-        self.0.saw(Saw::Restored { index, term, state });
+        self.0.saw(Observation::Restored { index, term, state });
     }
 
     fn members(&self, index: u64, voters: &[u64], learners: &[u64]) {
         // Members that clients made up have numbers that no node of the run has.
         let nodes = |ids: &[u64]| ids.iter().filter_map(|id| u32::try_from(*id).ok()).map(NodeId).collect();
-        self.0.saw(Saw::Members { index, voters: nodes(voters), learners: nodes(learners) });
+        self.0.saw(Observation::Members { index, voters: nodes(voters), learners: nodes(learners) });
     }
 }

@@ -17,8 +17,8 @@ use squall_cluster::{
 };
 use squall_env::Env;
 use squall_etcd_model::ops::{Answer, LeaseId, Op, Outcome, Output};
-use squall_rpc::{Channel, ChannelOptions, Turns, Unanswered, persist};
-use squall_run::{BoxFuture, Client, Ear};
+use squall_rpc::{Channel, ChannelOptions, Endpoints, Unanswered, call_with_retries};
+use squall_run::{BoxFuture, Client, StreamSink};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -33,9 +33,9 @@ use tonic::{Request, Status};
 /// A client.
 pub struct User<E: Env> {
     nodes: Vec<Channel<E>>,
-    turns: Turns,
+    endpoints: Endpoints,
     op_timeout: Duration,
-    ear: Ear,
+    sink: StreamSink,
     /// The leases that it renews in the background, each with the word to stop.
     kept: BTreeMap<LeaseId, Arc<AtomicBool>>,
 }
@@ -46,11 +46,11 @@ const DIAL_TIMEOUT: Duration = Duration::from_millis(500);
 impl<E: Env> User<E> {
     /// The `ordinal`th client (from 1) of these nodes, who gives up on an operation after `op_timeout`. It
     /// pings a silent connection after `ping_after`: etcd ends one that pings more often than every 5 s.
-    pub fn new(net: E::Net, nodes: &[SocketAddr], ordinal: u32, op_timeout: Duration, ping_after: Duration, ear: Ear) -> User<E> {
+    pub fn new(net: E::Net, nodes: &[SocketAddr], ordinal: u32, op_timeout: Duration, ping_after: Duration, sink: StreamSink) -> User<E> {
         let options = ChannelOptions { dial_timeout: DIAL_TIMEOUT, default_deadline: None, ping_after, ..Default::default() };
-        let turns = Turns { current: ordinal as usize % nodes.len(), count: nodes.len() };
+        let endpoints = Endpoints { current: ordinal as usize % nodes.len(), count: nodes.len() };
         let nodes = nodes.iter().map(|addr| Channel::<E>::new(net.clone(), *addr, options.clone())).collect();
-        User { nodes, turns, op_timeout, ear, kept: BTreeMap::new() }
+        User { nodes, endpoints, op_timeout, sink, kept: BTreeMap::new() }
     }
 
     /// The store's revision. Histories begin with an empty store, which is at revision 1.
@@ -62,7 +62,7 @@ impl<E: Env> User<E> {
 
     /// The way to the node whose turn it is.
     fn node(&self) -> Channel<E> {
-        self.nodes[self.turns.current].clone()
+        self.nodes[self.endpoints.current].clone()
     }
 
     async fn attempt(&mut self, op: &Op, left: Duration) -> Result<Answer, Status> {
@@ -73,8 +73,8 @@ impl<E: Env> User<E> {
             Op::DeleteRange { .. } | Op::Reads { .. } | Op::Compact { .. } => kv::attempt(self.node(), op, left).await,
             Op::Watch { prefix, from, progress, single, without, .. } => {
                 let (from, single, without) = (*from, *single, *without);
-                let wish = watch::Wish { prefix, single, without, from, progress: *progress, lasts: op.lasts() };
-                watch::watch(self.node(), &self.ear, wish, left).await
+                let wish = watch::Wish { prefix, single, without, from, progress: *progress, lasts: op.max_duration() };
+                watch::watch(self.node(), &self.sink, wish, left).await
             }
             Op::Lease(ask) => self.lease(ask, left).await,
             Op::Line(ask) => self.line(ask, left).await,
@@ -91,10 +91,11 @@ impl<E: Env> User<E> {
 impl<E: Env> Client for User<E> {
     fn call<'a>(&'a mut self, op: &'a squall_history::Op) -> BoxFuture<'a, squall_history::Outcome> {
         let op: &Op = op.get().expect("clients of a service are asked what its workloads ask");
-        let patience = self.op_timeout + op.lasts();
+        let patience = self.op_timeout + op.max_duration();
         Box::pin(async move {
             let attempt = async |user: &mut Self, op: &Op, left| user.attempt(op, left).await;
-            let persisting = persist::<E, _, _, _>(self, op, op.may_write(), patience, &REFUSALS, |user| &mut user.turns, attempt);
+            let persisting =
+                call_with_retries::<E, _, _, _>(self, op, op.may_write(), patience, &REFUSALS, |user| &mut user.endpoints, attempt);
             match persisting.await {
                 Ok(answer) => Outcome::Ok(answer).untyped(),
                 Err(Unanswered::Failed(status)) => squall_history::Outcome::Fail(failure(&status)),

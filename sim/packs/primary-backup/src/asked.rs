@@ -23,9 +23,9 @@ pub enum Ask {
 /// A ticket's number, from 1; 0: none was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Told(pub u64);
+pub struct Ticket(pub u64);
 
-pub(crate) const DIALECT: Dialect = Dialect::of::<Ask, Told, Told>(&[]);
+pub(crate) const DIALECT: Dialect = Dialect::of::<Ask, Ticket, Ticket>(&[]);
 
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +33,7 @@ impl fmt::Display for Ask {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ticket {}", self.0)
     }
@@ -104,7 +104,7 @@ struct Customers {
 
 impl Source for Customers {
     type Ask = Ask;
-    type Answer = Told;
+    type Answer = Ticket;
 
     fn next(&mut self) -> Option<(Pace, Ask)> {
         self.ordinal += 1;

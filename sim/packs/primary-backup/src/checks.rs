@@ -1,7 +1,7 @@
 //! `tickets`: every number is handed out once, in order, and nobody is told an old one. As a sequential specification, decided by
 //! `squall-linear`.
 
-use crate::{Ask, Told};
+use crate::{Ask, Ticket};
 use squall_judge::{Checker, by_model};
 use squall_linear::{Model, Nature};
 
@@ -20,18 +20,18 @@ struct Office;
 impl Model for Office {
     type State = u64;
     type Input = Ask;
-    type Output = Told;
+    type Output = Ticket;
 
     fn init(&self) -> u64 {
         0
     }
 
-    fn step(&self, taken: &u64, ask: &Ask, told: Option<&Told>) -> Option<u64> {
+    fn step(&self, taken: &u64, ask: &Ask, told: Option<&Ticket>) -> Option<u64> {
         let after = taken + u64::from(*ask == Ask::Take);
         told.is_none_or(|told| told.0 == after).then_some(after)
     }
 
-    fn nature(&self, ask: &Ask, _told: Option<&Told>) -> Nature {
+    fn nature(&self, ask: &Ask, _told: Option<&Ticket>) -> Nature {
         if *ask == Ask::Last { Nature::Observes } else { Nature::Changes }
     }
 
@@ -39,25 +39,25 @@ impl Model for Office {
         format!("{taken} taken")
     }
 
-    fn show_call(&self, ask: &Ask, told: Option<&Told>) -> String {
-        format!("{ask}: {}", told.map_or("?".to_string(), Told::to_string))
+    fn show_call(&self, ask: &Ask, told: Option<&Ticket>) -> String {
+        format!("{ask}: {}", told.map_or("?".to_string(), Ticket::to_string))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_history::{ClientId, Entry, OpId, SimTime, View, What};
+    use squall_history::{ClientId, Entry, EntryKind, OpId, SimTime, View};
 
     /// `take 1` from (asked) to (answered), `last 0`; `?`: never answered.
     fn verdict(calls: &[(&str, u64, u64)]) -> &'static str {
-        let mut history: Vec<Entry<Ask, Told, Told>> = vec![];
+        let mut history: Vec<Entry<Ask, Ticket, Ticket>> = vec![];
         for (i, (call, from, to)) in calls.iter().enumerate() {
             let (ask, told) = call.split_once(' ').unwrap();
             let (op, ask) = (OpId(i as u64), if ask == "take" { Ask::Take } else { Ask::Last });
-            history.push(Entry { t: SimTime(*from), what: What::Invoke { client: ClientId(1), op, ask } });
+            history.push(Entry { t: SimTime(*from), what: EntryKind::Invoke { client: ClientId(1), op, ask } });
             if let Ok(number) = told.parse() {
-                history.push(Entry { t: SimTime(*to), what: What::Ok { op, output: Told(number), position: None } });
+                history.push(Entry { t: SimTime(*to), what: EntryKind::Ok { op, output: Ticket(number), position: None } });
             }
         }
         history.sort_by_key(|entry| entry.t);

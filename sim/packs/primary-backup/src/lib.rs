@@ -7,12 +7,12 @@
 mod asked;
 mod checks;
 
-pub use asked::{Ask, Told};
+pub use asked::{Ask, Ticket};
 
 use asked::{DIALECT, WORKLOADS};
 use squall_env::{Env, LocalInstant, Net};
-use squall_history::{Answer, Dialect, Failure, NodeId, Op, Outcome, Saw};
-use squall_rpc::{Channel, ChannelOptions, Refusals, ServerOptions, Turns, Unanswered, persist, serve};
+use squall_history::{Answer, Dialect, Failure, NodeId, Observation, Op, Outcome};
+use squall_rpc::{Channel, ChannelOptions, Endpoints, Refusals, ServerOptions, Unanswered, call_with_retries, serve};
 use squall_run::{BoxFuture, Checker, Client, ClientContext, Gives, Leftovers, NodeContext, Pack, SimEnv};
 use squall_scenario::workloads::WorkloadKind;
 use std::{
@@ -144,7 +144,7 @@ impl Pack for PrimaryBackup {
             let replica = Replica { id: node.id, state: Arc::new(Mutex::new(state)), peers };
             let listener = node.net.listen(node.members[&node.id]).await.map_err(|e| e.to_string())?;
             let probed = replica.clone();
-            node.on_probe(move || Saw::Final { applied: 0, hash: probed.state().taken });
+            node.on_probe(move || Observation::Final { applied: 0, hash: probed.state().taken });
             drop(SimEnv::spawn(replica.clone().ping()));
             let routes = Routes::new(office_server::OfficeServer::new(replica));
             serve::<SimEnv>(listener, routes, ServerOptions::default()).await.map_err(|e| e.to_string())
@@ -154,8 +154,8 @@ impl Pack for PrimaryBackup {
     fn client(&self, client: ClientContext) -> Box<dyn Client> {
         let channel = |addr: &std::net::SocketAddr| OfficeClient::new(Channel::new(client.net.clone(), *addr, ChannelOptions::default()));
         let nodes: Vec<_> = client.members.values().map(channel).collect();
-        let turns = Turns { current: client.ordinal as usize % nodes.len(), count: nodes.len() };
-        Box::new(Customer { nodes, turns, op_timeout: client.op_timeout })
+        let endpoints = Endpoints { current: client.ordinal as usize % nodes.len(), count: nodes.len() };
+        Box::new(Customer { nodes, endpoints, op_timeout: client.op_timeout })
     }
 }
 
@@ -170,15 +170,15 @@ impl Leftovers for LastOfAll {
 
 struct Customer {
     nodes: Vec<OfficeClient<Channel<SimEnv>>>,
-    turns: Turns,
+    endpoints: Endpoints,
     op_timeout: Duration,
 }
 
 impl Customer {
-    async fn attempt(&mut self, ask: &Ask, left: Duration) -> Result<Told, Status> {
+    async fn attempt(&mut self, ask: &Ask, left: Duration) -> Result<Ticket, Status> {
         let mut request = Request::new(pb::AskRequest { take: *ask == Ask::Take });
         request.set_timeout(left);
-        Ok(Told(self.nodes[self.turns.current].ask(request).await?.into_inner().number))
+        Ok(Ticket(self.nodes[self.endpoints.current].ask(request).await?.into_inner().number))
     }
 }
 
@@ -188,7 +188,17 @@ impl Client for Customer {
         let patience = self.op_timeout;
         Box::pin(async move {
             let attempt = async |customer: &mut Self, ask: &Ask, left| customer.attempt(ask, left).await;
-            match persist::<SimEnv, _, _, _>(self, ask, *ask == Ask::Take, patience, &REFUSALS, |user| &mut user.turns, attempt).await {
+            match call_with_retries::<SimEnv, _, _, _>(
+                self,
+                ask,
+                *ask == Ask::Take,
+                patience,
+                &REFUSALS,
+                |user| &mut user.endpoints,
+                attempt,
+            )
+            .await
+            {
                 Ok(told) => Outcome::Ok(Answer { output: told, position: None }).untyped(),
                 Err(Unanswered::Failed(status)) => Outcome::Fail(Failure { code: "refused", why: status.message().to_string() }),
                 Err(Unanswered::Unknown(status)) => Outcome::Info(status.message().to_string()),

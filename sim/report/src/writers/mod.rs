@@ -225,6 +225,6 @@ pub fn kept_files(report: &RunReport, history: &[Entry]) -> Vec<(String, String)
 
 /// The nodes of a run: those that joined are nodes like any other.
 fn nodes_of(report: &RunReport, history: &[Entry]) -> BTreeSet<NodeId> {
-    let told = history.iter().filter_map(|e| if let squall_history::What::Node { node, .. } = e.what { Some(node.0) } else { None });
+    let told = history.iter().filter_map(|e| if let squall_history::EntryKind::Node { node, .. } = e.what { Some(node.0) } else { None });
     (1..=told.max().unwrap_or(0).max(report.nodes)).map(NodeId).collect()
 }

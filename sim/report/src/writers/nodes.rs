@@ -1,7 +1,7 @@
 //! `nodes`: what each node did, line by line.
 
 use super::{Format, Kept, nodes_of};
-use crate::{RunReport, story::node_log};
+use crate::{RunReport, node_log::node_log};
 use squall_history::Entry;
 
 pub(super) const FORMAT: Format = Format {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{ByModel, Ending, JudgedBy, Judging, Selected};
-use squall_history::{Facts, OpId, Role, Saw, SimTime, What};
+use squall_history::{EntryKind, Facts, Observation, OpId, Role, SimTime};
 use squall_judge::{Judged, Judgement, Verdict, Witness};
 use squall_linear::{Found, Options, RawHistory, formats};
 use std::time::Duration;
@@ -21,9 +21,9 @@ fn violation(why: &str) -> Verdict {
 
 /// A third node joins two.
 fn history() -> Vec<Entry> {
-    let entry = |t, node, saw| Entry { t: SimTime(t), what: What::Node { node: NodeId(node), saw } };
-    let leads = Saw::Role { term: 4, role: Role::Leader, leader: None };
-    vec![entry(1_000, 1, leads), entry(9_000, 3, Saw::Stopped)]
+    let entry = |t, node, saw| Entry { t: SimTime(t), what: EntryKind::Node { node: NodeId(node), saw } };
+    let leads = Observation::Role { term: 4, role: Role::Leader, leader: None };
+    vec![entry(1_000, 1, leads), entry(9_000, 3, Observation::Stopped)]
 }
 
 fn sweep(why: &str) -> Sweep {

@@ -9,7 +9,7 @@
 
 use super::{Format, Kept};
 use crate::{RunReport, bands::draw_bands, states::node_lanes};
-use squall_history::{ClientId, Entry, OpEnd, Role, Saw, SimTime, View, What};
+use squall_history::{ClientId, Entry, EntryKind, Observation, OpEnd, Role, SimTime, View};
 use squall_linear::Lanes;
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -40,7 +40,7 @@ fn write(_: &RunReport, history: &[Entry]) -> String {
     writeln!(out, "\n  L leads  · runs  x is down     █ answered  ? nobody knows  ! refused  ─ waits").expect(infallible);
     writeln!(out, "\n  leaders:").expect(infallible);
     let leaders = history.iter().filter_map(|e| match &e.what {
-        What::Node { node, saw: Saw::Role { term, role: Role::Leader, .. } } => Some((e.t, *node, *term)),
+        EntryKind::Node { node, saw: Observation::Role { term, role: Role::Leader, .. } } => Some((e.t, *node, *term)),
         _ => None,
     });
     let leaders: Vec<_> = leaders.collect();
@@ -56,7 +56,7 @@ fn write(_: &RunReport, history: &[Entry]) -> String {
 fn clients(history: &[Entry], last: SimTime, drawn: &Lanes) -> BTreeMap<ClientId, Vec<char>> {
     let mut lanes: BTreeMap<ClientId, Vec<char>> = BTreeMap::new();
     let ended: BTreeMap<_, SimTime> =
-        history.iter().filter_map(|e| if let What::Info { op, .. } = &e.what { Some((*op, e.t)) } else { None }).collect();
+        history.iter().filter_map(|e| if let EntryKind::Info { op, .. } = &e.what { Some((*op, e.t)) } else { None }).collect();
     for op in View::new(history).ops() {
         let lane = lanes.entry(op.client).or_insert_with(|| vec![' '; drawn.columns()]);
         let (at, mark) = match op.end {

@@ -192,7 +192,7 @@ impl Acts for Skewing {
         changed(&self.target, view, &there_and_back)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }
@@ -210,7 +210,7 @@ impl Acts for Strobing {
         changed(&self.target, view, &(0..times).map(change).collect::<Vec<_>>())
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts + 2 * self.period
     }
 }
@@ -220,7 +220,7 @@ impl Acts for Drifting {
         changed(&self.target, view, &[(Duration::ZERO, ClockChange::Rate(self.rate)), (self.lasts, ClockChange::Rate(0))])
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }

@@ -67,7 +67,7 @@ impl Acts for Crashing {
         effects
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts + self.down
     }
 }

@@ -166,7 +166,7 @@ impl Acts for LosingUnsynced {
         then_boots(&self.target, view, self.restart_after, lost)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.restart_after.unwrap_or_default()
     }
 }
@@ -177,7 +177,7 @@ impl Acts for TearingWrites {
         then_boots(&self.target, view, self.restart_after, torn)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.restart_after.unwrap_or_default()
     }
 }
@@ -189,7 +189,7 @@ impl Acts for FlippingBits {
         then_boots(&self.target, view, self.restart_after, flip)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.restart_after.unwrap_or_default()
     }
 }
@@ -201,7 +201,7 @@ impl Acts for Truncating {
         then_boots(&self.target, view, self.restart_after, cut)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.restart_after.unwrap_or_default()
     }
 }
@@ -211,7 +211,7 @@ impl Acts for Wiping {
         then_boots(&self.target, view, self.restart_after, |node| vec![Effect::Wipe { node }])
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.restart_after.unwrap_or_default()
     }
 }

@@ -201,7 +201,7 @@ fn worse(reach: &Reach, target: &Chosen, view: &ClusterView, change: LinkChange,
     if links.is_empty() {
         return vec![];
     }
-    vec![(Duration::ZERO, Effect::Shape { links: links.clone(), change }), (lasts, Effect::Unshape { links, change })]
+    vec![(Duration::ZERO, Effect::DegradeLink { links: links.clone(), change }), (lasts, Effect::RestoreLink { links, change })]
 }
 
 macro_rules! acts {
@@ -213,7 +213,7 @@ macro_rules! acts {
                     worse(&self.reach, &self.target, view, $change, self.lasts)
                 }
 
-                fn lasts(&self) -> Duration {
+                fn max_duration(&self) -> Duration {
                     self.lasts
                 }
             }
@@ -235,7 +235,7 @@ impl Acts for Duplicating {
         worse(&reach, &self.target, view, LinkChange::Duplicate(self.rate), self.lasts)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }

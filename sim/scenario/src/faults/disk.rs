@@ -147,7 +147,7 @@ fn worse(
     to_each(target.nodes(view), |node| {
         let (worse, better) = (change.clone(), change.clone());
         let mut effects =
-            vec![(Duration::ZERO, Effect::DiskWorse { node, change: worse }), (lasts, Effect::DiskBetter { node, change: better })];
+            vec![(Duration::ZERO, Effect::DegradeDisk { node, change: worse }), (lasts, Effect::RestoreDisk { node, change: better })];
         effects.extend(after(node).into_iter().map(|(later, effect)| (lasts + later, effect)));
         effects
     })
@@ -158,7 +158,7 @@ impl Acts for Slowing {
         worse(&self.target, view, &DiskChange::Slow(self.latency.0), self.lasts, |_| vec![])
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }
@@ -168,7 +168,7 @@ impl Acts for Filling {
         worse(&self.target, view, &DiskChange::Full { leaves: self.leaves.0 }, self.lasts, |_| vec![])
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }
@@ -180,7 +180,7 @@ impl Acts for Failing {
         worse(&self.target, view, &change, self.lasts, boot)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts + self.restart_after.unwrap_or_default()
     }
 }
@@ -195,7 +195,7 @@ impl Acts for Misdirecting {
         worse(&self.target, view, &DiskChange::Misdirect { rate: self.rate }, self.lasts, reboot)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts + self.restart_after.unwrap_or_default()
     }
 }

@@ -169,7 +169,7 @@ impl Acts for Armament {
         })
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }

@@ -55,7 +55,7 @@ impl<K: Kind> Fault for K {
     }
 
     fn plan(&self, draws: &Draws) -> Box<dyn PlannedAction> {
-        Box::new(Planned::<K>(self.fix(draws)))
+        Box::new(Planned::<K>(self.resolve(draws)))
     }
 
     fn planned(&self) -> Option<Box<dyn PlannedAction>> {
@@ -139,7 +139,7 @@ pub trait PlannedAction: Debug + Send + Sync {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)>;
 
     /// How long it lasts at the most.
-    fn lasts(&self) -> Duration;
+    fn max_duration(&self) -> Duration;
 
     /// How many nodes join the cluster by it that there were not before.
     fn newcomers(&self) -> u32;
@@ -175,8 +175,8 @@ impl<K: Kind> PlannedAction for Planned<K> {
         self.0.effects(view)
     }
 
-    fn lasts(&self) -> Duration {
-        self.0.lasts()
+    fn max_duration(&self) -> Duration {
+        self.0.max_duration()
     }
 
     fn newcomers(&self) -> u32 {

@@ -72,7 +72,7 @@ impl Acts for Flapping {
         effects
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }

@@ -55,7 +55,7 @@ impl Acts for Killing {
         })
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.restart_after.unwrap_or_default()
     }
 }

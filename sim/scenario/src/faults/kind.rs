@@ -91,7 +91,7 @@ pub(crate) trait Acts {
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)>;
 
     /// How long it lasts at the most.
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         Duration::ZERO
     }
 

@@ -58,7 +58,7 @@ pub(super) fn of_phase(times: u32, lasts: Duration) -> Box<dyn Fault> {
 }
 
 fn changed(times: u32, lasts: Duration) -> Vec<(Duration, Effect)> {
-    vec![(Duration::ZERO, Effect::Load { times }), (lasts, Effect::LoadNormal { times })]
+    vec![(Duration::ZERO, Effect::Load { times }), (lasts, Effect::RestoreLoad { times })]
 }
 
 impl Acts for Rushing {
@@ -66,7 +66,7 @@ impl Acts for Rushing {
         changed(self.times.small(), self.lasts)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }
@@ -76,7 +76,7 @@ impl Acts for Idling {
         changed(0, self.lasts)
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }

@@ -83,7 +83,7 @@ impl Acts for Growing {
         (0..self.nodes.small()).map(|i| (APART * i, Effect::Grow)).collect()
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         APART * self.nodes.small()
     }
 

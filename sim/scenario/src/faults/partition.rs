@@ -161,7 +161,7 @@ impl Acts for Cutting {
         vec![(Duration::ZERO, Effect::Cut(cuts.clone())), (self.lasts, Effect::Heal(cuts))]
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }
@@ -230,7 +230,7 @@ mod tests {
             for seed in 0..20 {
                 let fixed = |shape: Shape| {
                     let whole = Partition { shape, direction: Direction::Both, links: Links::Peers, lasts: Span::millis(1, 1) };
-                    let fixed = whole.fix(&Draws::new(seed, "shape".to_string(), Size { nodes, clients: 0 }));
+                    let fixed = whole.resolve(&Draws::new(seed, "shape".to_string(), Size { nodes, clients: 0 }));
                     let Some((_, Effect::Cut(cuts))) = fixed.effects(&view(nodes)).into_iter().next() else { panic!("nothing is cut") };
                     cuts
                 };

@@ -39,7 +39,7 @@ impl Acts for Pausing {
         to_each(self.target.resolve(view), |party| vec![(Duration::ZERO, Effect::Pause { party }), (self.lasts, Effect::Resume { party })])
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }

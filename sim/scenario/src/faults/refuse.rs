@@ -37,7 +37,7 @@ impl Acts for Refusing {
         to_each(self.target.nodes(view), |node| vec![(Duration::ZERO, Effect::Refuse { node }), (self.lasts, Effect::Accept { node })])
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         self.lasts
     }
 }

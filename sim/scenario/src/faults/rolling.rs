@@ -146,7 +146,7 @@ impl Acts for RollingOn {
         effects
     }
 
-    fn lasts(&self) -> Duration {
+    fn max_duration(&self) -> Duration {
         let count = match &self.order {
             Ordered::Ascending(nodes) | Ordered::LeaderLast(nodes) => *nodes,
             Ordered::These(ids) => ids.len() as u32,

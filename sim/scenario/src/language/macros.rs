@@ -125,7 +125,7 @@ macro_rules! argument {
         $crate::language::Value::plan($value, &$draws.at($key))
     };
     (@fix (flat) $value:expr, $draws:ident, $key:expr) => {
-        $crate::language::Arguments::fix($value, $draws)
+        $crate::language::Arguments::resolve($value, $draws)
     };
     (@leaner () $value:expr, $ty:ty, $default:expr) => {
         $crate::language::without::<$ty>($value, $default).into_iter().collect::<Vec<$ty>>()
@@ -229,7 +229,7 @@ macro_rules! arguments {
             }
 
             #[allow(unused_variables, reason = "there may be no arguments")]
-            fn fix(&self, draws: &$crate::language::Draws) -> $planned {
+            fn resolve(&self, draws: &$crate::language::Draws) -> $planned {
                 $planned {
                     $($name: $crate::language::argument!(@fix ($($flat)?) &self.$name, draws, $crate::language::argument!(@key $name $($key)?))),*
                 }

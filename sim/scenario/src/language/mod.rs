@@ -99,7 +99,7 @@ pub trait Arguments: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn describe(into: &mut Vec<Argument>);
 
     /// Draws what is left to a seed: each argument from a stream of its own, so that one never changes another.
-    fn fix(&self, draws: &Draws) -> Self::Planned;
+    fn resolve(&self, draws: &Draws) -> Self::Planned;
 
     /// What is planned already; `None` where something is left to a seed.
     fn fixed(&self) -> Option<Self::Planned>;
@@ -142,7 +142,7 @@ impl<A: Arguments> Value for A {
     }
 
     fn plan(&self, draws: &Draws) -> Self::Planned {
-        self.fix(draws)
+        self.resolve(draws)
     }
 
     fn planned(&self) -> Option<Self::Planned> {

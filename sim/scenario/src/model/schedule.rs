@@ -2,7 +2,7 @@
 
 use super::{
     names::Name,
-    when::{Happening, Repeat, TIMES, Trigger, Waiting, When, read_when},
+    when::{EventTrigger, Repeat, TIMES, Trigger, Waiting, When, read_when},
 };
 use crate::{
     Decoder, Vocabulary,
@@ -182,7 +182,7 @@ impl Value for ScheduledFault {
             When::Between(span) => ("between", span.write(), None, None),
             When::Every { gap, repeat, within } => ("every", gap.write(), repeat, within),
             When::On(Trigger { event, count, after, repeat, within }) => {
-                let happening = Happening { event, count: Number(count.into()), after: Waiting(after) };
+                let happening = EventTrigger { event, count: Number(count.into()), after: Waiting(after) };
                 ("when", happening.write(), Some(repeat).filter(|n| *n > 1), within)
             }
         };
@@ -214,7 +214,7 @@ impl Value for ScheduledFault {
             ("every", Span::schema(vocabulary)),
             ("repeat", Repeat::schema(vocabulary)),
             ("within", Span::schema(vocabulary)),
-            ("when", Happening::schema(vocabulary)),
+            ("when", EventTrigger::schema(vocabulary)),
         ]
         .into_iter()
         .map(|(key, schema)| (key.to_string(), schema))

@@ -76,7 +76,7 @@ impl Value for Event {
 
 arguments! {
     /// What a fault waits for.
-    pub(crate) struct Happening, "`when`" {
+    pub(crate) struct EventTrigger, "`when`" {
         /// what is waited for
         event: Event,
         /// for how many of these
@@ -136,7 +136,7 @@ pub(super) fn read_when(d: &mut Decoder, fields: &mut Fields<'_>) -> Option<When
             gap => Some(When::Every { gap, repeat: repeat?, within: within? }),
         },
         _ => {
-            let Happening { event, count, after } = Value::read(d, node)?;
+            let EventTrigger { event, count, after } = Value::read(d, node)?;
             let repeat = repeat.flatten().unwrap_or(1);
             Some(When::On(Trigger { event, count: count.small(), after: after.0, repeat, within: within.flatten() }))
         }

@@ -26,7 +26,7 @@ use crate::{
     workloads::Line,
 };
 use edits::{optional_arguments, script_of, shorter_values, sound, with_nodes, with_script};
-use squall_history::{ClientId, Entry, SimTime, What};
+use squall_history::{ClientId, Entry, EntryKind, SimTime};
 use std::{collections::BTreeMap, time::Duration};
 use times::{cut, earlier, round_fault, rounder, up};
 
@@ -170,17 +170,17 @@ impl Shrinker<'_> {
         }
         let Some(lines) = self.best.service.lines() else { return };
         // What has numbers that are the run's own cannot be written down.
-        if history.iter().any(|entry| matches!(&entry.what, What::Invoke { ask, .. } if (lines.write)(ask).is_none())) {
+        if history.iter().any(|entry| matches!(&entry.what, EntryKind::Invoke { ask, .. } if (lines.write)(ask).is_none())) {
             return;
         }
         let mut ops = Vec::new();
         for entry in history {
             match &entry.what {
-                What::Invoke { client: ClientId(client), ask, .. } => {
+                EntryKind::Invoke { client: ClientId(client), ask, .. } => {
                     let at = Duration::from_micros(entry.t.0 / 1000);
                     ops.push(Line { client: *client, at, op: ask.clone() });
                 }
-                What::Healed { .. } => break,
+                EntryKind::Healed { .. } => break,
                 _ => {}
             }
         }

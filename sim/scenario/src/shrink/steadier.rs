@@ -177,7 +177,8 @@ fn again(plan: &Scenario, i: usize) -> Vec<Scenario> {
     let once_more = |by: u64| {
         let mut twice = plan.clone();
         let mut fault = plan.faults[i].clone();
-        let later = at + plan.faults[i].fault.planned().map_or(Duration::ZERO, |planned| planned.lasts()) + Duration::from_millis(by);
+        let later =
+            at + plan.faults[i].fault.planned().map_or(Duration::ZERO, |planned| planned.max_duration()) + Duration::from_millis(by);
         let taken = |id: &str| plan.faults.iter().any(|f| f.id.as_deref() == Some(id));
         let id = (2..).map(|n| format!("{}-{n}", fault.fault.kind())).find(|id| !taken(id));
         (fault.when, fault.id) = (crate::When::At(later), id);

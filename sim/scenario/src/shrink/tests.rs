@@ -51,7 +51,7 @@ impl<F: Fn(&Plan) -> bool> Oracle for Knows<F> {
 }
 
 fn history() -> Vec<Entry> {
-    let op = |i: u64| What::Invoke {
+    let op = |i: u64| EntryKind::Invoke {
         client: ClientId(i as u32 % 5 + 1),
         op: OpId(i),
         ask: Op::new(if i.is_multiple_of(3) { Note::Get("k".into()) } else { Note::Put(format!("c-{i}~long")) }),

@@ -4,6 +4,6 @@ mod decode;
 mod named;
 mod system;
 
-pub use named::{Failpoint, Gives, Happening, Holder, Named};
+pub use named::{EventInfo, Failpoint, Gives, Holder, Named};
 pub use system::{Argument, Decoder, Lines, Rename, Service, Vocabulary, WorkloadKind};
 pub(crate) use system::{Scope, every, joined};

@@ -33,7 +33,7 @@ pub struct Named {
 
 /// An event of a system.
 #[derive(Clone, Copy, Debug)]
-pub struct Happening {
+pub struct EventInfo {
     /// The event.
     pub event: Event,
     /// Why it can never happen where clients ask only such operations; `None` where it may.

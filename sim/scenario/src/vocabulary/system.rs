@@ -1,7 +1,7 @@
 //! The systems under test, and how what they have of their own is read. A kind of workload reads itself in a scope that has all kinds of
 //! workloads: so these types stand together.
 
-use super::named::{Failpoint, Gives, Happening, Holder, Named};
+use super::named::{EventInfo, Failpoint, Gives, Holder, Named};
 use crate::{
     workloads::Workload,
     yaml::{self, Node},
@@ -51,7 +51,7 @@ pub struct Service {
     /// What its clients may ask.
     pub workloads: &'static [WorkloadKind],
     /// What may happen in it, beside what may happen in any.
-    pub events: &'static [Happening],
+    pub events: &'static [EventInfo],
     /// The client that has what only one of them can have, where there is such a thing.
     pub holder: Option<&'static Holder>,
     /// The bugs that can be planted in it.

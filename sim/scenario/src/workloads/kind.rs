@@ -74,7 +74,7 @@ impl<K: Kind> Workload for K {
     }
 
     fn plan(&self, draws: &Draws) -> Box<dyn PlannedLoad> {
-        Box::new(Planned::<K>(self.fix(draws)))
+        Box::new(Planned::<K>(self.resolve(draws)))
     }
 
     fn planned(&self) -> Option<Box<dyn PlannedLoad>> {

@@ -60,7 +60,7 @@ impl Arguments for Loop {
         into.push(describe("rate", &["open loop: operations a second, over all clients"], None::<Option<PerSecond>>));
     }
 
-    fn fix(&self, _draws: &Draws) -> Loop {
+    fn resolve(&self, _draws: &Draws) -> Loop {
         *self
     }
 

@@ -4,7 +4,7 @@
 //! sorting, explaining) need not ask: a thread looks at the clock and at the memory, too, and where a limit is passed by more
 //! than a little it says what is decided by then, and ends the process.
 
-use crate::{Exit, once::rss_mb};
+use crate::{Exit, session::rss_mb};
 use cpu_time::ProcessTime;
 use std::{
     io::Write,
@@ -67,8 +67,8 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Where nobody asks in time, `last_words` are said in another thread, and the process ends as they tell.
-    pub(super) fn start(limits: Limits, last_words: impl FnOnce() -> Exit + Send + 'static) -> Guard {
+    /// Where nobody asks in time, `report_limit` are said in another thread, and the process ends as they tell.
+    pub(super) fn start(limits: Limits, report_limit: impl FnOnce() -> Exit + Send + 'static) -> Guard {
         let (over, word) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(false)));
         if limits.time.is_none() && limits.memory.is_none() {
             return Guard { over, word, _end: None };
@@ -90,7 +90,7 @@ impl Guard {
             tell.store(true, Ordering::Relaxed);
             if looks_until(GRACE) && take(&may_speak) {
                 // Where they cannot be said, it is over all the same.
-                let exit = catch_unwind(AssertUnwindSafe(last_words)).unwrap_or(Exit::Harness);
+                let exit = catch_unwind(AssertUnwindSafe(report_limit)).unwrap_or(Exit::Harness);
                 _ = std::io::stdout().flush();
                 process::exit(exit as i32);
             }
@@ -104,7 +104,7 @@ impl Guard {
     }
 
     /// From now on the caller speaks; what he says is not limited.
-    pub(super) fn take_the_word(&self) {
+    pub(super) fn claim_output(&self) {
         if !take(&self.word) {
             // The other one speaks, and ends the process.
             loop {

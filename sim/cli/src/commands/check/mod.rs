@@ -1,17 +1,18 @@
 //! `squall check`: judges a history that somebody recorded, ours or another tool's.
 
 mod limits;
+mod render;
 mod source;
-mod tell;
 mod values;
 
 use crate::{
     Exit, Systems,
     failure::Failure,
     format::{EXPORTS, FormatOf},
-    once::{peak_rss_mb, rss_mb},
+    session::{peak_rss_mb, rss_mb},
 };
 use limits::{Guard, Limits, cpu};
+use render::{head, tell};
 use source::{Source, calls_of, is_ours, read};
 use squall_history::{History, View};
 use squall_judge::{Verdict, check_each};
@@ -28,7 +29,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tell::{head, tell};
 use values::{EXPLAIN, Explain, duration, explaining, initial, isolation, size};
 
 #[derive(Clone, clap::Args)]
@@ -169,7 +169,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let so_far: Shared = Arc::new(Mutex::new(SoFar::Reading));
     let (last, of) = (Arc::clone(&so_far), args.clone());
     let limits = Limits { time: args.time_limit, memory: args.memory_limit };
-    let guard = Guard::start(limits, move || last_words(&of, &lock(&last)).unwrap_or_else(|failure| failure.exit()));
+    let guard = Guard::start(limits, move || report_limit(&of, &lock(&last)).unwrap_or_else(|failure| failure.exit()));
     // Long histories need not be kept whole, if they are as they should be.
     if let Some(at_once) = own.and_then(|own| own.at_once)
         && !args.witness
@@ -183,7 +183,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let took = cpu();
     let exit = match (&source, &args.model, &args.export) {
         (_, _, Some(_)) => {
-            guard.take_the_word();
+            guard.claim_output();
             match &source {
                 Source::Ours(history, pack) => print!("{}", formats::write_edn(&calls_of(args, &**pack, &View::new(history))?)),
                 Source::Other(_, history) => print!("{}", formats::write_edn(history)),
@@ -192,7 +192,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         }
         (Source::Ours(history, pack), None, _) => every_checker(args, history, &**pack, &guard, &so_far)?,
         (Source::Other(format, _), None, _) => {
-            guard.take_the_word();
+            guard.claim_output();
             return Err(Failure::Usage(format!(
                 "{}: --model says what this {} is to be linearizable as: `squall list models`",
                 args.file.display(),
@@ -218,7 +218,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
                 let calls = calls_of(args, &**pack, &view)?;
                 (judge(args, (Reads::NilIsSeen, &[]), &guard, &so_far, |options| by_model(args, model, &calls, options))?, Some(calls))
             };
-            guard.take_the_word();
+            guard.claim_output();
             tell(args, &args.found(ByModel { history: calls.as_ref(), ..by_number(args, "squall", &judged, (took, whole)) }))?
         }
         (Source::Other(format, calls), Some(model), _) => {
@@ -227,7 +227,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
                 && calls.calls.iter().all(|c| c.key.is_none() || args.independent);
             let reads = if knossos && !args.nil_is_seen { Reads::NilIsUnknown } else { Reads::NilIsSeen };
             let judged = judge(args, (reads, &calls.remarks), &guard, &so_far, |options| by_model(args, model, calls, options))?;
-            guard.take_the_word();
+            guard.claim_output();
             tell(args, &args.found(ByModel { history: Some(calls), ..by_number(args, format.name(), &judged, (took, true)) }))?
         }
     };
@@ -256,7 +256,7 @@ fn in_one_go(args: &Args, at_once: AtOnce, guard: &Guard, so_far: &Shared) -> Re
             return Ok(None);
         }
     };
-    guard.take_the_word();
+    guard.claim_output();
     let judged = Judged { calls, keys: 1, verdict, remarks: vec![] };
     let exit = tell(args, &args.found(by_number(args, "squall", &judged, (read, ended))))?;
     Ok(Some(exit))
@@ -315,7 +315,7 @@ fn by_model(args: &Args, model: &str, history: &RawHistory, options: &mut Option
 }
 
 /// Where a limit has ended it: what is decided by then.
-fn last_words(args: &Args, so_far: &SoFar) -> Result<Exit, Failure> {
+fn report_limit(args: &Args, so_far: &SoFar) -> Result<Exit, Failure> {
     let limits = [
         args.time_limit.map(|limit| format!("--time-limit {}ms", limit.as_millis())),
         args.memory_limit.map(|limit| format!("--memory-limit {}MB", limit >> 20)),
@@ -349,15 +349,15 @@ fn every_checker(args: &Args, history: &History, pack: &dyn Pack, guard: &Guard,
     *lock(so_far) = SoFar::Checkers(vec![]);
     for (name, judge) in check_each(&View::new(history), &[], pack.checkers()) {
         if !guard.may_go_on() {
-            guard.take_the_word();
-            return last_words(args, &lock(so_far));
+            guard.claim_output();
+            return report_limit(args, &lock(so_far));
         }
         let verdict = judge();
         if let SoFar::Checkers(verdicts) = &mut *lock(so_far) {
             verdicts.push((name, verdict));
         }
     }
-    guard.take_the_word();
+    guard.claim_output();
     let SoFar::Checkers(verdicts) = &*lock(so_far) else { unreachable!("it was put there") };
     tell(args, &args.checked(verdicts, None))
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     commands::run::parting,
     failure::Failure,
-    process::{self, Ended, Limits},
+    supervise::{self, Ended, Limits},
 };
 use indicatif::ProgressBar;
 use squall_history::{Dialect, read_jsonl};
@@ -152,7 +152,7 @@ impl Running<'_> {
         if let Some(history) = history {
             command.arg("--history").arg(history);
         }
-        let output = process::run(&mut command, self.limits, &self.interrupted).map_err(Failure::io(&item.path))?;
+        let output = supervise::run(&mut command, self.limits, &self.interrupted).map_err(Failure::io(&item.path))?;
         let canary = item.canary.clone().map(|checker| Canary { checker, caught: false });
         let none = |ending, why: String| {
             Some(Record { canary: canary.clone(), ..Record::of_no_run(&item.scenario, &item.seed_text(), ending, why) })

@@ -1,7 +1,7 @@
 //! What a sweep runs, in which order: regressions first, then seed by seed, every scenario.
 
 use super::{item::Item, state::Asked};
-use crate::{Systems, failure::Failure, once::load};
+use crate::{Systems, failure::Failure, session::load};
 use sha2::{Digest, Sha256};
 use squall_report::Selected;
 use squall_scenario::{Expect, Plan, Scenario};

@@ -4,7 +4,7 @@
 //! torn line is a run that was not done.
 
 use super::item::Item;
-use crate::{failure::Failure, keep::SOURCE};
+use crate::{artifacts::SOURCE, failure::Failure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use squall_report::{Meaning, Record};

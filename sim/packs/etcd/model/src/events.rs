@@ -1,8 +1,8 @@
 //! What may happen in an etcd-style service, beside what may happen in any.
 
-use crate::ops::{Heard, LEASE_NOT_FOUND, LeaseOutput, LineOp, LineOutput, Op, Output};
+use crate::ops::{LEASE_NOT_FOUND, LeaseOutput, LineOp, LineOutput, Op, Output, StreamEvent};
 use squall_history::{ClientId, Event, EventKind, OpId, Subject};
-use squall_scenario::{Happening, Holder};
+use squall_scenario::{EventInfo, Holder};
 use std::collections::BTreeSet;
 
 macro_rules! events {
@@ -12,7 +12,7 @@ macro_rules! events {
             pub const $name: Event = Event::own(&EventKind { name: $word, subject: $subject, about: $about });
         )*
 
-        pub(crate) const ALL: &[Happening] = &[$(Happening { event: $name, never: $never },)*];
+        pub(crate) const ALL: &[EventInfo] = &[$(EventInfo { event: $name, never: $never },)*];
     };
 }
 
@@ -51,7 +51,7 @@ pub const HOLDER: Holder =
 
 /// What is derived from a line, as it is recorded.
 #[derive(Default)]
-pub struct Happenings {
+pub struct ServiceEvents {
     /// Watches that begin in the past.
     resumed: BTreeSet<OpId>,
     holder: Option<ClientId>,
@@ -60,15 +60,15 @@ pub struct Happenings {
 /// An event of a line.
 pub type Derived = Option<Event>;
 
-impl Happenings {
+impl ServiceEvents {
     /// The client that last came to hold a lock, or to lead an election, and has not let go of it as far as it knows.
     pub fn holder(&self) -> Option<ClientId> {
         self.holder
     }
 
     /// The event that this line is, if it is one; `client` is the one whose operation it is about.
-    pub fn of(&mut self, what: &squall_history::What, client: Option<ClientId>) -> Derived {
-        use squall_history::What as Plain;
+    pub fn of(&mut self, what: &squall_history::EntryKind, client: Option<ClientId>) -> Derived {
+        use squall_history::EntryKind as Plain;
         match what {
             Plain::Invoke { op, ask, .. } => {
                 if let Some(Op::Watch { from: Some(_), .. }) = ask.get() {
@@ -78,10 +78,10 @@ impl Happenings {
             }
             Plain::Ok { output, .. } => self.of_answer(output.get()?, client),
             Plain::Heard { op, heard } => match heard.get()? {
-                Heard::Created { .. } => self.resumed.remove(op).then_some(WATCH_RESUMED),
-                Heard::Events { .. } => Some(WATCH_EVENT),
-                Heard::Canceled { compacted, .. } => (*compacted > 0).then_some(WATCH_COMPACTED),
-                Heard::Progress { .. } | Heard::Observing | Heard::Leader { .. } => None,
+                StreamEvent::Created { .. } => self.resumed.remove(op).then_some(WATCH_RESUMED),
+                StreamEvent::Events { .. } => Some(WATCH_EVENT),
+                StreamEvent::Canceled { compacted, .. } => (*compacted > 0).then_some(WATCH_COMPACTED),
+                StreamEvent::Progress { .. } | StreamEvent::Observing | StreamEvent::Leader { .. } => None,
             },
             Plain::Fail { code, .. } => (code == LEASE_NOT_FOUND).then_some(LEASE_EXPIRED),
             _ => None,

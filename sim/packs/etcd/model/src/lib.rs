@@ -8,17 +8,17 @@ mod events;
 pub mod ops;
 pub mod workloads;
 
-pub use events::{Derived, HOLDER, Happenings};
+pub use events::{Derived, HOLDER, ServiceEvents};
 
 use squall_history::Dialect;
-use squall_scenario::Happening;
+use squall_scenario::EventInfo;
 
 /// How histories of this service are read. Before failures had codes, they had these sentences.
-pub const DIALECT: Dialect = Dialect::of::<ops::Op, ops::Output, ops::Heard>(&[
+pub const DIALECT: Dialect = Dialect::of::<ops::Op, ops::Output, ops::StreamEvent>(&[
     ("has been compacted", ops::COMPACTED),
     ("requested lease not found", ops::LEASE_NOT_FOUND),
     ("space exceeded", squall_history::Failure::NO_SPACE),
 ]);
 
 /// The events of this service.
-pub const EVENTS: &[Happening] = events::ALL;
+pub const EVENTS: &[EventInfo] = events::ALL;

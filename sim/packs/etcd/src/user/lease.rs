@@ -59,7 +59,7 @@ impl<E: Env> User<E> {
     fn keep(&mut self, lease: LeaseId, ttl: u64) {
         let stop = Arc::new(AtomicBool::new(false));
         self.kept.insert(lease, stop.clone());
-        let (nodes, mut at) = (self.nodes.clone(), self.turns.current);
+        let (nodes, mut at) = (self.nodes.clone(), self.endpoints.current);
         let patience = self.op_timeout;
         drop(E::spawn(async move {
             let every = Duration::from_secs(ttl) / 3;

@@ -14,11 +14,11 @@ use squall_cluster::pb::{
     v3lockpb::{LockRequest, UnlockRequest, lock_client::LockClient},
 };
 use squall_env::{Env, timeout_at};
-use squall_etcd_model::ops::{Answer, Heard, Led, LineKind, LineOp, LineOutput, Output, Place, work_key};
+use squall_etcd_model::ops::{Answer, Led, LineKind, LineOp, LineOutput, Output, StreamEvent, Ticket, work_key};
 use std::time::Duration;
 use tonic::{Request, Status};
 
-fn leader_key(name: &str, place: &Place) -> Option<LeaderKey> {
+fn leader_key(name: &str, place: &Ticket) -> Option<LeaderKey> {
     Some(LeaderKey { name: bytes(name), key: bytes(&place.key), rev: place.token as i64, lease: place.lease.0 })
 }
 
@@ -41,14 +41,14 @@ impl<E: Env> User<E> {
                 let look = RangeRequest { key: reply.key.clone(), revision, ..Default::default() };
                 let found = kv.range(request(look, left)).await.map_err(after_the_fact)?.into_inner();
                 let token = found.kvs.first().map_or(0, |kv| counted(kv.create_revision));
-                let place = Place { key: text(&reply.key), token, lease: *lease };
+                let place = Ticket { key: text(&reply.key), token, lease: *lease };
                 Ok(answer(Output::Line(LineOutput::Held { place }), reply.header))
             }
             LineOp::Acquire { kind: LineKind::Election, name, lease, value, .. } => {
                 let ask = CampaignRequest { name: bytes(name), lease: lease.0, value: bytes(value) };
                 let reply = elections.campaign(request(ask, left)).await?.into_inner();
                 let leader = reply.leader.ok_or_else(|| Status::unknown("a campaign's answer without a leader"))?;
-                let place = Place { key: text(&leader.key), token: counted(leader.rev), lease: *lease };
+                let place = Ticket { key: text(&leader.key), token: counted(leader.rev), lease: *lease };
                 // Its header is of when it stood in line, not of when it came to the head.
                 Ok(Answer::from(Output::Line(LineOutput::Held { place })))
             }
@@ -101,11 +101,11 @@ impl<E: Env> User<E> {
                     return Err(Status::unavailable("nothing was observed"));
                 };
                 let mut answers = answers?.into_inner();
-                self.ear.hears(Heard::Observing.into());
+                self.sink.hears(StreamEvent::Observing.into());
                 while let Ok(reply) = timeout_at::<E, _>(until, answers.message()).await {
                     let Some(reply) = reply? else { break };
                     if let Some(leader) = led(reply) {
-                        self.ear.hears(Heard::Leader { leader }.into());
+                        self.sink.hears(StreamEvent::Leader { leader }.into());
                     }
                 }
                 Ok(Answer::from(Output::Line(LineOutput::Observed)))

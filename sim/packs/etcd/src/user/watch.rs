@@ -9,9 +9,9 @@ use squall_cluster::pb::{
     mvccpb::{Event, event::EventType},
 };
 use squall_env::{Env, timeout_at};
-use squall_etcd_model::ops::{Answer, Before, Heard, Kind, Output, Told};
+use squall_etcd_model::ops::{Answer, Before, Kind, Output, StreamEvent, WatchEvent};
 use squall_rpc::Channel;
-use squall_run::Ear;
+use squall_run::StreamSink;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::{Request, Status};
@@ -19,7 +19,7 @@ use tonic::{Request, Status};
 /// How often it is asked how far the watch has come.
 const ASKED_EVERY: Duration = Duration::from_millis(700);
 
-fn told(event: &Event) -> Option<Told> {
+fn told(event: &Event) -> Option<WatchEvent> {
     let kv = event.kv.as_ref()?;
     let before = event.prev_kv.as_ref().map(|kv| Before {
         value: text(&kv.value),
@@ -27,7 +27,7 @@ fn told(event: &Event) -> Option<Told> {
         created: counted(kv.create_revision),
         version: counted(kv.version),
     });
-    Some(Told {
+    Some(WatchEvent {
         key: text(&kv.key),
         value: (event.r#type() == EventType::Put).then(|| text(&kv.value)),
         revision: counted(kv.mod_revision),
@@ -38,17 +38,17 @@ fn told(event: &Event) -> Option<Told> {
 }
 
 /// What an answer says, in order.
-fn heard(reply: &WatchResponse) -> Heard {
+fn heard(reply: &WatchResponse) -> StreamEvent {
     let revision = reply.header.as_ref().map_or(0, |h| counted(h.revision));
     if reply.canceled {
-        return Heard::Canceled { compacted: counted(reply.compact_revision), why: reply.cancel_reason.clone() };
+        return StreamEvent::Canceled { compacted: counted(reply.compact_revision), why: reply.cancel_reason.clone() };
     }
     if reply.created {
-        return Heard::Created { revision };
+        return StreamEvent::Created { revision };
     }
     match reply.events.is_empty() {
-        true => Heard::Progress { revision },
-        false => Heard::Events { revision, events: reply.events.iter().filter_map(told).collect() },
+        true => StreamEvent::Progress { revision },
+        false => StreamEvent::Events { revision, events: reply.events.iter().filter_map(told).collect() },
     }
 }
 
@@ -73,7 +73,7 @@ fn filter(without: Kind) -> FilterType {
 /// Watches at one node; to be there, the watch may take what is `left` beyond its time.
 pub(super) async fn watch<E: Env>(
     node: Channel<E>,
-    ear: &Ear,
+    sink: &StreamSink,
     Wish { prefix, single, without, from, progress, lasts }: Wish<'_>,
     left: Duration,
 ) -> Result<Answer, Status> {
@@ -124,21 +124,21 @@ pub(super) async fn watch<E: Env>(
         };
         let heard = heard(&reply);
         match &heard {
-            Heard::Created { revision } => {
+            StreamEvent::Created { revision } => {
                 created = true;
                 next = next.max(if from.is_none() { revision + 1 } else { 0 });
             }
-            Heard::Events { events, .. } => next = next.max(events.last().map_or(0, |event| event.revision + 1)),
-            Heard::Progress { revision } => next = next.max(revision + 1),
-            Heard::Canceled { compacted, .. } => {
+            StreamEvent::Events { events, .. } => next = next.max(events.last().map_or(0, |event| event.revision + 1)),
+            StreamEvent::Progress { revision } => next = next.max(revision + 1),
+            StreamEvent::Canceled { compacted, .. } => {
                 // It begins anew where the store still remembers.
                 next = next.max(*compacted);
-                ear.hears(heard.into());
+                sink.hears(heard.into());
                 break;
             }
-            Heard::Observing | Heard::Leader { .. } => {}
+            StreamEvent::Observing | StreamEvent::Leader { .. } => {}
         }
-        ear.hears(heard.into());
+        sink.hears(heard.into());
     }
     Ok(Answer::from(Output::Watched { next }))
 }

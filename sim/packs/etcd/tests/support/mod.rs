@@ -2,9 +2,10 @@
 #![allow(dead_code, unreachable_pub)]
 
 use squall_cluster::{LogMark, Node, NodeConfig, Observer, RaftRole};
+use squall_effect::Probability;
 use squall_env::Env;
-use squall_history::{NodeId, Saw};
-use squall_machine::{DiskProfile, LinkProfile, Machine, MachineConfig, Ratio, Seen, SimDisk, SimEnv, SimNet};
+use squall_history::{NodeId, Observation};
+use squall_machine::{DiskProfile, LinkProfile, Machine, MachineConfig, Seen, SimDisk, SimEnv, SimNet};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -101,8 +102,8 @@ impl Cluster {
     }
 
     /// The panics of nodes and clients.
-    pub fn panics(&self) -> Vec<Saw> {
-        self.seen.all().into_iter().map(|(_, _, saw)| saw).filter(|saw| matches!(saw, Saw::Panicked { .. })).collect()
+    pub fn panics(&self) -> Vec<Observation> {
+        self.seen.all().into_iter().map(|(_, _, saw)| saw).filter(|saw| matches!(saw, Observation::Panicked { .. })).collect()
     }
 
     pub async fn sleep(&self, ms: u64) {
@@ -125,7 +126,7 @@ pub fn on_cluster<F: Future<Output = ()>>(seed: u64, pre_vote: bool, story: impl
         world_seed: seed,
         nodes: 3,
         clients: 1,
-        link: LinkProfile { latency_min, latency_max, loss: Ratio::NEVER, bandwidth: None },
+        link: LinkProfile { latency_min, latency_max, loss: Probability::NEVER, bandwidth: None },
         disk: DiskProfile { sync_min: Duration::from_millis(2), sync_max: Duration::from_millis(2) },
         bugs: Default::default(),
     };

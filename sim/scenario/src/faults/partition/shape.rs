@@ -156,7 +156,7 @@ impl Arguments for Shape {
         ]);
     }
 
-    fn fix(&self, draws: &Draws) -> PlannedShape {
+    fn resolve(&self, draws: &Draws) -> PlannedShape {
         let nodes = draws.size.nodes;
         let shuffled = || {
             let mut ids: Vec<NodeId> = (1..=nodes).map(NodeId).collect();

@@ -5,8 +5,8 @@
 //! on a lease or belong to a line. It needs no order
 //! of operations, so it decides in one pass, however long the history is.
 
-use crate::checks::{Checker, Verdict, Witness, applies, foreign::Foreign, verdict};
-use crate::ops::{Changes as _, CompletedOp, OpEnd, Output, SimTime, View, What};
+use crate::checks::{Checker, Verdict, Witness, applies, out_of_model::OutOfModel, verdict};
+use crate::ops::{Changes as _, CompletedOp, EntryKind, OpEnd, Output, SimTime, View};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -28,7 +28,7 @@ struct Write<'o> {
 }
 
 fn check(view: &View<'_>) -> Verdict {
-    let Some((finals_at, _)) = view.entries().find(|(_, e)| e.what == What::FinalReads) else {
+    let Some((finals_at, _)) = view.entries().find(|(_, e)| e.what == EntryKind::FinalReads) else {
         return Verdict::Unknown("the history has no final reads".to_string());
     };
     let ops = view.ops();
@@ -41,8 +41,8 @@ fn check(view: &View<'_>) -> Verdict {
     }
     let mut unknown = None;
     let keys: BTreeSet<&str> = ops.iter().flat_map(|op| op.ask.keys()).collect();
-    let foreign = Foreign::of(ops);
-    for key in keys.into_iter().filter(|key| !foreign.has(key)) {
+    let out_of_model = OutOfModel::of(ops);
+    for key in keys.into_iter().filter(|key| !out_of_model.has(key)) {
         let is_final = |op: &&CompletedOp| op.invoked_at > finals_at && op.ask.key() == Some(key);
         let last_read = ops.iter().rev().filter(is_final).find(|op| matches!(op.end, OpEnd::Ok(_, Output::Got { .. })));
         let Some(OpEnd::Ok(at, Output::Got { value })) = last_read.map(|op| &op.end) else {
@@ -85,7 +85,7 @@ mod tests {
     /// Lines: `put 1 a` (invoke), `ok 1`, `info 1`, `fail 1`, `final -` (a final read's answer).
     fn verdict(script: &str) -> &'static str {
         let mut history = Vec::new();
-        let put = |op: u64, value: &str| What::Invoke {
+        let put = |op: u64, value: &str| EntryKind::Invoke {
             client: ClientId(1),
             op: OpId(op),
             ask: Op::Put { key: "k".into(), value: value.into() },
@@ -95,19 +95,19 @@ mod tests {
             let whats = match words[..] {
                 ["put", op, value] => vec![put(op.parse().unwrap(), value)],
                 ["delete", op] => {
-                    vec![What::Invoke { client: ClientId(1), op: OpId(op.parse().unwrap()), ask: Op::Delete { key: "k".into() } }]
+                    vec![EntryKind::Invoke { client: ClientId(1), op: OpId(op.parse().unwrap()), ask: Op::Delete { key: "k".into() } }]
                 }
                 ["deleted", op, count] => {
                     let output = Output::Deleted { count: count.parse().unwrap() };
-                    vec![What::Ok { op: OpId(op.parse().unwrap()), output, position: None }]
+                    vec![EntryKind::Ok { op: OpId(op.parse().unwrap()), output, position: None }]
                 }
-                ["ok", op] => vec![What::Ok { op: OpId(op.parse().unwrap()), output: Output::Done, position: None }],
-                ["info", op] => vec![What::Info { op: OpId(op.parse().unwrap()), why: String::new() }],
-                ["fail", op] => vec![What::Fail { op: OpId(op.parse().unwrap()), code: String::new(), why: String::new() }],
+                ["ok", op] => vec![EntryKind::Ok { op: OpId(op.parse().unwrap()), output: Output::Done, position: None }],
+                ["info", op] => vec![EntryKind::Info { op: OpId(op.parse().unwrap()), why: String::new() }],
+                ["fail", op] => vec![EntryKind::Fail { op: OpId(op.parse().unwrap()), code: String::new(), why: String::new() }],
                 ["final", value] => {
-                    let read = What::Invoke { client: ClientId(1), op: OpId(99), ask: Op::Get { key: "k".into() } };
+                    let read = EntryKind::Invoke { client: ClientId(1), op: OpId(99), ask: Op::Get { key: "k".into() } };
                     let value = (value != "-").then(|| value.to_string());
-                    vec![What::FinalReads, read, What::Ok { op: OpId(99), output: Output::Got { value }, position: None }]
+                    vec![EntryKind::FinalReads, read, EntryKind::Ok { op: OpId(99), output: Output::Got { value }, position: None }]
                 }
                 _ => panic!("{line}"),
             };

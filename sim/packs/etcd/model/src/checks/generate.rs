@@ -1,7 +1,7 @@
 //! Histories to measure checkers with: a store, some clients, answers that come late or never.
 
 use crate::checks::linearizable::StoreState;
-use crate::ops::{ClientId, Entry, Op, OpId, Output, SeededStream, SimTime, What, stream};
+use crate::ops::{ClientId, Entry, EntryKind, Op, OpId, Output, SeededStream, SimTime, stream};
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,7 @@ impl Iterator for Generated {
         loop {
             if self.asked == self.spec.ops && self.busy == 0 {
                 self.ended = true;
-                return Some(Entry { t: SimTime(self.time), what: What::End });
+                return Some(Entry { t: SimTime(self.time), what: EntryKind::End });
             }
             if !self.late.is_empty() && self.draws.ratio(1, 64) {
                 let at = self.draws.below(self.late.len() as u64) as usize;
@@ -105,7 +105,7 @@ impl Iterator for Generated {
                     let id = self.asked;
                     let ask = self.op(id);
                     self.clients[client] = Busy::Asked(id, ask.clone());
-                    return Some(Entry { t, what: What::Invoke { client: ClientId(client as u32 + 1), op: OpId(id), ask } });
+                    return Some(Entry { t, what: EntryKind::Invoke { client: ClientId(client as u32 + 1), op: OpId(id), ask } });
                 }
                 Busy::Asked(id, op) if self.draws.below(1000) < self.spec.unknown_per_mille => {
                     self.busy -= 1;
@@ -114,7 +114,7 @@ impl Iterator for Generated {
                         1 => self.late.push((id, op)),
                         _ => {}
                     }
-                    return Some(Entry { t, what: What::Info { op: OpId(id), why: "timeout".into() } });
+                    return Some(Entry { t, what: EntryKind::Info { op: OpId(id), why: "timeout".into() } });
                 }
                 Busy::Asked(id, op) => {
                     let output = self.store.apply(&op);
@@ -122,7 +122,7 @@ impl Iterator for Generated {
                 }
                 Busy::Done(id, output, revision) => {
                     self.busy -= 1;
-                    return Some(Entry { t, what: What::Ok { op: OpId(id), output, position: Some(revision) } });
+                    return Some(Entry { t, what: EntryKind::Ok { op: OpId(id), output, position: Some(revision) } });
                 }
             }
         }
@@ -147,7 +147,7 @@ mod tests {
             let judge = |history: &[Entry]| check_all(&View::new(&untyped(history)), &["linearizable".to_string()], ALL).remove(0).1;
             assert_eq!(judge(&history), Verdict::Valid, "{spec:?}");
             let gets = history.iter_mut().filter_map(|e| match &mut e.what {
-                What::Ok { output: Output::Got { value: Some(value) }, .. } => Some(value),
+                EntryKind::Ok { output: Output::Got { value: Some(value) }, .. } => Some(value),
                 _ => None,
             });
             *gets.last().unwrap() = "v0".into();

@@ -26,14 +26,15 @@ fn check(view: &View<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{ClientId, Entry, OpId, SimTime, What};
+    use crate::ops::{ClientId, Entry, EntryKind, OpId, SimTime};
 
     #[test]
     fn legal_and_illegal_greetings() {
         for (message, expect) in [("Hello c1", "valid"), ("Hello c2", "invalid"), ("", "invalid")] {
             let ask = Op::Hello { name: "c1".into() };
             let output = Output::Greeted { message: message.into() };
-            let whats = [What::Invoke { client: ClientId(1), op: OpId(1), ask }, What::Ok { op: OpId(1), output, position: None }];
+            let whats =
+                [EntryKind::Invoke { client: ClientId(1), op: OpId(1), ask }, EntryKind::Ok { op: OpId(1), output, position: None }];
             let history: Vec<Entry> = whats.into_iter().map(|what| Entry { t: SimTime(1), what }).collect();
             assert_eq!(check(&View::new(&history)).word(), expect);
         }

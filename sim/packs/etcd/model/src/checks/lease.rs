@@ -24,8 +24,8 @@
 
 use crate::checks::{Checker, Verdict, Witness, applies, verdict};
 use crate::ops::{
-    CompletedOp, Entry, Heard, LEASE_NOT_FOUND, LeaseId, LeaseOp, LeaseOutput, LineOp, Op, OpEnd, OpId, Output, Role, Saw, SimTime, View,
-    What, in_words,
+    CompletedOp, Entry, EntryKind, LEASE_NOT_FOUND, LeaseId, LeaseOp, LeaseOutput, LineOp, Observation, Op, OpEnd, OpId, Output, Role,
+    SimTime, StreamEvent, View, in_words,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -91,7 +91,7 @@ fn sign(op: &CompletedOp) -> Option<Sign> {
 
 /// Everything that is known of each lease.
 fn lives(view: &View<'_>, ops: &[CompletedOp]) -> BTreeMap<LeaseId, Life> {
-    let is_gone = |e: &Entry| if let What::Fail { op, code, .. } = &e.what { (code == LEASE_NOT_FOUND).then_some(*op) } else { None };
+    let is_gone = |e: &Entry| if let EntryKind::Fail { op, code, .. } = &e.what { (code == LEASE_NOT_FOUND).then_some(*op) } else { None };
     let not_found: BTreeSet<OpId> = view.entries().filter_map(|(_, e)| is_gone(e)).collect();
     let mut lives: BTreeMap<LeaseId, Life> = BTreeMap::new();
     for op in ops {
@@ -193,7 +193,7 @@ fn keys(view: &View<'_>, ops: &[CompletedOp], owners: &BTreeMap<&str, (LeaseId, 
         }
     }
     for (at, t, op, heard) in view.heard() {
-        let Heard::Events { events, .. } = heard else { continue };
+        let StreamEvent::Events { events, .. } = heard else { continue };
         for told in events.iter().filter(|told| told.value.is_none()) {
             let Some((lease, _)) = owners.get(told.key.as_str()) else { continue };
             let Some(life) = lives.get_mut(lease) else { continue };
@@ -210,7 +210,7 @@ fn check(view: &View<'_>) -> Verdict {
     let leaps: Vec<(SimTime, Duration)> = view
         .observations()
         .filter_map(|(at, _, saw)| match saw {
-            Saw::ClockBound { leapt, .. } if *leapt > 0 => Some((at, Duration::from_nanos(*leapt))),
+            Observation::ClockBound { leapt, .. } if *leapt > 0 => Some((at, Duration::from_nanos(*leapt))),
             _ => None,
         })
         .collect();
@@ -237,8 +237,8 @@ impl Clocks {
         let (mut began, mut off_ppm) = (Vec::new(), 0);
         for (at, _, saw) in view.observations() {
             match saw {
-                Saw::Role { role: Role::Leader, .. } => began.push(at),
-                Saw::ClockBound { off_ppm: off, .. } => off_ppm = off_ppm.max(*off),
+                Observation::Role { role: Role::Leader, .. } => began.push(at),
+                Observation::ClockBound { off_ppm: off, .. } => off_ppm = off_ppm.max(*off),
                 _ => {}
             }
         }
@@ -314,9 +314,9 @@ fn settled(view: &View<'_>) -> Option<(SimTime, SimTime)> {
     let (mut healed, mut leads, mut ended) = (None, SimTime(0), None);
     for (_, entry) in view.entries() {
         match &entry.what {
-            What::Healed { .. } => healed = Some(entry.t),
-            What::FinalReads => ended = Some(entry.t),
-            What::Node { saw: Saw::Role { role: Role::Leader, .. }, .. } => leads = entry.t,
+            EntryKind::Healed { .. } => healed = Some(entry.t),
+            EntryKind::FinalReads => ended = Some(entry.t),
+            EntryKind::Node { saw: Observation::Role { role: Role::Leader, .. }, .. } => leads = entry.t,
             _ => {}
         }
     }
@@ -371,7 +371,7 @@ fn judge(lease: LeaseId, life: &Life, settled: Option<(SimTime, SimTime)>, leaps
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{ClientId, Entry, NodeId, Told};
+    use crate::ops::{ClientId, Entry, NodeId, WatchEvent};
 
     /// Lines `T what`: at millisecond T, `ask 1 grant`, `ask 1 keep`, `ask 1 left`, `ask 1 revoke`,
     /// `ask 1 attach k`, `ask 1 get k`; answers `1 granted`, `1 ok`, `1 gone`, `1 missing`, `1 there`, `1 refused`;
@@ -382,8 +382,8 @@ mod tests {
         for line in script.split("; ") {
             let words: Vec<&str> = line.split(' ').collect();
             let id = |w: &str| OpId(w.parse().unwrap());
-            let ask = |op: &str, ask| What::Invoke { client: ClientId(1), op: id(op), ask };
-            let ok = |op: &str, output| What::Ok { op: id(op), output, position: None };
+            let ask = |op: &str, ask| EntryKind::Invoke { client: ClientId(1), op: id(op), ask };
+            let ok = |op: &str, output| EntryKind::Ok { op: id(op), output, position: None };
             let what = match words[1..] {
                 ["ask", op, "grant"] => ask(op, Op::Lease(LeaseOp::Grant { ttl: 2, keep: false })),
                 ["ask", op, "keep"] => ask(op, Op::Lease(LeaseOp::KeepAlive { lease })),
@@ -396,7 +396,9 @@ mod tests {
                 [op, "gone"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: -1, keys: vec![] })),
                 [op, "there"] => ok(op, Output::Lease(LeaseOutput::Left { ttl: 1, keys: vec![] })),
                 [op, "left", seconds] => ok(op, Output::Lease(LeaseOutput::Left { ttl: seconds.parse().unwrap(), keys: vec![] })),
-                ["slow", ppm] => What::Node { node: NodeId(2), saw: Saw::ClockBound { off_ppm: ppm.parse().unwrap(), leapt: 0 } },
+                ["slow", ppm] => {
+                    EntryKind::Node { node: NodeId(2), saw: Observation::ClockBound { off_ppm: ppm.parse().unwrap(), leapt: 0 } }
+                }
                 [op, "lists", ref keys @ ..] => {
                     let keys = keys.iter().map(ToString::to_string).collect();
                     ok(op, Output::Lease(LeaseOutput::Left { ttl: 1, keys }))
@@ -405,19 +407,19 @@ mod tests {
                 [op, "attached"] => ok(op, Output::Lease(LeaseOutput::Attached)),
                 [op, "missing"] => ok(op, Output::Got { value: None }),
                 [op, "present"] => ok(op, Output::Got { value: Some("v".into()) }),
-                [op, "refused"] => What::Fail { op: id(op), code: LEASE_NOT_FOUND.into(), why: String::new() },
+                [op, "refused"] => EntryKind::Fail { op: id(op), code: LEASE_NOT_FOUND.into(), why: String::new() },
                 ["went", op, key, revision] => {
                     let revision = revision.parse().unwrap();
-                    let told = Told { key: key.into(), value: None, revision, created: 0, version: 0, before: None };
-                    What::Heard { op: id(op), heard: Heard::Events { revision, events: vec![told] } }
+                    let told = WatchEvent { key: key.into(), value: None, revision, created: 0, version: 0, before: None };
+                    EntryKind::Heard { op: id(op), heard: StreamEvent::Events { revision, events: vec![told] } }
                 }
                 ["leap", ms] => {
                     let leapt = ms.parse::<u64>().unwrap() * 1_000_000;
-                    What::Node { node: NodeId(2), saw: Saw::ClockBound { off_ppm: 0, leapt } }
+                    EntryKind::Node { node: NodeId(2), saw: Observation::ClockBound { off_ppm: 0, leapt } }
                 }
-                ["leader"] => What::Node { node: NodeId(1), saw: Saw::Role { term: 1, role: Role::Leader, leader: None } },
-                ["healed"] => What::Healed { within: 1, nodes: vec![] },
-                ["finals"] => What::FinalReads,
+                ["leader"] => EntryKind::Node { node: NodeId(1), saw: Observation::Role { term: 1, role: Role::Leader, leader: None } },
+                ["healed"] => EntryKind::Healed { within: 1, nodes: vec![] },
+                ["finals"] => EntryKind::FinalReads,
                 _ => panic!("{line}"),
             };
             history.push(Entry { t: SimTime(words[0].parse::<u64>().unwrap() * 1_000_000), what });

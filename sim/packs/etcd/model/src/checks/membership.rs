@@ -131,7 +131,7 @@ fn judge(list: &CompletedOp, at: SimTime, member: MemberId, life: &Life, listed:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{ClientId, Entry, MemberSeen, What};
+    use crate::ops::{ClientId, Entry, EntryKind, MemberSeen};
 
     /// Members from 7 on are clients' own. Lines: `add 1 7` (asked and answered), `remove 2 7`, `ok 2`, `list 3`, `listed 3 7` or `listed 3`;
     /// with a `+` it votes.
@@ -141,15 +141,15 @@ mod tests {
             let words: Vec<&str> = line.split(' ').collect();
             let op = OpId(words[1].parse().unwrap());
             let member = |word: &str| MemberId((1 << 40) + word.parse::<u64>().unwrap());
-            let invoke = |ask| What::Invoke { client: ClientId(1), op, ask: Op::Member(ask) };
-            let done = |output| What::Ok { op, output: Output::Member(output), position: None };
+            let invoke = |ask| EntryKind::Invoke { client: ClientId(1), op, ask: Op::Member(ask) };
+            let done = |output| EntryKind::Ok { op, output: Output::Member(output), position: None };
             let whats = match words[..] {
                 ["add", _, m] => {
                     vec![invoke(MemberOp::AddLearner { url: "u".into() }), done(MemberOutput::Added { member: member(m) })]
                 }
                 ["remove", _, m] => vec![invoke(MemberOp::Remove { member: member(m) })],
                 ["ok", _] => vec![done(MemberOutput::Removed)],
-                ["no", _] => vec![What::Fail { op, code: String::new(), why: String::new() }],
+                ["no", _] => vec![EntryKind::Fail { op, code: String::new(), why: String::new() }],
                 ["promote", _, m] => vec![invoke(MemberOp::Promote { member: member(m) }), done(MemberOutput::Promoted)],
                 ["list", _] => vec![invoke(MemberOp::List)],
                 ["listed", _, ref all @ ..] => {

@@ -1,13 +1,13 @@
 //! What an etcd-style service promises. Each checker decides one promise, from what clients and nodes observed.
 
 mod durable;
-mod foreign;
 pub mod generate;
 mod greeting;
 mod lease;
 pub mod linearizable;
 mod membership;
 mod mutual_exclusion;
+mod out_of_model;
 mod raft;
 mod revisions;
 mod watch;

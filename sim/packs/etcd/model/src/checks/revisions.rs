@@ -15,7 +15,10 @@
 //! claims are `linearizable`'s), and anything of keys that only gets looked at.
 
 use crate::checks::{Checker, Verdict, Witness, applies, verdict, writes};
-use crate::ops::{COMPACTED, CompletedOp, Heard, LeaseOutput, LineOutput, Made, Op, OpEnd, OpId, Output, Saw, SimTime, View, What, brief};
+use crate::ops::{
+    COMPACTED, CompletedOp, EntryKind, LeaseOutput, LineOutput, Made, Observation, Op, OpEnd, OpId, Output, SimTime, StreamEvent, View,
+    brief,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -66,9 +69,9 @@ fn kept(view: &View<'_>) -> Option<Verdict> {
     let mut floor = None;
     for (_, entry) in view.entries() {
         match &entry.what {
-            What::Invoke { op, ask, .. } => asked.extend(ask.earliest().map(|at| (*op, at))),
-            What::Node { saw: Saw::Forgot { before: revision }, .. } => floor = floor.max(Some(*revision)),
-            What::Fail { op, code, why } if code == COMPACTED => {
+            EntryKind::Invoke { op, ask, .. } => asked.extend(ask.earliest().map(|at| (*op, at))),
+            EntryKind::Node { saw: Observation::Forgot { before: revision }, .. } => floor = floor.max(Some(*revision)),
+            EntryKind::Fail { op, code, why } if code == COMPACTED => {
                 if let (Some(at), Some(floor)) = (asked.get(op), floor)
                     && *at >= floor
                 {
@@ -150,7 +153,7 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
         }
     }
     for (_, at, op, heard) in view.heard() {
-        let Heard::Events { events, .. } = heard else { continue };
+        let StreamEvent::Events { events, .. } = heard else { continue };
         for told in events {
             let Some(value) = &told.value else { continue };
             if let Some((writer, revision)) = elsewhere(&told.key, value, told.revision) {
@@ -176,7 +179,7 @@ fn keys(view: &View<'_>, ops: &[CompletedOp]) -> Option<Verdict> {
         gone.extend(deleted.map(|(key, _)| (key, revision)));
     }
     for (_, _, _, heard) in view.heard() {
-        if let Heard::Events { events, .. } = heard {
+        if let StreamEvent::Events { events, .. } = heard {
             gone.extend(events.iter().filter(|told| told.value.is_none()).map(|told| (told.key.clone(), told.revision)));
         }
     }
@@ -214,8 +217,8 @@ mod tests {
         for (i, line) in (1..).zip(script.split("; ")) {
             let words: Vec<&str> = line.split(' ').collect();
             if let ["compact", revision] = words[..] {
-                let saw = Saw::Forgot { before: revision.parse().unwrap() };
-                history.push(Entry { t: SimTime(i), what: What::Node { node: NodeId(1), saw } });
+                let saw = Observation::Forgot { before: revision.parse().unwrap() };
+                history.push(Entry { t: SimTime(i), what: EntryKind::Node { node: NodeId(1), saw } });
                 continue;
             }
             let (ask, output) = match words[1..] {
@@ -234,15 +237,15 @@ mod tests {
                 ["past", at] => {
                     let ask = Op::Range { prefix: String::new(), at: at.parse().ok() };
                     let why = "etcdserver: mvcc: required revision has been compacted".to_string();
-                    history.push(Entry { t: SimTime(i), what: What::Invoke { client: ClientId(1), op: OpId(i), ask } });
-                    history.push(Entry { t: SimTime(i), what: What::Fail { op: OpId(i), code: COMPACTED.into(), why } });
+                    history.push(Entry { t: SimTime(i), what: EntryKind::Invoke { client: ClientId(1), op: OpId(i), ask } });
+                    history.push(Entry { t: SimTime(i), what: EntryKind::Fail { op: OpId(i), code: COMPACTED.into(), why } });
                     continue;
                 }
                 _ => panic!("{line}"),
             };
             let client = ClientId(words[0][1..].parse().unwrap());
-            history.push(Entry { t: SimTime(i), what: What::Invoke { client, op: OpId(i), ask } });
-            history.push(Entry { t: SimTime(i), what: What::Ok { op: OpId(i), output, position: words[2].parse().ok() } });
+            history.push(Entry { t: SimTime(i), what: EntryKind::Invoke { client, op: OpId(i), ask } });
+            history.push(Entry { t: SimTime(i), what: EntryKind::Ok { op: OpId(i), output, position: words[2].parse().ok() } });
         }
         match check(&View::new(&history)) {
             Verdict::Invalid(witness) => witness.kind,

@@ -20,7 +20,7 @@
 //! tells nothing at all. What was before is demanded only where nodes tell of compactions.
 
 use crate::checks::{Checker, Verdict, Witness, applies, verdict, writes};
-use crate::ops::{ClientId, Heard, Kind, Op, OpId, Saw, SimTime, Told, View, What, brief};
+use crate::ops::{ClientId, EntryKind, Kind, Observation, Op, OpId, SimTime, StreamEvent, View, WatchEvent, brief};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -72,7 +72,7 @@ impl Session<'_> {
 
 /// A change, and who told of it first.
 struct Known<'h> {
-    told: &'h Told,
+    told: &'h WatchEvent,
     by: OpId,
 }
 
@@ -106,7 +106,7 @@ impl<'h> Watches<'h> {
         let mut watches = Watches::default();
         for (_, entry) in view.entries() {
             match &entry.what {
-                What::Invoke { client, op, ask: Op::Watch { prefix, from, single, without, .. } } => {
+                EntryKind::Invoke { client, op, ask: Op::Watch { prefix, from, single, without, .. } } => {
                     let session = Session {
                         client: *client,
                         prefix,
@@ -121,8 +121,8 @@ impl<'h> Watches<'h> {
                     };
                     watches.sessions.insert(*op, session);
                 }
-                What::Node { saw: Saw::Forgot { before: revision }, .. } => watches.floor = watches.floor.max(Some(*revision)),
-                What::Heard { op, heard } => {
+                EntryKind::Node { saw: Observation::Forgot { before: revision }, .. } => watches.floor = watches.floor.max(Some(*revision)),
+                EntryKind::Heard { op, heard } => {
                     watches.last = entry.t;
                     watches.hear(entry.t, *op, heard)?;
                 }
@@ -132,7 +132,7 @@ impl<'h> Watches<'h> {
         Ok(watches)
     }
 
-    fn hear(&mut self, at: SimTime, op: OpId, heard: &'h Heard) -> Result<(), Broken> {
+    fn hear(&mut self, at: SimTime, op: OpId, heard: &'h StreamEvent) -> Result<(), Broken> {
         // What is heard of elections is not for this checker.
         let Some(session) = self.sessions.get_mut(&op) else { return Ok(()) };
         let who = format!("{op} ({})", session.what());
@@ -141,15 +141,15 @@ impl<'h> Watches<'h> {
             return wrong("told-after-the-end", format!("was ended, and went on: {heard}"));
         }
         match heard {
-            Heard::Created { .. } if session.is_there => return wrong("created-twice", "was created twice".to_string()),
-            Heard::Created { revision } => {
+            StreamEvent::Created { .. } if session.is_there => return wrong("created-twice", "was created twice".to_string()),
+            StreamEvent::Created { revision } => {
                 session.is_there = true;
                 session.from.get_or_insert(revision + 1);
             }
-            Heard::Progress { .. } | Heard::Events { .. } if !session.is_there => {
+            StreamEvent::Progress { .. } | StreamEvent::Events { .. } if !session.is_there => {
                 return wrong("told-before-created", format!("told something before it was there: {heard}"));
             }
-            Heard::Progress { revision } => {
+            StreamEvent::Progress { revision } => {
                 // That a change may be told before an older vouching comes is legal: they are two queues in etcd.
                 if *revision < session.vouched {
                     let before = session.vouched;
@@ -157,7 +157,7 @@ impl<'h> Watches<'h> {
                 }
                 session.vouched = *revision;
             }
-            Heard::Canceled { compacted, .. } => {
+            StreamEvent::Canceled { compacted, .. } => {
                 session.is_over = true;
                 if *compacted == 0 && session.is_there {
                     return wrong("ended-for-nothing", format!("was ended, and nothing was compacted: {heard}"));
@@ -176,14 +176,14 @@ impl<'h> Watches<'h> {
                     return wrong("overtaken", text);
                 }
             }
-            Heard::Events { revision, events } => self.events(at, op, *revision, events)?,
-            Heard::Observing | Heard::Leader { .. } => {}
+            StreamEvent::Events { revision, events } => self.events(at, op, *revision, events)?,
+            StreamEvent::Observing | StreamEvent::Leader { .. } => {}
         }
         Ok(())
     }
 
     /// One answer's changes.
-    fn events(&mut self, at: SimTime, op: OpId, header: u64, events: &'h [Told]) -> Result<(), Broken> {
+    fn events(&mut self, at: SimTime, op: OpId, header: u64, events: &'h [WatchEvent]) -> Result<(), Broken> {
         let session = self.sessions.get_mut(&op).expect("it is known");
         let who = format!("{op} ({})", session.what());
         let before = session.told;
@@ -220,7 +220,7 @@ impl<'h> Watches<'h> {
                 return wrong("without-before", "and not what was before it".to_string());
             }
             let known = self.known.entry((told.revision, &told.key)).or_insert(Known { told, by: op });
-            let same = |t: &Told| (t.value.clone(), t.created, t.version);
+            let same = |t: &WatchEvent| (t.value.clone(), t.created, t.version);
             if same(known.told) != same(told) {
                 let (by, other) = (known.by, known.told);
                 return Err(broken("disagreement", at, &[by, op], format!("{who} tells {told}, and {by} told {other}")));
@@ -314,8 +314,8 @@ impl<'h> Watches<'h> {
 }
 
 /// Why the numbers of a change do not fit each other.
-fn misfit(told: &Told) -> Option<String> {
-    let Told { revision, created, version, before, .. } = told;
+fn misfit(told: &WatchEvent) -> Option<String> {
+    let WatchEvent { revision, created, version, before, .. } = told;
     if let Some(before) = before
         && before.revision >= *revision
     {
@@ -348,17 +348,17 @@ mod tests {
             let words: Vec<&str> = line.split(' ').collect();
             let id = |w: &str| OpId(w.parse().unwrap());
             let n = |w: &str| w.parse::<u64>().unwrap();
-            let heard = |op: &str, heard| vec![What::Heard { op: id(op), heard }];
+            let heard = |op: &str, heard| vec![EntryKind::Heard { op: id(op), heard }];
             let whats = match words[..] {
                 ["put", revision, key, value] => {
                     next += 1;
                     let ask = Op::Put { key: key.into(), value: value.into() };
-                    let done = What::Ok { op: OpId(next), output: Output::Done, position: Some(n(revision)) };
-                    vec![What::Invoke { client: ClientId(9), op: OpId(next), ask }, done]
+                    let done = EntryKind::Ok { op: OpId(next), output: Output::Done, position: Some(n(revision)) };
+                    vec![EntryKind::Invoke { client: ClientId(9), op: OpId(next), ask }, done]
                 }
                 ["try", key, value] => {
                     next += 1;
-                    vec![What::Invoke { client: ClientId(9), op: OpId(next), ask: Op::Put { key: key.into(), value: value.into() } }]
+                    vec![EntryKind::Invoke { client: ClientId(9), op: OpId(next), ask: Op::Put { key: key.into(), value: value.into() } }]
                 }
                 ["watch", op, prefix, from, ref how @ ..] => {
                     let without = how.iter().find_map(|how| match *how {
@@ -368,10 +368,10 @@ mod tests {
                     });
                     let (from, single) = (from.parse().ok(), how.contains(&"single"));
                     let ask = Op::Watch { prefix: prefix.into(), from, lasts_ms: 1, progress: true, single, without };
-                    vec![What::Invoke { client: ClientId(1), op: id(op), ask }]
+                    vec![EntryKind::Invoke { client: ClientId(1), op: id(op), ask }]
                 }
-                ["there", op, revision] => heard(op, Heard::Created { revision: n(revision) }),
-                ["compact", revision] => vec![What::Node { node: NodeId(1), saw: Saw::Forgot { before: n(revision) } }],
+                ["there", op, revision] => heard(op, StreamEvent::Created { revision: n(revision) }),
+                ["compact", revision] => vec![EntryKind::Node { node: NodeId(1), saw: Observation::Forgot { before: n(revision) } }],
                 // What was made before, and nothing is told of what it was.
                 ["bare", op, change] => {
                     let (key, rest) = change.split_once('=').unwrap();
@@ -380,16 +380,19 @@ mod tests {
                     let [revision, created, version] = numbers[..] else { panic!("{line}") };
                     heard(
                         op,
-                        Heard::Events { revision, events: vec![Told { key: key.into(), value, revision, created, version, before: None }] },
+                        StreamEvent::Events {
+                            revision,
+                            events: vec![WatchEvent { key: key.into(), value, revision, created, version, before: None }],
+                        },
                     )
                 }
                 ["del", revision, key] => {
                     next += 1;
-                    let done = What::Ok { op: OpId(next), output: Output::Deleted { count: 1 }, position: Some(n(revision)) };
-                    vec![What::Invoke { client: ClientId(9), op: OpId(next), ask: Op::Delete { key: key.into() } }, done]
+                    let done = EntryKind::Ok { op: OpId(next), output: Output::Deleted { count: 1 }, position: Some(n(revision)) };
+                    vec![EntryKind::Invoke { client: ClientId(9), op: OpId(next), ask: Op::Delete { key: key.into() } }, done]
                 }
-                ["upto", op, revision] => heard(op, Heard::Progress { revision: n(revision) }),
-                ["end", op, compacted] => heard(op, Heard::Canceled { compacted: n(compacted), why: String::new() }),
+                ["upto", op, revision] => heard(op, StreamEvent::Progress { revision: n(revision) }),
+                ["end", op, compacted] => heard(op, StreamEvent::Canceled { compacted: n(compacted), why: String::new() }),
                 ["tell", op, revision, ref changes @ ..] => {
                     let tell = |change: &&str| {
                         let (key, rest) = change.split_once('=').unwrap();
@@ -409,9 +412,9 @@ mod tests {
                         });
                         let value = (value != "-").then(|| value.to_string());
                         let (created, version) = if value.is_some() { (created, version) } else { (0, 0) };
-                        Told { key: key.into(), value, revision: n(at), created, version, before }
+                        WatchEvent { key: key.into(), value, revision: n(at), created, version, before }
                     };
-                    heard(op, Heard::Events { revision: n(revision), events: changes.iter().map(tell).collect() })
+                    heard(op, StreamEvent::Events { revision: n(revision), events: changes.iter().map(tell).collect() })
                 }
                 _ => panic!("{line}"),
             };
@@ -484,7 +487,7 @@ mod tests {
 
     #[test]
     fn numbers_that_do_not_fit() {
-        let told = |revision, created, version, before: Option<(u64, u64, u64)>| Told {
+        let told = |revision, created, version, before: Option<(u64, u64, u64)>| WatchEvent {
             key: "k".into(),
             value: Some("v".into()),
             revision,

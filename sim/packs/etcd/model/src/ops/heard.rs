@@ -7,7 +7,7 @@ use std::fmt;
 
 /// A change of one key, as a watch tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Told {
+pub struct WatchEvent {
     /// The key.
     pub key: String,
     /// What it holds since; `None`: it was removed.
@@ -39,7 +39,7 @@ pub struct Before {
 /// One thing heard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Heard {
+pub enum StreamEvent {
     /// The watch is there; the store was at this revision.
     Created {
         /// Where the store was.
@@ -50,7 +50,7 @@ pub enum Heard {
         /// Where the store was.
         revision: u64,
         /// The changes, in order of revision.
-        events: Vec<Told>,
+        events: Vec<WatchEvent>,
     },
     /// Everything up to this revision has been told.
     Progress {
@@ -73,11 +73,11 @@ pub enum Heard {
     },
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for WatchEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             Some(value) => {
-                let Told { key, revision, created, version, .. } = self;
+                let WatchEvent { key, revision, created, version, .. } = self;
                 write!(f, "{key} = {} at revision {revision} (made at {created}, version {version})", brief(value))
             }
             None => write!(f, "{} removed at revision {}", self.key, self.revision),
@@ -92,19 +92,19 @@ impl fmt::Display for Before {
     }
 }
 
-impl fmt::Display for Heard {
+impl fmt::Display for StreamEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Heard::Created { revision } => write!(f, "the watch is there, the store is at revision {revision}"),
-            Heard::Events { events, .. } => {
-                let events: Vec<String> = events.iter().map(Told::to_string).collect();
+            StreamEvent::Created { revision } => write!(f, "the watch is there, the store is at revision {revision}"),
+            StreamEvent::Events { events, .. } => {
+                let events: Vec<String> = events.iter().map(WatchEvent::to_string).collect();
                 f.write_str(&events.join("; "))
             }
-            Heard::Progress { revision } => write!(f, "everything up to revision {revision} was told"),
-            Heard::Canceled { compacted: 0, why } => write!(f, "ended: {why}"),
-            Heard::Canceled { compacted, why } => write!(f, "ended, compacted up to revision {compacted}: {why}"),
-            Heard::Observing => f.write_str("who leads is told from now on"),
-            Heard::Leader { leader } => write!(f, "{} leads (token {})", leader.value, leader.token),
+            StreamEvent::Progress { revision } => write!(f, "everything up to revision {revision} was told"),
+            StreamEvent::Canceled { compacted: 0, why } => write!(f, "ended: {why}"),
+            StreamEvent::Canceled { compacted, why } => write!(f, "ended, compacted up to revision {compacted}: {why}"),
+            StreamEvent::Observing => f.write_str("who leads is told from now on"),
+            StreamEvent::Leader { leader } => write!(f, "{} leads (token {})", leader.value, leader.token),
         }
     }
 }

@@ -16,7 +16,7 @@ pub enum LineKind {
 
 /// A place in a line: a key that hangs on a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Place {
+pub struct Ticket {
     /// The key: `name/<lease in hex>`.
     pub key: String,
     /// The revision that made it: the fencing token, higher for whoever comes later. 0: it was not there when it
@@ -48,7 +48,7 @@ pub enum LineOp {
         /// The name.
         name: String,
         /// Which place.
-        place: Place,
+        place: Ticket,
         /// What is written.
         value: String,
         /// Whether it is done only while the place is held.
@@ -59,7 +59,7 @@ pub enum LineOp {
         /// The name.
         name: String,
         /// Which place.
-        place: Place,
+        place: Ticket,
         /// What is written.
         value: String,
     },
@@ -70,7 +70,7 @@ pub enum LineOp {
         /// The name.
         name: String,
         /// Which place.
-        place: Place,
+        place: Ticket,
     },
     /// Who leads?
     Leader {
@@ -150,7 +150,7 @@ pub enum LineOutput {
     /// The place is at the head.
     Held {
         /// Which place.
-        place: Place,
+        place: Ticket,
     },
     /// Whether the work was done: fenced work is not, once the place is gone.
     Worked {

@@ -9,22 +9,23 @@ mod output;
 mod spread;
 mod view;
 
-pub use heard::{Before, Heard, Told};
+pub use heard::{Before, StreamEvent, WatchEvent};
 pub use lease::{LeaseId, LeaseOp, LeaseOutput};
-pub use line::{Led, LineKind, LineOp, LineOutput, Place, work_key};
+pub use line::{Led, LineKind, LineOp, LineOutput, Ticket, work_key};
 pub use member::{MemberId, MemberOp, MemberOutput, MemberSeen};
 pub use op::{Act, Change, Changes, Compare, Kind, Op, Put, Read};
 pub use output::{KeyValue, Made, Output};
 pub use view::{Shown, View};
 
 pub use squall_history::{
-    BootData, ClientId, DiskHealth, Failure, LogMark, NodeId, OpId, Role, Saw, SeededStream, SimTime, Until, brief, in_words, stream,
+    BootData, ClientId, DiskHealth, Failure, LogMark, NodeId, Observation, OpId, Role, SeededStream, SimTime, Until, brief, in_words,
+    stream,
 };
 
 /// A line of a history of this service.
-pub type Entry = squall_history::Entry<Op, Output, Heard>;
+pub type Entry = squall_history::Entry<Op, Output, StreamEvent>;
 /// What it says.
-pub type What = squall_history::What<Op, Output, Heard>;
+pub type EntryKind = squall_history::EntryKind<Op, Output, StreamEvent>;
 /// An operation, from its invocation to its end.
 pub type CompletedOp = squall_history::CompletedOp<Op, Output>;
 /// How one ended.

@@ -1,7 +1,7 @@
 //! What a client asks, and what that does to keys.
 
 use super::{
-    CompletedOp, Heard, LeaseOp, LineOp, MemberOp, OpEnd, brief,
+    CompletedOp, LeaseOp, LineOp, MemberOp, OpEnd, StreamEvent, brief,
     output::{Output, show},
 };
 use serde::{Deserialize, Serialize};
@@ -309,7 +309,7 @@ impl Op {
     }
 
     /// How long it takes by its own wish: it listens, or waits for its turn.
-    pub fn lasts(&self) -> Duration {
+    pub fn max_duration(&self) -> Duration {
         match self {
             Op::Watch { lasts_ms, .. } | Op::Line(LineOp::Observe { lasts_ms, .. }) => Duration::from_millis(*lasts_ms),
             Op::Line(LineOp::Acquire { wait_ms, .. }) => Duration::from_millis(*wait_ms),
@@ -338,8 +338,8 @@ impl Ask for Op {
         self.may_write()
     }
 
-    fn lasts(&self) -> Duration {
-        self.lasts()
+    fn max_duration(&self) -> Duration {
+        self.max_duration()
     }
 
     fn may_change_members(&self) -> bool {
@@ -353,9 +353,9 @@ impl From<Op> for squall_history::Op {
     }
 }
 
-impl From<Heard> for squall_history::Heard {
-    fn from(heard: Heard) -> squall_history::Heard {
-        squall_history::Heard::new(heard)
+impl From<StreamEvent> for squall_history::StreamEvent {
+    fn from(heard: StreamEvent) -> squall_history::StreamEvent {
+        squall_history::StreamEvent::new(heard)
     }
 }
 

@@ -128,7 +128,7 @@ pub(crate) fn as_of(op: &CompletedOp) -> Vec<CompletedOp> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ClientId, Entry, KeyValue, Op, OpId, Output, Put, Read, SimTime, View, What};
+    use super::super::{ClientId, Entry, EntryKind, KeyValue, Op, OpId, Output, Put, Read, SimTime, View};
 
     fn kv(key: &str, value: &str) -> KeyValue {
         KeyValue { key: key.into(), value: value.into(), revision: None, made: None }
@@ -137,9 +137,9 @@ mod tests {
     /// A put of `k2` and of `k5`, and this one, answered at revision 7.
     fn history(ask: Op, output: Option<Output>) -> Vec<Entry> {
         let put = |key: &str| Op::Put { key: key.into(), value: "v".into() };
-        let invoke = |op, ask| What::Invoke { client: ClientId(1), op: OpId(op), ask };
+        let invoke = |op, ask| EntryKind::Invoke { client: ClientId(1), op: OpId(op), ask };
         let mut whats = vec![invoke(1, put("k2")), invoke(2, put("k5")), invoke(3, ask)];
-        whats.extend(output.map(|output| What::Ok { op: OpId(3), output, position: Some(7) }));
+        whats.extend(output.map(|output| EntryKind::Ok { op: OpId(3), output, position: Some(7) }));
         whats.into_iter().enumerate().map(|(t, what)| Entry { t: SimTime(t as u64), what }).collect()
     }
 
@@ -159,7 +159,7 @@ mod tests {
             (vec![kv("x", "v")], "txn if  then [get k2, get k5, get x, put k2 = w] else []: then []"),
         ] {
             let mut history = history(ask.clone(), Some(Output::ReadAll { ranges: vec![kvs] }));
-            if let Some(Entry { what: What::Ok { position: revision, .. }, .. }) = history.last_mut() {
+            if let Some(Entry { what: EntryKind::Ok { position: revision, .. }, .. }) = history.last_mut() {
                 *revision = None;
             }
             assert_eq!(told(&View::new(&history)), expect);

@@ -1,12 +1,12 @@
 //! A history of this service without its effects, as checkers look at it.
 
-use super::{CompletedOp, Entry, Heard, KeyValue, Op, OpEnd, OpId, Output, SimTime, spread};
+use super::{CompletedOp, Entry, KeyValue, Op, OpEnd, OpId, Output, SimTime, StreamEvent, spread};
 use std::{
     ops::Deref,
     sync::{Arc, OnceLock},
 };
 
-type Plain<'h> = squall_history::View<'h, Op, Output, Heard>;
+type Plain<'h> = squall_history::View<'h, Op, Output, StreamEvent>;
 
 /// A history without its effects. What it tells besides operations is told as [`squall_history::View`] does.
 pub struct View<'h> {

@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_operation_comes_and_values_are_unique() {
-        let workload = nothing_given::<Kv>().fix(&Draws::new(3, "kv".to_string(), Size { nodes: 3, clients: 5 }));
+        let workload = nothing_given::<Kv>().resolve(&Draws::new(3, "kv".to_string(), Size { nodes: 3, clients: 5 }));
         let mut source = Source::new(&workload.crowd, &workload.mix, &workload.writes, 1, "c1");
         let ops: Vec<Op> = (0..1500)
             .map(|i| {

@@ -1,7 +1,7 @@
 //! `lock` and `election`: clients that wait in line on a lease of their own, work while they are at its
 //! head, give the place up, and stand in line again.
 
-use crate::ops::{Answer, LeaseId, LeaseOp, LeaseOutput, LineKind, LineOp, LineOutput, Op, Output, Place, SeededStream, stream};
+use crate::ops::{Answer, LeaseId, LeaseOp, LeaseOutput, LineKind, LineOp, LineOutput, Op, Output, SeededStream, Ticket, stream};
 use squall_scenario::{
     language::arguments,
     values::{Each, Number, Seed, Span},
@@ -74,7 +74,7 @@ impl Kind for Election {
 /// An operation of each kind.
 fn used(kind: LineKind, fenced: bool) -> Vec<Op> {
     let (name, lease) = (line(kind, 1), LeaseId(1));
-    let place = Place { key: format!("{name}/1"), token: 1, lease };
+    let place = Ticket { key: format!("{name}/1"), token: 1, lease };
     let acquire = LineOp::Acquire { kind, name: name.clone(), lease, value: String::new(), wait_ms: 1 };
     let work = LineOp::Work { name: name.clone(), place: place.clone(), value: String::new(), fenced };
     [acquire, work, LineOp::Release { kind, name, place }].map(Op::Line).into()
@@ -109,7 +109,7 @@ enum At {
     /// It has a lease, and may be in this line.
     Waiting { lease: LeaseId, name: Option<String>, tries: u32 },
     /// It is at the head, as far as it knows.
-    Head { name: String, place: Place },
+    Head { name: String, place: Ticket },
     /// It is done with this lease.
     Leaving { lease: LeaseId },
 }
@@ -136,7 +136,7 @@ impl Source {
         format!("{}-{}", self.agent, self.ordinal)
     }
 
-    fn at_head(&self, draws: &mut SeededStream, name: String, place: Place) -> LineOp {
+    fn at_head(&self, draws: &mut SeededStream, name: String, place: Ticket) -> LineOp {
         let (kind, fenced) = (self.kind, self.workload.fenced);
         match draws.below(10) {
             0 if kind == LineKind::Election => LineOp::Proclaim { name, place, value: self.word() },
@@ -230,7 +230,7 @@ mod tests {
             Op::Lease(LeaseOp::Grant { ttl, .. }) => Output::Lease(LeaseOutput::Granted { lease: LeaseId(9), ttl: *ttl }),
             Op::Lease(_) => Output::Lease(LeaseOutput::Revoked),
             Op::Line(LineOp::Acquire { name, lease, .. }) => {
-                let place = Place { key: format!("{name}/{lease}"), token: revision, lease: *lease };
+                let place = Ticket { key: format!("{name}/{lease}"), token: revision, lease: *lease };
                 Output::Line(LineOutput::Held { place })
             }
             Op::Line(LineOp::Work { .. }) => Output::Line(LineOutput::Worked { yes: true }),
@@ -245,7 +245,7 @@ mod tests {
     fn agents_go_round_and_use_every_part_of_the_service() {
         for kind in [LineKind::Lock, LineKind::Election] {
             let line = Line { clients: Number(1), names: Number(2), ..nothing_given() };
-            let line = line.fix(&Draws::new(3, "line".to_string(), Size { nodes: 3, clients: 1 }));
+            let line = line.resolve(&Draws::new(3, "line".to_string(), Size { nodes: 3, clients: 1 }));
             let mut source = Source::new(kind, line, 1, "c1");
             let mut seen = std::collections::BTreeSet::new();
             for i in 1..500 {

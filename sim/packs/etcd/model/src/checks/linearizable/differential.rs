@@ -3,12 +3,12 @@
 use super::{
     Store, calls,
     log::Log,
-    minimal::{Effort, Small, minimal},
-    quick::{Missed, witness},
+    minimal::{Effort, MinimalCore, minimal},
+    quick::{ReplayFailure, witness},
     revision::{Refused, judge, order, search},
     store::{State, modified},
 };
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Act, Answer, ClientId, Compare, CompletedOp, Op, OpEnd, OpId, Output, SeededStream, SimTime};
 use squall_linear::{CallId, CallOf, Decision, decide, replay, unlimited};
 
@@ -122,12 +122,12 @@ fn calls_of(ops: &[CompletedOp]) -> Vec<CallOf<Store>> {
 }
 
 /// The proof either way is one: an order that replays, or a part that has none either and nothing of which can be spared.
-fn proved(ops: &[CompletedOp], none: &Foreign) -> Result<(), String> {
+fn proved(ops: &[CompletedOp], none: &OutOfModel) -> Result<(), String> {
     match judge(ops, none, &mut unlimited) {
         Ok(fills) => replay(&Store, &calls_of(ops), &order(ops, &fills).iter().map(|id| CallId(id.0)).collect::<Vec<_>>())
             .map_err(|why| format!("the order does not replay: {why}")),
         Err(Refused::Invalid(clash)) => {
-            let Small { calls: part, relaxed, one_minimal } = minimal(ops, none, &clash.witness.ops, Effort::MUCH, &mut unlimited);
+            let MinimalCore { calls: part, relaxed, one_minimal } = minimal(ops, none, &clash.witness.ops, Effort::MUCH, &mut unlimited);
             let relax = |op: &CompletedOp, kept: &[OpId]| match op.end {
                 OpEnd::Ok(..) if kept.contains(&op.id) => Some(op.clone()),
                 OpEnd::Ok(..) if !op.ask.may_write() => None,
@@ -155,13 +155,13 @@ fn proved(ops: &[CompletedOp], none: &Foreign) -> Result<(), String> {
 /// Where two differ: the history, and what each said.
 pub fn differential(draws: &mut SeededStream) -> Result<Round, String> {
     let ops = random_history(draws);
-    let none = Foreign::default();
+    let none = OutOfModel::default();
     let found = search(&ops, &none, false, &mut unlimited);
-    let quickly = Log::of(&ops).map_or(Err(Missed::Unsure), |log| witness(&log, &none, 0, &mut unlimited));
+    let quickly = Log::of(&ops).map_or(Err(ReplayFailure::Unsure), |log| witness(&log, &none, 0, &mut unlimited));
     let generic = generic(&ops);
     let legal = generic.is_linearizable();
     let fits = match (&found, &quickly) {
-        (Ok(_), Ok(_) | Err(Missed::Unsure)) => legal,
+        (Ok(_), Ok(_) | Err(ReplayFailure::Unsure)) => legal,
         (Err(Refused::Invalid(_)), Err(_)) => !legal,
         _ => false,
     };
@@ -173,5 +173,5 @@ pub fn differential(draws: &mut SeededStream) -> Result<Round, String> {
     }
     let claimed = ops.iter().filter(|op| op.output().is_some_and(|o| modified(&op.ask, o))).count() as u64;
     let last = ops.iter().filter_map(|op| op.position).max().unwrap_or(1);
-    Ok(Round { legal, quickly: quickly != Err(Missed::Unsure), gaps: last.saturating_sub(claimed + 1) })
+    Ok(Round { legal, quickly: quickly != Err(ReplayFailure::Unsure), gaps: last.saturating_sub(claimed + 1) })
 }

@@ -2,21 +2,21 @@
 
 use super::{
     Store, calls,
-    minimal::{Effort, Small, minimal},
-    revision::{self, Clash, Refused},
+    minimal::{Effort, MinimalCore, minimal},
+    revision::{self, Contradiction, Refused},
 };
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Answer, CompletedOp, OpId};
 use squall_linear::{CallId, Counterexample, Decision, Found, Judged, Options, decide, explain};
 
 /// Judges operations on keys and values as one store, with its revisions where its answers carry them.
 pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
-    let foreign = Foreign::of(ops);
-    let own = foreign.without(ops);
+    let out_of_model = OutOfModel::of(ops);
+    let own = out_of_model.without(ops);
     let judged = |verdict| Judged { calls: own.len(), keys: 1, verdict, remarks: vec![] };
     let with_revisions = own.iter().all(|op| op.output().is_none() || op.position.is_some());
     if with_revisions {
-        let found = match revision::judge(&own, &foreign, &mut *options.watchdog) {
+        let found = match revision::judge(&own, &out_of_model, &mut *options.watchdog) {
             Ok(fills) if options.order => {
                 (options.found)(&judged(Found::Linearizable(vec![])));
                 let order = revision::order(&own, &fills).iter().map(|id| CallId(id.0)).collect();
@@ -24,7 +24,7 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
             }
             Ok(_) => Found::Linearizable(vec![]),
             Err(Refused::Unknown(why)) => Found::Unknown(why),
-            Err(Refused::Invalid(clash)) => Found::Not(explained(&own, &foreign, *clash, options, &judged)),
+            Err(Refused::Invalid(clash)) => Found::Not(explained(&own, &out_of_model, *clash, options, &judged)),
         };
         return judged(found);
     }
@@ -44,8 +44,8 @@ pub fn judge_kv(ops: &[CompletedOp], options: &mut Options<'_>) -> Judged {
 
 fn explained(
     ops: &[CompletedOp],
-    foreign: &Foreign,
-    clash: Clash,
+    out_of_model: &OutOfModel,
+    clash: Contradiction,
     options: &mut Options<'_>,
     judged: &dyn Fn(Found) -> Judged,
 ) -> Box<Counterexample> {
@@ -66,12 +66,13 @@ fn explained(
     });
     if options.explain != squall_linear::Effort::Nothing {
         (options.found)(&judged(Found::Not(why.clone())));
-        let scene = revision::scene(ops, foreign, &clash);
-        (why.states, why.states_in_all) = (scene.states, scene.states_in_all);
-        why.open = scene.open.iter().map(call_id).collect();
-        why.why.extend(scene.why);
+        let explanation = revision::explanation(ops, out_of_model, &clash);
+        (why.states, why.states_in_all) = (explanation.states, explanation.states_in_all);
+        why.open = explanation.open.iter().map(call_id).collect();
+        why.why.extend(explanation.why);
         (options.found)(&judged(Found::Not(why.clone())));
-        let Small { calls, relaxed, one_minimal } = minimal(ops, foreign, &clash.witness.ops, Effort::MUCH, &mut *options.may_explain);
+        let MinimalCore { calls, relaxed, one_minimal } =
+            minimal(ops, out_of_model, &clash.witness.ops, Effort::MUCH, &mut *options.may_explain);
         (why.minimal, why.relaxed, why.one_minimal) = (calls.iter().map(call_id).collect(), relaxed, one_minimal);
     }
     why

@@ -7,10 +7,10 @@
 
 use super::{
     log::Log,
-    quick::{Missed, witness},
+    quick::{ReplayFailure, witness},
     revision::{ASKED_EVERY, Refused, foreign_floor, search},
 };
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Changes as _, CompletedOp, Op, OpEnd, OpId, Output};
 use squall_linear::{Progress, frontier::Watchdog};
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ const VISITS_A_PART: u64 = 20_000;
 
 /// A part of a history that has no order either.
 #[derive(Default)]
-pub(super) struct Small {
+pub(super) struct MinimalCore {
     /// Its calls, in order of invocation. Empty when none was found within bounds.
     pub(super) calls: Vec<OpId>,
     /// How many others may have happened or not.
@@ -48,25 +48,25 @@ pub(super) struct Small {
 }
 
 /// Looks for a small part, within bounds and as long as it may. `clash`: those that are known to clash.
-pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], effort: Effort, go_on: Watchdog<'_>) -> Small {
+pub(super) fn minimal(ops: &[CompletedOp], out_of_model: &OutOfModel, clash: &[OpId], effort: Effort, go_on: Watchdog<'_>) -> MinimalCore {
     if ops.len() > PROJECTED_FROM
-        && let Some(projected) = Projected::of(ops, foreign, clash)
+        && let Some(projected) = Projected::of(ops, out_of_model, clash)
     {
-        let mut small = minimal(&projected.ops, &projected.foreign, clash, effort, go_on);
+        let mut small = minimal(&projected.ops, &projected.out_of_model, clash, effort, go_on);
         small.relaxed += projected.left_out;
         // It may take the other keys, too, that there is none.
         if !small.calls.is_empty() || !effort.thorough {
             return small;
         }
     }
-    let mut parts = Parts { ops, foreign, left: effort, go_on };
+    let mut parts = Parts { ops, out_of_model, left: effort, go_on };
     let clash: BTreeSet<OpId> = clash.iter().copied().collect();
     let answered = |i: &usize| matches!(ops[*i].end, OpEnd::Ok(..));
     let all: Vec<usize> = (0..ops.len()).filter(answered).collect();
     let mut kept: Vec<usize> = all.iter().copied().filter(|i| clash.contains(&ops[*i].id)).collect();
     if !parts.has_no_order(&kept) {
         if !effort.thorough || !parts.has_no_order(&all) {
-            return Small::default();
+            return MinimalCore::default();
         }
         kept = all;
     }
@@ -88,7 +88,11 @@ pub(super) fn minimal(ops: &[CompletedOp], foreign: &Foreign, clash: &[OpId], ef
         }
     }
     let relaxed = parts.relaxed(&kept).len() - kept.len();
-    Small { calls: kept.iter().map(|i| ops[*i].id).collect(), relaxed, one_minimal: parts.left.operations > 0 && parts.left.visits > 0 }
+    MinimalCore {
+        calls: kept.iter().map(|i| ops[*i].id).collect(),
+        relaxed,
+        one_minimal: parts.left.operations > 0 && parts.left.visits > 0,
+    }
 }
 
 /// Of a history of more operations than this only those that are about the keys in question are looked at.
@@ -98,14 +102,14 @@ const PROJECTED_FROM: usize = 20_000;
 /// time: that leaves an order where there was one.
 struct Projected {
     ops: Vec<CompletedOp>,
-    foreign: Foreign,
+    out_of_model: OutOfModel,
     /// How many operations that may have changed something are not in it.
     left_out: usize,
 }
 
 impl Projected {
     /// `None` where these operations are about too much of it.
-    fn of(ops: &[CompletedOp], foreign: &Foreign, about: &[OpId]) -> Option<Projected> {
+    fn of(ops: &[CompletedOp], out_of_model: &OutOfModel, about: &[OpId]) -> Option<Projected> {
         let about: BTreeSet<OpId> = about.iter().copied().collect();
         let mut keys: BTreeSet<&str> = BTreeSet::new();
         for op in ops.iter().filter(|op| about.contains(&op.id)) {
@@ -133,7 +137,7 @@ impl Projected {
                 break;
             }
         }
-        let mut projected = Projected { ops: vec![], foreign: foreign.clone(), left_out: 0 };
+        let mut projected = Projected { ops: vec![], out_of_model: out_of_model.clone(), left_out: 0 };
         for op in ops.iter().filter(|op| !matches!(op.end, OpEnd::Fail(_))) {
             let mut op = match &op.ask {
                 Op::Range { prefix, .. } if keys.iter().any(|key| key.starts_with(prefix.as_str())) => op.clone(),
@@ -141,8 +145,8 @@ impl Projected {
                 ask if ask.keys().iter().any(|key| keys.contains(key)) => op.clone(),
                 ask if ask.may_write() => {
                     projected.left_out += 1;
-                    projected.foreign.unclaimed += 1;
-                    projected.foreign.from = projected.foreign.from.min(op.invoked_at);
+                    projected.out_of_model.unclaimed += 1;
+                    projected.out_of_model.from = projected.out_of_model.from.min(op.invoked_at);
                     continue;
                 }
                 _ => continue,
@@ -158,7 +162,7 @@ impl Projected {
 
 struct Parts<'o, 'w> {
     ops: &'o [CompletedOp],
-    foreign: &'o Foreign,
+    out_of_model: &'o OutOfModel,
     /// Nothing, once something would have gone beyond it.
     left: Effort,
     go_on: Watchdog<'w>,
@@ -191,20 +195,22 @@ impl Parts<'_, '_> {
         }
         let ops = self.relaxed(kept);
         let log = Log::of(&ops);
-        match log.map_or(Err(Missed::Unsure), |log| witness(&log, self.foreign, foreign_floor(&ops, self.foreign), self.go_on)) {
+        match log
+            .map_or(Err(ReplayFailure::Unsure), |log| witness(&log, self.out_of_model, foreign_floor(&ops, self.out_of_model), self.go_on))
+        {
             Ok(_) => false,
-            Err(Missed::Impossible(_)) => true,
-            Err(Missed::Stopped(_)) => {
+            Err(ReplayFailure::Impossible(_)) => true,
+            Err(ReplayFailure::Stopped(_)) => {
                 self.left.operations = 0;
                 false
             }
-            Err(Missed::Unsure) => {
+            Err(ReplayFailure::Unsure) => {
                 let (allowed, mut spent) = (self.left.visits.min(VISITS_A_PART), 0);
                 let mut bounded = |progress: Progress| {
                     spent += ASKED_EVERY;
                     spent < allowed && (self.go_on)(progress)
                 };
-                let found = search(&ops, self.foreign, !self.left.thorough, &mut bounded);
+                let found = search(&ops, self.out_of_model, !self.left.thorough, &mut bounded);
                 self.left.visits = self.left.visits.saturating_sub(spent);
                 matches!(found, Err(Refused::Invalid(_)))
             }

@@ -5,12 +5,12 @@
 //! local. With deletes, ranges and transactions the whole store is one object: decided by the revisions
 //! that its answers carry ([`quick`], and [`revision`] where that finds no witness), or, without them, by the generic search. What this cannot see:
 //! anything about keys that nobody read, nor what
-//! hangs on leases and lines ([`crate::checks::foreign`]).
+//! hangs on leases and lines ([`crate::checks::out_of_model`]).
 
 mod differential;
-mod foresight;
 mod kv;
 mod log;
+mod lookahead;
 mod minimal;
 mod quick;
 mod read;
@@ -22,10 +22,10 @@ pub use kv::judge_kv;
 pub use read::{Columns, read_columns};
 pub use store::{State as StoreState, Store};
 
-use crate::checks::{Checker, Verdict, Witness, applies, foreign::Foreign, verdict};
+use crate::checks::{Checker, Verdict, Witness, applies, out_of_model::OutOfModel, verdict};
 use crate::ops::{Answer, CompletedOp, Op, OpEnd, OpId, Output, View};
-use minimal::{Effort, Small, minimal};
-use revision::{Clash, Refused};
+use minimal::{Effort, MinimalCore, minimal};
+use revision::{Contradiction, Refused};
 use squall_linear::{
     Call, CallId, CallOf, Counterexample, Decision, Model, Progress, RawCall, RawEnd, RawHistory, Register, RegisterAnswer, RegisterAsk,
     Stuck, Value, decide, explain, unlimited,
@@ -41,7 +41,7 @@ pub(crate) const CHECKER: Checker = Checker {
     applies: |view| {
         applies(view, |view| {
             let ops = view.ops();
-            Foreign::of(ops).leaves_any(ops)
+            OutOfModel::of(ops).leaves_any(ops)
         })
     },
     check: |view| verdict(view, check),
@@ -55,21 +55,21 @@ const BYTES_MAX: usize = 2 << 30;
 
 fn check(view: &View<'_>) -> Verdict {
     let all = view.ops();
-    let foreign = Foreign::of(all);
-    let mut ops = foreign.without(all);
+    let out_of_model = OutOfModel::of(all);
+    let mut ops = out_of_model.without(all);
     if !view.as_of().is_empty() {
         let ops = ops.to_mut();
-        ops.extend(foreign.without(view.as_of()).into_owned());
+        ops.extend(out_of_model.without(view.as_of()).into_owned());
         ops.sort_by_key(|op| op.invoked_at);
     }
     let spans_keys = |op: &CompletedOp| matches!(op.ask, Op::Delete { .. } | Op::Range { .. } | Op::Txn { .. });
     match ops.iter().any(spans_keys) {
         false => check_keys(ops.into_owned()),
         true if ops.iter().all(|op| op.output().is_none() || op.position.is_some()) => {
-            match revision::judge(&ops, &foreign, &mut unlimited) {
+            match revision::judge(&ops, &out_of_model, &mut unlimited) {
                 Ok(_) => Verdict::Valid,
                 Err(Refused::Unknown(why)) => Verdict::Unknown(why),
-                Err(Refused::Invalid(clash)) => Verdict::Invalid(told(*clash, &ops, &foreign)),
+                Err(Refused::Invalid(clash)) => Verdict::Invalid(told(*clash, &ops, &out_of_model)),
             }
         }
         true => check_store(&ops),
@@ -78,11 +78,11 @@ fn check(view: &View<'_>) -> Verdict {
 
 /// What there is where no order is left; and as the operations that show it a part that has no order either, and nothing of
 /// which can be spared.
-fn told(clash: Clash, ops: &[CompletedOp], foreign: &Foreign) -> Box<Witness> {
-    let scene = revision::scene(ops, foreign, &clash);
+fn told(clash: Contradiction, ops: &[CompletedOp], out_of_model: &OutOfModel) -> Box<Witness> {
+    let explanation = revision::explanation(ops, out_of_model, &clash);
     let mut witness = Box::new(clash.witness);
-    witness.details.extend(scene.why);
-    let Small { calls: part, relaxed, .. } = minimal(ops, foreign, &witness.ops, Effort::LITTLE, &mut unlimited);
+    witness.details.extend(explanation.why);
+    let MinimalCore { calls: part, relaxed, .. } = minimal(ops, out_of_model, &witness.ops, Effort::LITTLE, &mut unlimited);
     if !part.is_empty() {
         let others = if relaxed > 0 { format!(", whatever became of {relaxed} other writes") } else { String::new() };
         let list: Vec<String> = part.iter().map(OpId::to_string).collect();
@@ -251,16 +251,16 @@ fn witness(key: &str, ops: &[CompletedOp], why: &Counterexample) -> Witness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{ClientId, Entry, KeyValue, Read, SimTime, What};
+    use crate::ops::{ClientId, Entry, EntryKind, KeyValue, Read, SimTime};
 
     #[test]
     fn failed_operations_and_unanswered_reads_are_left_out() {
-        let ask = |op| What::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Put { key: "k".into(), value: format!("v{op}") } };
+        let ask = |op| EntryKind::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Put { key: "k".into(), value: format!("v{op}") } };
         let lines = [
             ask(1),
-            What::Fail { op: OpId(1), code: String::new(), why: String::new() },
+            EntryKind::Fail { op: OpId(1), code: String::new(), why: String::new() },
             ask(2),
-            What::Info { op: OpId(2), why: String::new() },
+            EntryKind::Info { op: OpId(2), why: String::new() },
         ];
         let history: Vec<Entry> = lines.into_iter().map(|what| Entry { t: SimTime(0), what }).collect();
         let calls = calls(View::new(&history).ops(), |op| (asked(&op.ask), op.output().map(|output| answered(&op.ask, output))));
@@ -269,12 +269,12 @@ mod tests {
 
     #[test]
     fn a_stale_read_is_explained_and_many_concurrent_writes_are_decided() {
-        let invoke = |op, ask| What::Invoke { client: ClientId(op as u32), op: OpId(op), ask };
+        let invoke = |op, ask| EntryKind::Invoke { client: ClientId(op as u32), op: OpId(op), ask };
         let put = |v: &str| Op::Put { key: "k".into(), value: v.into() };
-        let ok = |op, output| What::Ok { op: OpId(op), output, position: None };
+        let ok = |op, output| EntryKind::Ok { op: OpId(op), output, position: None };
         let get = || Op::Get { key: "k".into() };
         let got = |v: &str| Output::Got { value: Some(v.into()) };
-        let judge = |lines: Vec<What>| {
+        let judge = |lines: Vec<EntryKind>| {
             let history: Vec<Entry> = lines.into_iter().enumerate().map(|(i, what)| Entry { t: SimTime(i as u64), what }).collect();
             check(&View::new(&history))
         };
@@ -291,7 +291,7 @@ mod tests {
         let Verdict::Invalid(witness) = judge(stale) else { panic!() };
         assert_eq!(witness.ops, [OpId(1), OpId(3), OpId(4)], "{witness:#?}");
         // Sixty writes at once, none of which anybody reads but one.
-        let mut many: Vec<What> = (1..=60).map(|op| invoke(op, put(&format!("v{op}")))).collect();
+        let mut many: Vec<EntryKind> = (1..=60).map(|op| invoke(op, put(&format!("v{op}")))).collect();
         many.extend((1..=60).map(|op| ok(op, Output::Done)));
         many.extend([invoke(61, get()), ok(61, got("v17"))]);
         assert_eq!(judge(many), Verdict::Valid);
@@ -311,11 +311,11 @@ mod tests {
 
     #[test]
     fn deletions_of_ranges_and_reads_of_any_revision_are_judged() {
-        let invoke = |op, ask| What::Invoke { client: ClientId(op as u32), op: OpId(op), ask };
+        let invoke = |op, ask| EntryKind::Invoke { client: ClientId(op as u32), op: OpId(op), ask };
         let put = |key: &str, v: &str| Op::Put { key: key.into(), value: v.into() };
-        let ok = |op, output, revision| What::Ok { op: OpId(op), output, position: Some(revision) };
+        let ok = |op, output, revision| EntryKind::Ok { op: OpId(op), output, position: Some(revision) };
         let kv = |key: &str, v: &str| KeyValue { key: key.into(), value: v.into(), revision: None, made: None };
-        let judge = |last: Vec<What>| {
+        let judge = |last: Vec<EntryKind>| {
             // k1 at revision 2, k2 at 3, k1 again at 4.
             let mut lines = vec![];
             for (op, key, v) in [(1, "k1", "a"), (2, "k2", "b"), (3, "k1", "c")] {

@@ -5,10 +5,10 @@
 
 use super::{
     log::{DoesNotFit, Kind, Log, NONE, Row},
-    quick::{Missed, witness},
+    quick::{ReplayFailure, witness},
 };
-use crate::checks::foreign::Foreign;
-use crate::ops::{Entry, Op, OpEnd, What};
+use crate::checks::out_of_model::OutOfModel;
+use crate::ops::{Entry, EntryKind, Op, OpEnd};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use squall_linear::{OneGo, frontier::Watchdog};
@@ -67,9 +67,9 @@ pub fn read_columns(mut input: impl Read) -> io::Result<Option<Columns>> {
 impl Columns {
     /// Looks for a witness, as long as it may.
     pub fn decide(&self, go_on: Watchdog<'_>) -> OneGo {
-        match witness(&self.log, &Foreign::default(), 0, go_on) {
+        match witness(&self.log, &OutOfModel::default(), 0, go_on) {
             Ok(_) => OneGo::Valid { ops: self.log.rows.len(), ended: self.ended },
-            Err(Missed::Stopped(at)) => OneGo::Stopped { ops: self.log.rows.len(), at },
+            Err(ReplayFailure::Stopped(at)) => OneGo::Stopped { ops: self.log.rows.len(), at },
             Err(_) => OneGo::Undecided,
         }
     }
@@ -172,7 +172,7 @@ impl Columns {
     fn slowly(&mut self, line: &[u8]) -> Result<(), DoesNotFit> {
         let entry: Entry = serde_json::from_slice(line).map_err(|_| DoesNotFit)?;
         match entry.what {
-            What::Invoke { op, ask, .. } => {
+            EntryKind::Invoke { op, ask, .. } => {
                 match &ask {
                     Op::Get { key } => self.invoke(op.0, Kind::Get, key.as_bytes(), None, None)?,
                     Op::Put { key, value } => self.invoke(op.0, Kind::Put, key.as_bytes(), None, Some(value.as_bytes()))?,
@@ -187,7 +187,7 @@ impl Columns {
                     Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => return Err(DoesNotFit),
                 }
             }
-            What::Ok { op, output, position: revision } => {
+            EntryKind::Ok { op, output, position: revision } => {
                 if let Some((ask, floor)) = self.open_large.remove(&op.0) {
                     self.log.push(&ask, &OpEnd::Ok(entry.t, output), revision, floor)?;
                 } else {
@@ -199,22 +199,22 @@ impl Columns {
                 }
                 self.seen(revision.ok_or(DoesNotFit)?);
             }
-            What::Fail { op, .. } => {
+            EntryKind::Fail { op, .. } => {
                 if self.open_large.remove(&op.0).is_none() {
                     let row = self.open.remove(&op.0).ok_or(DoesNotFit)?;
                     self.log.rows[row as usize] = dropped();
                 }
             }
-            What::Info { op, .. } => {
+            EntryKind::Info { op, .. } => {
                 if let Some((ask, floor)) = self.open_large.remove(&op.0) {
                     self.log.push(&ask, &OpEnd::Open, None, floor)?;
                 } else {
                     self.open.remove(&op.0);
                 }
             }
-            What::End => self.ended = true,
-            What::Heard { .. } | What::Effect(_) | What::Event { .. } | What::Node { .. } => {}
-            What::Available { .. } | What::Healed { .. } | What::FinalReads => {}
+            EntryKind::End => self.ended = true,
+            EntryKind::Heard { .. } | EntryKind::Effect(_) | EntryKind::Event { .. } | EntryKind::Node { .. } => {}
+            EntryKind::Available { .. } | EntryKind::Healed { .. } | EntryKind::FinalReads => {}
         }
         Ok(())
     }
@@ -317,7 +317,7 @@ mod tests {
             if seed % 3 == 2 {
                 // A stale answer.
                 let gets = history.iter_mut().filter_map(|e| match &mut e.what {
-                    What::Ok { output: Output::Got { value: Some(value) }, .. } => Some(value),
+                    EntryKind::Ok { output: Output::Got { value: Some(value) }, .. } => Some(value),
                     _ => None,
                 });
                 *gets.last().unwrap() = "v1".into();

@@ -17,7 +17,7 @@ pub(super) struct Shown {
 
 /// What is known of a line.
 #[derive(Default)]
-pub(super) struct Line {
+pub(super) struct LockQueue {
     /// Who was told to hold it: the token, the revision of the answer.
     pub(super) held: Vec<(Shown, Option<u64>, String)>,
     /// Fenced work that was refused, by token: the place was gone.
@@ -35,7 +35,7 @@ pub(super) fn broken(kind: &'static str, at: SimTime, ops: &[OpId], summary: Str
     Some(Witness { kind, summary, details: vec![], at, ops: ops.to_vec() })
 }
 
-impl Line {
+impl LockQueue {
     /// Whether one at a time held it.
     pub(super) fn judge(&self, name: &str) -> Option<Witness> {
         self.one_holder(name).or_else(|| self.ordered_work(name)).or_else(|| self.nothing_returns(name))

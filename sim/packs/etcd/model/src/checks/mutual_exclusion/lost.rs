@@ -3,13 +3,13 @@
 use super::line::broken;
 use crate::{
     checks::Witness,
-    ops::{CompletedOp, LeaseId, LeaseOp, LeaseOutput, LineOp, LineOutput, Op, OpEnd, Output, View, What, work_key},
+    ops::{CompletedOp, EntryKind, LeaseId, LeaseOp, LeaseOutput, LineOp, LineOutput, Op, OpEnd, Output, View, work_key},
 };
 use std::collections::BTreeMap;
 
 /// What is read at the end of what somebody worked on.
 pub(super) fn lost_work(view: &View<'_>, ops: &[CompletedOp]) -> Option<Witness> {
-    let (finals_at, _) = view.entries().find(|(_, e)| e.what == What::FinalReads)?;
+    let (finals_at, _) = view.entries().find(|(_, e)| e.what == EntryKind::FinalReads)?;
     let mut works: BTreeMap<String, Vec<(&CompletedOp, &str)>> = BTreeMap::new();
     for op in ops {
         let Op::Line(LineOp::Work { name, value, .. }) = &op.ask else { continue };

@@ -37,8 +37,8 @@ mod lost;
 mod observers;
 
 use crate::checks::{Checker, Verdict, applies, verdict};
-use crate::ops::{Heard, Led, LineOp, LineOutput, Op, OpEnd, OpId, Output, SimTime, View};
-use line::{Line, Shown};
+use crate::ops::{Led, LineOp, LineOutput, Op, OpEnd, OpId, Output, SimTime, StreamEvent, View};
+use line::{LockQueue, Shown};
 use lost::{lost_place, lost_work};
 use observers::{in_order, skipped};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +54,7 @@ pub(crate) const CHECKER: Checker = Checker {
 
 fn check(view: &View<'_>) -> Verdict {
     let ops = view.ops();
-    let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
+    let mut lines: BTreeMap<&str, LockQueue> = BTreeMap::new();
     let mut observing: BTreeMap<OpId, &str> = BTreeMap::new();
     for op in ops {
         let Op::Line(ask) = &op.ask else { continue };
@@ -88,10 +88,10 @@ fn check(view: &View<'_>) -> Verdict {
     let mut again: BTreeSet<(OpId, usize)> = BTreeSet::new();
     let asked: BTreeMap<OpId, usize> = ops.iter().map(|op| (op.id, op.invoked_at)).collect();
     for (told_at, t, op, heard) in view.heard() {
-        if *heard == Heard::Observing {
+        if *heard == StreamEvent::Observing {
             again.insert((op, observed.get(&op).map_or(0, Vec::len)));
         }
-        if let (Heard::Leader { leader }, Some(name)) = (heard, observing.get(&op)) {
+        if let (StreamEvent::Leader { leader }, Some(name)) = (heard, observing.get(&op)) {
             observed.entry(op).or_default().push((t, leader));
             let asked_at = asked[&op];
             let shown = Shown { op, token: leader.token, asked_at, told_at, at: t };
@@ -108,28 +108,28 @@ fn check(view: &View<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{ClientId, Entry, LeaseId, LeaseOp, LeaseOutput, LineKind, Place, Saw, What, work_key};
+    use crate::ops::{ClientId, Entry, EntryKind, LeaseId, LeaseOp, LeaseOutput, LineKind, Observation, Ticket, work_key};
 
     /// Words: `hold 5@7` (told at revision 7 to hold with token 5), `work 5@9`, `give 5`, `lead 5`, each
     /// asked and answered at once; `watch 1`, `see 1 5@6`.
     fn verdict(script: &str) -> &'static str {
         let (mut history, mut next, mut t) = (Vec::new(), 100, 1);
         // Nodes tell of themselves.
-        history.push(Entry { t: SimTime(0), what: What::Node { node: squall_history::NodeId(1), saw: Saw::Stopped } });
+        history.push(Entry { t: SimTime(0), what: EntryKind::Node { node: squall_history::NodeId(1), saw: Observation::Stopped } });
         for line in script.split("; ") {
             let words: Vec<&str> = line.split(' ').collect();
             let split = |w: &str| {
                 let (token, revision) = w.split_once('@').unwrap_or((w, "0"));
                 (token.parse::<u64>().unwrap(), revision.parse::<u64>().unwrap())
             };
-            let place = |token: u64| Place { key: format!("l/{token}"), token, lease: LeaseId(token as i64) };
+            let place = |token: u64| Ticket { key: format!("l/{token}"), token, lease: LeaseId(token as i64) };
             let (kind, name) = (LineKind::Election, "l".to_string());
             next += 1;
             let whole = |ask, output, revision: u64| {
                 let op = OpId(next);
                 vec![
-                    What::Invoke { client: ClientId(1), op, ask: Op::Line(ask) },
-                    What::Ok { op, output: Output::Line(output), position: (revision > 0).then_some(revision) },
+                    EntryKind::Invoke { client: ClientId(1), op, ask: Op::Line(ask) },
+                    EntryKind::Ok { op, output: Output::Line(output), position: (revision > 0).then_some(revision) },
                 ]
             };
             let whats = match words[..] {
@@ -167,17 +167,23 @@ mod tests {
                     let ask = LineOp::Work { name, place: place(split(w).0), value: value.into(), fenced: true };
                     whole(ask, LineOutput::Observed, 0)[..1].to_vec()
                 }
-                ["finals"] => vec![What::FinalReads],
+                ["finals"] => vec![EntryKind::FinalReads],
                 ["read", value] => {
                     let output = Output::Got { value: Some(value.to_string()).filter(|v| v != "-") };
                     let ask = Op::Get { key: work_key("l") };
-                    vec![What::Invoke { client: ClientId(1), op: OpId(next), ask }, What::Ok { op: OpId(next), output, position: None }]
+                    vec![
+                        EntryKind::Invoke { client: ClientId(1), op: OpId(next), ask },
+                        EntryKind::Ok { op: OpId(next), output, position: None },
+                    ]
                 }
                 // Whether the lease of this token is there.
                 ["lease", w] => {
                     let ask = Op::Lease(LeaseOp::TimeLeft { lease: LeaseId(split(w).0 as i64) });
                     let output = Output::Lease(LeaseOutput::Left { ttl: 1, keys: vec![] });
-                    vec![What::Invoke { client: ClientId(1), op: OpId(next), ask }, What::Ok { op: OpId(next), output, position: None }]
+                    vec![
+                        EntryKind::Invoke { client: ClientId(1), op: OpId(next), ask },
+                        EntryKind::Ok { op: OpId(next), output, position: None },
+                    ]
                 }
                 ["give", w] => whole(LineOp::Release { kind, name, place: place(split(w).0) }, LineOutput::Released, 0),
                 ["lead", w] => {
@@ -189,18 +195,21 @@ mod tests {
                     t += 4_000_000_000;
                     continue;
                 }
-                ["again", op] => vec![What::Heard { op: OpId(op.parse().unwrap()), heard: Heard::Observing }],
+                ["again", op] => vec![EntryKind::Heard { op: OpId(op.parse().unwrap()), heard: StreamEvent::Observing }],
                 ["install"] => {
-                    vec![What::Node { node: squall_history::NodeId(1), saw: Saw::SnapshotInstalled { index: 1, term: 1, state: 0 } }]
+                    vec![EntryKind::Node {
+                        node: squall_history::NodeId(1),
+                        saw: Observation::SnapshotInstalled { index: 1, term: 1, state: 0 },
+                    }]
                 }
                 ["watch", op] => {
                     let ask = Op::Line(LineOp::Observe { name, lasts_ms: 1 });
-                    vec![What::Invoke { client: ClientId(2), op: OpId(op.parse().unwrap()), ask }]
+                    vec![EntryKind::Invoke { client: ClientId(2), op: OpId(op.parse().unwrap()), ask }]
                 }
                 ["see", op, w] => {
                     let (token, revision) = split(w);
                     let leader = Led { key: format!("l/{token}"), token, value: token.to_string(), revision };
-                    vec![What::Heard { op: OpId(op.parse().unwrap()), heard: Heard::Leader { leader } }]
+                    vec![EntryKind::Heard { op: OpId(op.parse().unwrap()), heard: StreamEvent::Leader { leader } }]
                 }
                 _ => panic!("{line}"),
             };
@@ -282,9 +291,12 @@ mod tests {
     fn two_holders_of_one_token_are_seen() {
         let hold = |op, key: &str| {
             let ask = LineOp::Acquire { kind: LineKind::Lock, name: "l".into(), lease: LeaseId(1), value: String::new(), wait_ms: 1 };
-            let place = Place { key: key.into(), token: 5, lease: LeaseId(1) };
+            let place = Ticket { key: key.into(), token: 5, lease: LeaseId(1) };
             let output = Output::Line(LineOutput::Held { place });
-            [What::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Line(ask) }, What::Ok { op: OpId(op), output, position: Some(5) }]
+            [
+                EntryKind::Invoke { client: ClientId(1), op: OpId(op), ask: Op::Line(ask) },
+                EntryKind::Ok { op: OpId(op), output, position: Some(5) },
+            ]
         };
         let history = |keys: [&str; 2]| -> Vec<Entry> {
             let whats = [hold(1, keys[0]), hold(2, keys[1])].concat();

@@ -3,7 +3,7 @@
 use super::line::broken;
 use crate::{
     checks::Witness,
-    ops::{CompletedOp, Led, LineOp, LineOutput, Op, OpId, Output, Saw, SimTime, View},
+    ops::{CompletedOp, Led, LineOp, LineOutput, Observation, Op, OpId, Output, SimTime, View},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -85,7 +85,7 @@ pub(super) fn skipped(
     let in_order = view.observations().next().is_some();
     let begun_again: Vec<SimTime> = view
         .observations()
-        .filter(|(_, _, saw)| matches!(saw, Saw::SnapshotInstalled { .. } | Saw::Forgot { .. }))
+        .filter(|(_, _, saw)| matches!(saw, Observation::SnapshotInstalled { .. } | Observation::Forgot { .. }))
         .map(|(at, ..)| at)
         .collect();
     observed.iter().find_map(|(op, shown)| {

@@ -24,7 +24,7 @@ mod node;
 
 use crate::checks::{Checker, Verdict};
 use node::{Log, NodeState, Removed};
-use squall_history::{BootData, DiskHealth, LogMark, NodeId, Role, Saw, SimTime, View, What};
+use squall_history::{BootData, DiskHealth, EntryKind, LogMark, NodeId, Observation, Role, SimTime, View};
 use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) const CHECKER: Checker = Checker {
@@ -32,7 +32,10 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: false,
     prefix: true,
     about: "election safety, log matching, leader completeness, state-machine safety, quorums, joint consensus",
-    applies: |view| view.observations().any(|(_, _, saw)| matches!(saw, Saw::Vote { .. } | Saw::Append { .. } | Saw::Role { .. })),
+    applies: |view| {
+        view.observations()
+            .any(|(_, _, saw)| matches!(saw, Observation::Vote { .. } | Observation::Append { .. } | Observation::Role { .. }))
+    },
     check,
 };
 
@@ -52,7 +55,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 
 /// A node that is up, and has removed what its leader has, to the end of the run: no snapshot took its place.
 fn never_made_good(view: &View<'_>, raft: &Raft) -> Option<Verdict> {
-    let healed = view.entries().find(|(_, e)| matches!(e.what, What::Healed { .. })).map(|(_, e)| e.t)?;
+    let healed = view.entries().find(|(_, e)| matches!(e.what, EntryKind::Healed { .. })).map(|(_, e)| e.t)?;
     let end = view.entries().last().filter(|_| view.ended()).map(|(_, e)| e.t)?;
     let pending = |state: &NodeState| {
         let since = state.needless_since.filter(|since| state.is_up && (*since).max(healed) + SETTLED <= end)?;
@@ -86,10 +89,10 @@ struct Raft {
 }
 
 impl Raft {
-    fn observe(&mut self, id: NodeId, saw: &Saw) -> Result<(), Broken> {
+    fn observe(&mut self, id: NodeId, saw: &Observation) -> Result<(), Broken> {
         let node = self.nodes.entry(id).or_default();
         match saw {
-            Saw::Booted { data, .. } => {
+            Observation::Booted { data, .. } => {
                 // It begins anew, with nothing: it is no voter any more, or it must not start.
                 if node.damaged && *data == BootData::Empty {
                     node.replaced();
@@ -97,31 +100,31 @@ impl Raft {
                 node.boot();
                 Ok(())
             }
-            Saw::Synced { index } => {
+            Observation::Synced { index } => {
                 node.found(id)?;
                 node.synced(*index);
                 Ok(())
             }
-            Saw::Membership { index, voters, .. } => {
+            Observation::Membership { index, voters, .. } => {
                 if let Some(term) = node.log.term_at(*index) {
                     self.memberships.insert((*index, term), voters.clone());
                 }
                 node.membership(id, *index, voters)
             }
-            Saw::Disk { disk } => {
+            Observation::Disk { disk } => {
                 if *disk == DiskHealth::Damaged {
                     node.damaged = true;
                     node.missing = None;
                 }
                 Ok(())
             }
-            Saw::Vote { term, voted_for, granted } => node.vote(id, *term, *voted_for, *granted),
-            Saw::Role { term, role: Role::Leader, .. } => {
+            Observation::Vote { term, voted_for, granted } => node.vote(id, *term, *voted_for, *granted),
+            Observation::Role { term, role: Role::Leader, .. } => {
                 node.leads = Some(*term);
                 self.leads(id, *term)
             }
-            Saw::Append { entries } => self.append(id, entries),
-            Saw::Truncate { after } => {
+            Observation::Append { entries } => self.append(id, entries),
+            Observation::Truncate { after } => {
                 let from = after.map_or(0, |i| i + 1);
                 let (needless, now) = (self.needless(id, from), self.now);
                 let node = self.nodes.entry(id).or_default();
@@ -135,18 +138,18 @@ impl Raft {
                 }
                 node.truncate(id, *after)
             }
-            Saw::Purge { upto, term } => {
+            Observation::Purge { upto, term } => {
                 node.purge(*upto, *term);
                 Ok(())
             }
-            Saw::SnapshotBuilt { index, .. } => node.snapshot_built(id, *index),
-            Saw::Commit { index, term } => self.commit(id, *index, *term),
-            Saw::Apply { first, state } => {
+            Observation::SnapshotBuilt { index, .. } => node.snapshot_built(id, *index),
+            Observation::Commit { index, term } => self.commit(id, *index, *term),
+            Observation::Apply { first, state } => {
                 node.found(id)?;
                 node.apply(id, *first, state.len() as u64)
             }
-            Saw::SnapshotInstalled { index, term, .. } | Saw::Restored { index, term, .. } => {
-                if matches!(saw, Saw::SnapshotInstalled { .. })
+            Observation::SnapshotInstalled { index, term, .. } | Observation::Restored { index, term, .. } => {
+                if matches!(saw, Observation::SnapshotInstalled { .. })
                     && let Some(missing) = node.missing.take()
                 {
                     return Err(("committed-lost", format!("{}; it started anew without it", missing.text)));
@@ -157,21 +160,25 @@ impl Raft {
                 node.jump_membership(*index, known.map(|((at, _), voters)| (*at, voters.clone())));
                 self.agree(id, *index, *term)
             }
-            Saw::Role { role: Role::Follower | Role::Candidate | Role::Learner, .. } => {
+            Observation::Role { role: Role::Follower | Role::Candidate | Role::Learner, .. } => {
                 node.leads = None;
                 Ok(())
             }
             // The first thing that a state machine tells, after its log.
-            Saw::Forgot { .. } => node.found(id),
-            Saw::Stopped => {
+            Observation::Forgot { .. } => node.found(id),
+            Observation::Stopped => {
                 (node.leads, node.is_up) = (None, false);
                 Ok(())
             }
-            Saw::Refused { .. } => {
+            Observation::Refused { .. } => {
                 node.is_up = false;
                 Ok(())
             }
-            Saw::Panicked { .. } | Saw::Members { .. } | Saw::ClockBound { .. } | Saw::Failpoint { .. } | Saw::Final { .. } => Ok(()),
+            Observation::Panicked { .. }
+            | Observation::Members { .. }
+            | Observation::ClockBound { .. }
+            | Observation::Failpoint { .. }
+            | Observation::Final { .. } => Ok(()),
         }
     }
 

@@ -16,12 +16,12 @@ fn verdict(story: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["heal"] => {
-                history.push(Entry { t: SimTime(t as u64), what: What::Healed { within: 1, nodes: vec![] } });
+                history.push(Entry { t: SimTime(t as u64), what: EntryKind::Healed { within: 1, nodes: vec![] } });
                 continue;
             }
             // Ten seconds later.
             ["end"] => {
-                history.push(Entry { t: SimTime(10_000_000_000), what: What::End });
+                history.push(Entry { t: SimTime(10_000_000_000), what: EntryKind::End });
                 continue;
             }
             _ => {}
@@ -29,35 +29,37 @@ fn verdict(story: &str) -> String {
         let node = NodeId(words[0][1..].parse().unwrap());
         let saw = match words[1..] {
             // The end of what a node tells at its start.
-            ["up"] => Saw::Forgot { before: 0 },
-            ["damaged"] => Saw::Disk { disk: squall_history::DiskHealth::Damaged },
-            ["anew"] => Saw::Booted { incarnation: 1, data: BootData::Empty },
-            ["boot"] => Saw::Booted { incarnation: 1, data: BootData::Kept },
+            ["up"] => Observation::Forgot { before: 0 },
+            ["damaged"] => Observation::Disk { disk: squall_history::DiskHealth::Damaged },
+            ["anew"] => Observation::Booted { incarnation: 1, data: BootData::Empty },
+            ["boot"] => Observation::Booted { incarnation: 1, data: BootData::Kept },
             ["vote", vote] => {
                 let granted = vote.ends_with('!');
                 let (term, whom) = vote.trim_end_matches('!').split_once('>').unwrap();
-                Saw::Vote { term: term.parse().unwrap(), voted_for: Some(NodeId(whom[1..].parse().unwrap())), granted }
+                Observation::Vote { term: term.parse().unwrap(), voted_for: Some(NodeId(whom[1..].parse().unwrap())), granted }
             }
-            ["lead", term] => Saw::Role { term: term.parse().unwrap(), role: Role::Leader, leader: Some(node) },
-            ["append", ..] => Saw::Append { entries: words[2..].iter().map(|w| pair(w)).map(|(i, t, h)| LogMark(i, t, h)).collect() },
-            ["cut", after] => Saw::Truncate { after: after.parse().ok() },
-            ["commit", at] => Saw::Commit { index: pair(at).0, term: pair(at).1 },
-            ["apply", index] => Saw::Apply { first: index.parse().unwrap(), state: vec![0] },
-            ["sync", index] => Saw::Synced { index: index.parse().unwrap() },
+            ["lead", term] => Observation::Role { term: term.parse().unwrap(), role: Role::Leader, leader: Some(node) },
+            ["append", ..] => {
+                Observation::Append { entries: words[2..].iter().map(|w| pair(w)).map(|(i, t, h)| LogMark(i, t, h)).collect() }
+            }
+            ["cut", after] => Observation::Truncate { after: after.parse().ok() },
+            ["commit", at] => Observation::Commit { index: pair(at).0, term: pair(at).1 },
+            ["apply", index] => Observation::Apply { first: index.parse().unwrap(), state: vec![0] },
+            ["sync", index] => Observation::Synced { index: index.parse().unwrap() },
             // `member 3 1,2,3+2,3,4`: at index 3, joint.
             ["member", index, sets] => {
                 let set = |text: &str| text.split(',').map(|n| n.parse().unwrap()).collect();
-                Saw::Membership { index: index.parse().unwrap(), voters: sets.split('+').map(set).collect(), learners: vec![] }
+                Observation::Membership { index: index.parse().unwrap(), voters: sets.split('+').map(set).collect(), learners: vec![] }
             }
-            ["restored", at] => Saw::Restored { index: pair(at).0, term: pair(at).1, state: 0 },
-            ["built", at] => Saw::SnapshotBuilt { index: pair(at).0, term: pair(at).1 },
-            ["follow", term] => Saw::Role { term: term.parse().unwrap(), role: Role::Follower, leader: None },
-            ["stop"] => Saw::Stopped,
-            ["purge", at] => Saw::Purge { upto: pair(at).0, term: pair(at).1 },
-            ["install", at] => Saw::SnapshotInstalled { index: pair(at).0, term: pair(at).1, state: 0 },
+            ["restored", at] => Observation::Restored { index: pair(at).0, term: pair(at).1, state: 0 },
+            ["built", at] => Observation::SnapshotBuilt { index: pair(at).0, term: pair(at).1 },
+            ["follow", term] => Observation::Role { term: term.parse().unwrap(), role: Role::Follower, leader: None },
+            ["stop"] => Observation::Stopped,
+            ["purge", at] => Observation::Purge { upto: pair(at).0, term: pair(at).1 },
+            ["install", at] => Observation::SnapshotInstalled { index: pair(at).0, term: pair(at).1, state: 0 },
             _ => panic!("{line}"),
         };
-        history.push(Entry { t: SimTime(t as u64), what: What::Node { node, saw } });
+        history.push(Entry { t: SimTime(t as u64), what: EntryKind::Node { node, saw } });
     }
     match check(&View::new(&history)) {
         Verdict::Invalid(witness) => witness.kind.to_string(),

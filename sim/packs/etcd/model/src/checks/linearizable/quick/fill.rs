@@ -114,13 +114,13 @@ impl Replay<'_> {
             return Some(());
         }
         let urgent = self.required.peek().is_some_and(|Reverse((by, _))| *by <= revision.saturating_add(self.slack));
-        // Where what is foreign may have taken every gap that is left, nothing of the others need have happened but what is required.
+        // Where what is out of the model may have taken every gap that is left, nothing of the others need have happened but what is required.
         let gaps_left = self.gaps.len() - self.gaps.partition_point(|gap| *gap < revision);
-        let foreign = foreign_floor < revision && self.foreign_left >= gaps_left;
+        let out_of_model = foreign_floor < revision && self.foreign_left >= gaps_left;
         if (unseen_first || !urgent)
-            && let Some(op) = if foreign { self.take_foreign() } else { self.take_unseen(revision) }
+            && let Some(op) = if out_of_model { self.take_foreign() } else { self.take_unseen(revision) }
         {
-            self.fills.push(fill(op, if foreign { u64::MAX } else { 0 }));
+            self.fills.push(fill(op, if out_of_model { u64::MAX } else { 0 }));
             return Some(());
         }
         let journal = self.journal.len();
@@ -166,7 +166,7 @@ impl Replay<'_> {
         if taken.is_some() {
             return Some(());
         }
-        if foreign && let Some(op) = self.take_foreign() {
+        if out_of_model && let Some(op) = self.take_foreign() {
             self.fills.push(fill(op, u64::MAX));
             return Some(());
         }
@@ -190,10 +190,10 @@ impl Replay<'_> {
         self.exchange(revision)
     }
 
-    /// Something that is foreign.
+    /// Something that is out of the model.
     fn take_foreign(&mut self) -> Option<u32> {
         self.foreign_left = self.foreign_left.checked_sub(1)?;
-        self.journal.push(Undo::Foreign);
+        self.journal.push(Undo::OutOfModel);
         Some(NONE)
     }
 

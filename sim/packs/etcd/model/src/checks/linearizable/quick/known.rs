@@ -2,9 +2,9 @@
 
 use super::{
     super::log::{Kind, NONE, Row},
-    replay::{FxMap, Impossible, InOrder, Known, Missed, Replay},
+    replay::{FxMap, Impossible, InOrder, Known, Replay, ReplayFailure},
 };
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use std::cmp::Reverse;
 
 impl Replay<'_> {
@@ -175,14 +175,14 @@ impl Replay<'_> {
     }
 
     /// What a row that does not fit tells: whether that is impossible, whoever filled the gaps.
-    pub(super) fn missed(&self, i: u32, revision: u64, claims: &[u32], foreign: &Foreign) -> Missed {
+    pub(super) fn missed(&self, i: u32, revision: u64, claims: &[u32], out_of_model: &OutOfModel) -> ReplayFailure {
         let mut told: Vec<(u32, u32, u64)> = Vec::new();
         self.tells(i, |key, value, written| told.push((key, value, written)));
         let impossible = told.into_iter().find_map(|(key, value, written)| {
-            let since = self.cannot_hold(key, value, written, revision, claims, foreign)?;
-            Some(Missed::Impossible(Box::new(Impossible { row: i, key, value, revision, since, filled: None })))
+            let since = self.cannot_hold(key, value, written, revision, claims, out_of_model)?;
+            Some(ReplayFailure::Impossible(Box::new(Impossible { row: i, key, value, revision, since, filled: None })))
         });
-        impossible.unwrap_or(Missed::Unsure)
+        impossible.unwrap_or(ReplayFailure::Unsure)
     }
 
     /// The first answer that tells of a key what nobody can have left there, whoever filled the gaps.
@@ -199,7 +199,7 @@ impl Replay<'_> {
                 // Of other keys it depends on what was there.
                 if self.known.contains_key(&key)
                     && first.as_ref().is_none_or(|first| first.revision > revision)
-                    && let Some(since) = self.cannot_hold(key, value, written, revision, &order.claims, order.foreign)
+                    && let Some(since) = self.cannot_hold(key, value, written, revision, &order.claims, order.out_of_model)
                 {
                     first = Some(Impossible { row: i as u32, key, value, revision, since, filled: None });
                 }
@@ -231,7 +231,15 @@ impl Replay<'_> {
     }
 
     /// Whether nobody can have left this in a key by a revision; since when it was certainly otherwise.
-    pub(super) fn cannot_hold(&self, key: u32, value: u32, written: u64, revision: u64, claims: &[u32], foreign: &Foreign) -> Option<u64> {
+    pub(super) fn cannot_hold(
+        &self,
+        key: u32,
+        value: u32,
+        written: u64,
+        revision: u64,
+        claims: &[u32],
+        out_of_model: &OutOfModel,
+    ) -> Option<u64> {
         let Some((all, _)) = self.known.get(&key) else {
             // Nobody of unknown outcome could change it: it holds what it holds.
             let cell = self.cells[key as usize];
@@ -263,7 +271,7 @@ impl Replay<'_> {
         if since == 1 && value == NONE && written == 0 {
             return None;
         }
-        let gap = |r: u64| claims[r as usize] == NONE && !foreign.claims.contains_key(&r);
+        let gap = |r: u64| claims[r as usize] == NONE && !out_of_model.claims.contains_key(&r);
         let (from, to) = if written > 0 { (written, written) } else { (since + 1, revision) };
         let latest = (from.max(since + 1).max(2)..=to.min(revision)).rev().find(|r| gap(*r));
         let by_lost = latest.is_some_and(|latest| {

@@ -23,10 +23,10 @@ mod replay;
 mod step;
 mod store;
 
-pub(super) use replay::{Filled, Impossible, Missed};
+pub(super) use replay::{Filled, Impossible, ReplayFailure};
 
 use super::log::{Kind, Log, NONE};
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use replay::{InOrder, Replay};
 use squall_linear::{Progress, frontier::Watchdog};
 
@@ -37,12 +37,12 @@ const LITTLE: usize = 256;
 const ASKED_EVERY: u64 = 1 << 14;
 
 /// Replays the history to a witness, or says where it found none.
-pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: Watchdog<'_>) -> Result<Filled, Missed> {
+pub(super) fn witness(log: &Log, out_of_model: &OutOfModel, foreign_floor: u64, go_on: Watchdog<'_>) -> Result<Filled, ReplayFailure> {
     let last = log.last as usize;
     if log.last > 4 * log.rows.len() as u64 + 1_000_000 || log.last > u64::from(u32::MAX - 1) || log.rows.len() >= NONE as usize {
-        return Err(Missed::Unsure);
+        return Err(ReplayFailure::Unsure);
     }
-    let mut ready = || if go_on(Progress { visits: 0, bytes: 0, events: 0 }) { Ok(()) } else { Err(Missed::Stopped(1)) };
+    let mut ready = || if go_on(Progress { visits: 0, bytes: 0, events: 0 }) { Ok(()) } else { Err(ReplayFailure::Stopped(1)) };
     ready()?;
     // Who claims each revision; and, in order of revision, who saw it.
     let mut claims = vec![NONE; last + 2];
@@ -55,18 +55,18 @@ pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: W
             continue;
         }
         if row.revision < row.floor.max(1) + u64::from(row.changed) {
-            return Err(Missed::Unsure);
+            return Err(ReplayFailure::Unsure);
         }
         if row.changed {
-            if claims[at] != NONE || foreign.claims.contains_key(&row.revision) {
-                return Err(Missed::Unsure);
+            if claims[at] != NONE || out_of_model.claims.contains_key(&row.revision) {
+                return Err(ReplayFailure::Unsure);
             }
             claims[at] = i as u32;
         } else if row.kind == Kind::Range
             && let Some(past) = log.ranges[row.extra as usize].at
         {
             if past > log.last {
-                return Err(Missed::Unsure);
+                return Err(ReplayFailure::Unsure);
             }
             past_ranges.push((past.max(1), i as u32));
         } else {
@@ -97,20 +97,20 @@ pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: W
     lost.retain(|i| matches!(log.rows[*i as usize].kind, Kind::Put | Kind::Swap | Kind::Delete | Kind::Txn));
     lost.sort_by_key(|i| log.rows[*i as usize].floor);
 
-    let order = InOrder { claims, first, readers, foreign, foreign_floor, has_lost: !lost.is_empty() };
+    let order = InOrder { claims, first, readers, out_of_model, foreign_floor, has_lost: !lost.is_empty() };
     // Where little was answered, what nobody can have written is found sooner than a way.
     let answered = log.rows.len() - lost.len();
     if order.has_lost
         && answered <= LITTLE
-        && let Some(why) = Replay::new(log, &lost, foreign.unclaimed).nobody_wrote(&order)
+        && let Some(why) = Replay::new(log, &lost, out_of_model.unclaimed).nobody_wrote(&order)
     {
-        return Err(Missed::Impossible(Box::new(why)));
+        return Err(ReplayFailure::Impossible(Box::new(why)));
     }
     let attempts = if order.has_lost { SLACK } else { &SLACK[..1] };
-    let mut missed = Missed::Unsure;
+    let mut missed = ReplayFailure::Unsure;
     for slack in attempts {
         match attempt(log, &order, &lost, *slack, go_on) {
-            Err(Missed::Unsure) => missed = Missed::Unsure,
+            Err(ReplayFailure::Unsure) => missed = ReplayFailure::Unsure,
             decided => return decided,
         }
     }
@@ -122,12 +122,12 @@ pub(super) fn witness(log: &Log, foreign: &Foreign, foreign_floor: u64, go_on: W
 const SLACK: &[u64] = &[u64::MAX, 16, 4, 64, 8, 1, 32, 256];
 
 /// One way through the history.
-fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watchdog<'_>) -> Result<Filled, Missed> {
-    let foreign = order.foreign;
-    let mut replay = Replay::new(log, lost, foreign.unclaimed);
+fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watchdog<'_>) -> Result<Filled, ReplayFailure> {
+    let out_of_model = order.out_of_model;
+    let mut replay = Replay::new(log, lost, out_of_model.unclaimed);
     replay.slack = slack;
     if order.has_lost {
-        let gap = |r: &u64| order.claims[*r as usize] == NONE && !foreign.claims.contains_key(r);
+        let gap = |r: &u64| order.claims[*r as usize] == NONE && !out_of_model.claims.contains_key(r);
         replay.gaps = (2..=log.last).filter(gap).collect();
     }
     // Each turn back costs what it undoes.
@@ -139,21 +139,21 @@ fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watc
         if asked == 0 {
             asked = ASKED_EVERY;
             if !go_on(Progress { visits: 0, bytes: 0, events: revision as usize }) {
-                return Err(Missed::Stopped(revision));
+                return Err(ReplayFailure::Stopped(revision));
             }
         }
         match replay.revision(order, revision, std::mem::take(&mut unseen_first)) {
             Ok(()) => revision += 1,
-            Err(Missed::Impossible(mut why)) => {
+            Err(ReplayFailure::Impossible(mut why)) => {
                 // What was repaired is a guess.
                 let filled = || replay.fills.iter().map(|fill| (fill.revision, fill.op)).collect();
                 why.filled = (!replay.repaired).then(filled);
-                return Err(Missed::Impossible(why));
+                return Err(ReplayFailure::Impossible(why));
             }
-            Err(stopped @ Missed::Stopped(_)) => return Err(stopped),
-            Err(Missed::Unsure) => {
-                let back = replay.turn_back(revision).ok_or(Missed::Unsure)?;
-                steps_left = steps_left.checked_sub(revision - back).ok_or(Missed::Unsure)?;
+            Err(stopped @ ReplayFailure::Stopped(_)) => return Err(stopped),
+            Err(ReplayFailure::Unsure) => {
+                let back = replay.turn_back(revision).ok_or(ReplayFailure::Unsure)?;
+                steps_left = steps_left.checked_sub(revision - back).ok_or(ReplayFailure::Unsure)?;
                 (revision, unseen_first) = (back, true);
             }
         }
@@ -162,13 +162,13 @@ fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watc
     let filled = fills.iter().map(|fill| (fill.revision, fill.op)).collect();
     if replay.repaired {
         // What was repaired is a guess until it is replayed.
-        let mut again = Replay::new(log, lost, foreign.unclaimed);
+        let mut again = Replay::new(log, lost, out_of_model.unclaimed);
         again.given = Some(fills);
         for revision in 1..=log.last {
             if revision % ASKED_EVERY == 0 && !go_on(Progress { visits: 0, bytes: 0, events: revision as usize }) {
-                return Err(Missed::Stopped(revision));
+                return Err(ReplayFailure::Stopped(revision));
             }
-            again.revision(order, revision, false).map_err(|_| Missed::Unsure)?;
+            again.revision(order, revision, false).map_err(|_| ReplayFailure::Unsure)?;
         }
     }
     Ok(filled)

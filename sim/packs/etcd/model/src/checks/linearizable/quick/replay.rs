@@ -1,7 +1,7 @@
 //! The state of a replay: the store in columns, the lost writes, and what filled each gap so far.
 
 use super::super::log::{Log, NONE};
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::{cmp::Reverse, collections::BinaryHeap};
@@ -81,14 +81,14 @@ pub(super) enum Undo {
     Used(u32, bool),
     Filled(usize, Fill),
     Head(u32, usize),
-    Foreign,
+    OutOfModel,
 }
 
 /// What fills a gap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fill {
     pub(super) revision: u64,
-    /// The lost write; [`NONE`]: something that is foreign.
+    /// The lost write; [`NONE`]: something that is out of the model.
     pub(super) op: u32,
     /// If nobody sees it, 0; else by when it had to come. `u64::MAX` if it is not to be moved.
     pub(super) by: u64,
@@ -105,7 +105,7 @@ pub(super) struct Mark {
 
 /// Why no witness was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) enum Missed {
+pub(in super::super) enum ReplayFailure {
     /// The way came to no end; another might.
     Unsure,
     /// It was told to stop, at this revision.
@@ -128,7 +128,7 @@ pub(in super::super) struct Impossible {
     pub(in super::super) filled: Option<Filled>,
 }
 
-/// Who fills the revisions that nobody claims: the rows of lost writes, or [`NONE`] for what is foreign.
+/// Who fills the revisions that nobody claims: the rows of lost writes, or [`NONE`] for what is out of the model.
 pub(in super::super) type Filled = Vec<(u64, u32)>;
 
 /// The history in order of revision.
@@ -138,7 +138,7 @@ pub(super) struct InOrder<'f> {
     /// Where the readers of a revision begin in `readers`.
     pub(super) first: Vec<u32>,
     pub(super) readers: Vec<u32>,
-    pub(super) foreign: &'f Foreign,
+    pub(super) out_of_model: &'f OutOfModel,
     pub(super) foreign_floor: u64,
     pub(super) has_lost: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::log::{Kind, NONE},
-    replay::{InOrder, Missed, Replay, Undo},
+    replay::{InOrder, Replay, ReplayFailure, Undo},
 };
 
 /// No more repairs are tried for one revision.
@@ -10,20 +10,20 @@ const REPAIRS: usize = 12;
 
 impl Replay<'_> {
     /// One revision: who wrote it, and who saw it.
-    pub(super) fn revision(&mut self, order: &InOrder<'_>, revision: u64, unseen_first: bool) -> Result<(), Missed> {
+    pub(super) fn revision(&mut self, order: &InOrder<'_>, revision: u64, unseen_first: bool) -> Result<(), ReplayFailure> {
         let (log, at) = (self.log, revision as usize);
         self.changes.clear();
         if revision > 1 {
             match order.claims[at] {
-                NONE if order.foreign.claims.contains_key(&revision) => {}
-                NONE => self.fill(revision, order.foreign_floor, unseen_first).ok_or(Missed::Unsure)?,
+                NONE if order.out_of_model.claims.contains_key(&revision) => {}
+                NONE => self.fill(revision, order.foreign_floor, unseen_first).ok_or(ReplayFailure::Unsure)?,
                 claim => {
                     let row = &log.rows[claim as usize];
                     let mut tries = REPAIRS;
                     while !self.apply(row, revision, true) {
                         tries -= 1;
                         if tries == 0 || !self.repair(row, revision - 1) {
-                            return Err(self.missed(claim, revision - 1, &order.claims, order.foreign));
+                            return Err(self.missed(claim, revision - 1, &order.claims, order.out_of_model));
                         }
                     }
                 }
@@ -34,7 +34,7 @@ impl Replay<'_> {
         while let Some(&wrong) = readers.iter().find(|i| !self.agrees(&log.rows[**i as usize], revision)) {
             tries -= 1;
             if tries == 0 || !self.repair(&log.rows[wrong as usize], revision) {
-                return Err(self.missed(wrong, revision, &order.claims, order.foreign));
+                return Err(self.missed(wrong, revision, &order.claims, order.out_of_model));
             }
         }
         if !order.has_lost {
@@ -75,7 +75,7 @@ impl Replay<'_> {
                 Undo::Used(i, used) => self.used[i as usize] = used,
                 Undo::Filled(at, fill) => self.fills[at] = fill,
                 Undo::Head(at, head) => self.unseen[at as usize].2 = head,
-                Undo::Foreign => self.foreign_left += 1,
+                Undo::OutOfModel => self.foreign_left += 1,
             }
         }
         for (all, past) in self.known.values_mut() {

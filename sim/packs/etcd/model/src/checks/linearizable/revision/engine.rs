@@ -1,7 +1,7 @@
 //! The history as the search looks at it: who claims a revision, who saw it, who may have written it.
 
 use super::{super::store::modified, Refused, clash, told};
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Changes as _, CompletedOp, KeyValue, Op, OpEnd, OpId, Output};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub(super) const UNSEEN: &str = "\u{0}unseen";
 pub(super) struct Engine<'o> {
     pub(super) ops: &'o [CompletedOp],
     /// What takes revisions without changing these keys and values.
-    pub(super) foreign: &'o Foreign,
+    pub(super) out_of_model: &'o OutOfModel,
     /// The answered write that claims a revision.
     pub(super) claims: BTreeMap<u64, usize>,
     /// Answered operations that changed nothing, by the revision that they saw.
@@ -72,10 +72,10 @@ fn expected(op: &Op) -> Vec<&str> {
 }
 
 impl<'o> Engine<'o> {
-    pub(super) fn new(ops: &'o [CompletedOp], foreign: &'o Foreign) -> Result<Engine<'o>, Refused> {
+    pub(super) fn new(ops: &'o [CompletedOp], out_of_model: &'o OutOfModel) -> Result<Engine<'o>, Refused> {
         let mut engine = Engine {
             ops,
-            foreign,
+            out_of_model,
             claims: BTreeMap::new(),
             readers: BTreeMap::new(),
             past: BTreeMap::new(),
@@ -104,7 +104,7 @@ impl<'o> Engine<'o> {
                 return self.refuse(i, "write-in-the-past", summary, (vec![], vec![op.id]), revision);
             }
             if modified(&op.ask, output) {
-                if self.foreign.claims.contains_key(&revision) {
+                if self.out_of_model.claims.contains_key(&revision) {
                     let summary = format!("{}, and something else that was acknowledged made that revision", told(op));
                     return self.refuse(i, "two-writes-of-one-revision", summary, (vec![], vec![op.id]), revision - 1);
                 }

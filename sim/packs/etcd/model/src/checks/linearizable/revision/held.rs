@@ -2,7 +2,7 @@
 
 use super::{
     super::store::{State, agrees},
-    Clash, clash,
+    Contradiction, clash,
     engine::{Engine, UNSEEN, shown},
     told,
 };
@@ -38,14 +38,14 @@ pub(super) enum End {
 
 impl Engine<'_> {
     /// In words.
-    pub(super) fn tell(&self, end: End) -> Clash {
+    pub(super) fn tell(&self, end: End) -> Contradiction {
         match end {
             End::Wrong { kind, culprit, revision, says, until } => self.wrong(kind, culprit, revision, &says, until),
             End::Unexplained(revision) => self.unexplained(revision),
         }
     }
 
-    fn unexplained(&self, revision: u64) -> Clash {
+    fn unexplained(&self, revision: u64) -> Contradiction {
         // Who saw it, or a later one?
         let told_of = self.ops.iter().enumerate().filter(|(_, op)| op.position.is_some_and(|r| r >= revision));
         let (seen, op) = told_of.min_by_key(|(_, op)| (op.position, op.ended_at)).expect("no more is replayed than was told");
@@ -79,7 +79,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn wrong(&self, kind: &'static str, culprit: usize, revision: u64, expected: &Output, until: u64) -> Clash {
+    fn wrong(&self, kind: &'static str, culprit: usize, revision: u64, expected: &Output, until: u64) -> Contradiction {
         let op = &self.ops[culprit];
         // Values that nobody ever saw are one to the search.
         let expected = expected.to_string().replace(UNSEEN, "a value that no answer shows");

@@ -18,24 +18,24 @@
 //! that do the same, with values that nobody ever saw, are used in order of their invocation. (If a later
 //! one could fill a hole, so could an earlier one, and what is left can fill what the other would have.)
 //!
-//! A choice is not tried where later answers exclude it ([`super::foresight`]). Without holes, time is
+//! A choice is not tried where later answers exclude it ([`super::lookahead`]). Without holes, time is
 //! linear in the history; the number of steps is bounded, and passing the bound is `unknown`.
 
 mod engine;
+mod explanation;
 mod held;
-mod scene;
 mod search;
 mod tally;
 
 use super::{
     log::{Log, NONE},
-    quick::{Impossible, Missed, witness},
+    quick::{Impossible, ReplayFailure, witness},
     store::modified,
 };
-use crate::checks::{Verdict, Witness, foreign::Foreign};
+use crate::checks::{Verdict, Witness, out_of_model::OutOfModel};
 use crate::ops::{Changes as _, CompletedOp, Op, OpEnd, OpId, Output, SimTime};
 use engine::Engine;
-pub(super) use scene::scene;
+pub(super) use explanation::explanation;
 use squall_linear::frontier::Watchdog;
 pub(super) use tally::ASKED_EVERY;
 
@@ -43,7 +43,7 @@ pub(super) use tally::ASKED_EVERY;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Step {
     revision: u64,
-    /// `None`: something that is foreign.
+    /// `None`: something that is out of the model.
     op: Option<usize>,
     asked: usize,
 }
@@ -54,12 +54,12 @@ pub(super) enum Refused {
     /// It is not known whether it has an order; why.
     Unknown(String),
     /// It has none.
-    Invalid(Box<Clash>),
+    Invalid(Box<Contradiction>),
 }
 
 /// Where no order is left.
 #[derive(Debug)]
-pub(super) struct Clash {
+pub(super) struct Contradiction {
     pub(super) witness: Witness,
     /// The place of the call whose answer cannot be.
     pub(super) culprit: usize,
@@ -80,26 +80,26 @@ impl From<Refused> for Verdict {
     }
 }
 
-/// Who wrote the revisions that nobody claims: the places of operations of unknown outcome; `None`: something that is foreign.
+/// Who wrote the revisions that nobody claims: the places of operations of unknown outcome; `None`: something that is out of the model.
 pub(super) type Fills = Vec<(u64, Option<usize>)>;
 
 /// Judges operations of which every answered one carries a revision.
 ///
 /// # Errors
 /// What is wrong, or why it is not known.
-pub(super) fn judge(ops: &[CompletedOp], foreign: &Foreign, go_on: Watchdog<'_>) -> Result<Fills, Refused> {
+pub(super) fn judge(ops: &[CompletedOp], out_of_model: &OutOfModel, go_on: Watchdog<'_>) -> Result<Fills, Refused> {
     // Most histories have a witness that is found in one pass.
-    let Ok(log) = Log::of(ops) else { return search(ops, foreign, false, go_on) };
-    match witness(&log, foreign, foreign_floor(ops, foreign), go_on) {
+    let Ok(log) = Log::of(ops) else { return search(ops, out_of_model, false, go_on) };
+    match witness(&log, out_of_model, foreign_floor(ops, out_of_model), go_on) {
         Ok(filled) => {
             let place = |row: u32| (row != NONE).then(|| log.places[row as usize] as usize);
             Ok(filled.into_iter().map(|(revision, row)| (revision, place(row))).collect())
         }
-        Err(Missed::Unsure) => search(ops, foreign, false, go_on),
-        Err(Missed::Stopped(revision)) => Err(stopped(revision)),
-        Err(Missed::Impossible(why)) => {
+        Err(ReplayFailure::Unsure) => search(ops, out_of_model, false, go_on),
+        Err(ReplayFailure::Stopped(revision)) => Err(stopped(revision)),
+        Err(ReplayFailure::Impossible(why)) => {
             // The search tells more, where it comes to an end soon.
-            let told = if ops.len() > BRIEF_OF { None } else { search(ops, foreign, true, go_on).err() };
+            let told = if ops.len() > BRIEF_OF { None } else { search(ops, out_of_model, true, go_on).err() };
             Err(told.filter(|told| matches!(told, Refused::Invalid(_))).unwrap_or_else(|| impossible(ops, &log, &why)))
         }
     }
@@ -144,20 +144,24 @@ fn impossible(ops: &[CompletedOp], log: &Log, why: &Impossible) -> Refused {
     let kind = if matches!(op.ask, Op::Range { at: Some(_), .. }) { "wrong-past" } else { "wrong-answer" };
     let step = |(revision, row): &(u64, u32)| Step { revision: *revision, op: (*row != NONE).then(|| place(*row)), asked: 0 };
     let ways: Vec<Vec<Step>> = why.filled.iter().map(|filled| filled.iter().map(step).collect()).collect();
-    Refused::Invalid(Box::new(Clash { ways_in_all: ways.len(), ways, ..clash(ops, culprit, kind, summary, (details, ids), revision) }))
+    Refused::Invalid(Box::new(Contradiction {
+        ways_in_all: ways.len(),
+        ways,
+        ..clash(ops, culprit, kind, summary, (details, ids), revision)
+    }))
 }
 
-/// The highest revision that anybody had been told before the first of what is foreign was asked for.
-pub(super) fn foreign_floor(ops: &[CompletedOp], foreign: &Foreign) -> u64 {
-    ops.iter().filter(|op| op.ended_at < foreign.from).filter_map(|op| op.position).max().unwrap_or(0)
+/// The highest revision that anybody had been told before the first of what is out of the model was asked for.
+pub(super) fn foreign_floor(ops: &[CompletedOp], out_of_model: &OutOfModel) -> u64 {
+    ops.iter().filter(|op| op.ended_at < out_of_model.from).filter_map(|op| op.position).max().unwrap_or(0)
 }
 
 /// The exact search, which also explains. A brief one gives up soon.
 ///
 /// # Errors
 /// What is wrong, or why it is not known.
-pub(super) fn search(ops: &[CompletedOp], foreign: &Foreign, brief: bool, go_on: Watchdog<'_>) -> Result<Fills, Refused> {
-    let fills = Engine::new(ops, foreign)?.replay(brief, go_on)?;
+pub(super) fn search(ops: &[CompletedOp], out_of_model: &OutOfModel, brief: bool, go_on: Watchdog<'_>) -> Result<Fills, Refused> {
+    let fills = Engine::new(ops, out_of_model)?.replay(brief, go_on)?;
     Ok(fills.into_iter().map(|step| (step.revision, step.op)).collect())
 }
 
@@ -173,9 +177,9 @@ fn clash(
     summary: String,
     (details, ids): (Vec<String>, Vec<OpId>),
     until: u64,
-) -> Clash {
+) -> Contradiction {
     let witness = Witness { kind, summary, details, at: ended(&ops[culprit]), ops: ids };
-    Clash { witness, culprit, until, ways: vec![], ways_in_all: 0 }
+    Contradiction { witness, culprit, until, ways: vec![], ways_in_all: 0 }
 }
 
 fn ended(op: &CompletedOp) -> SimTime {

@@ -2,10 +2,10 @@
 
 use super::{
     super::{
-        foresight::{Foresight, Leaves},
+        lookahead::{Leaves, Lookahead},
         store::{State, agrees},
     },
-    Clash, Refused, Step,
+    Contradiction, Refused, Step,
     engine::{Engine, MayChange, Place, UNSEEN},
     held::{End, Possible},
     is_unknown,
@@ -39,7 +39,7 @@ enum Order {
 
 /// Who may have written a revision that nobody claims.
 struct Choice {
-    /// `None`: something that is foreign.
+    /// `None`: something that is out of the model.
     op: Option<usize>,
     /// `None`: it is pinned to that revision.
     class: Option<usize>,
@@ -77,11 +77,11 @@ impl<'o> Engine<'o> {
         if last > STEPS_MAX {
             return Err(Refused::Unknown(format!("revision {last} was told, and no more than {STEPS_MAX} are replayed")));
         }
-        let claimed = |revision: u64| self.claims.contains_key(&revision) || self.foreign.claims.contains_key(&revision);
-        let foresight = Foresight::new(self.ops, claimed, last);
+        let claimed = |revision: u64| self.claims.contains_key(&revision) || self.out_of_model.claims.contains_key(&revision);
+        let lookahead = Lookahead::new(self.ops, claimed, last);
         let holes = (last as usize).saturating_sub(self.claims.len());
         let limit = CHOICES_A_HOLE * holes;
-        let mut search = |order, choices_max| self.search(last, Some(&foresight), order, choices_max, go_on);
+        let mut search = |order, choices_max| self.search(last, Some(&lookahead), order, choices_max, go_on);
         let orders = [Order::AsAsked, Order::LatestFirst, Order::Needed].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
         if brief {
             return self.search(last, None, Order::AsAsked, CHOICES_BRIEF + 2 * holes, go_on);
@@ -95,7 +95,7 @@ impl<'o> Engine<'o> {
         if verdict.is_ok() || is_unknown(&verdict) {
             return verdict;
         }
-        // Foresight gives up before the answer that tells why: where it can be reached, it says more.
+        // Lookahead gives up before the answer that tells why: where it can be reached, it says more.
         let explained = self.search(last, None, Order::AsAsked, limit, go_on);
         if is_unknown(&explained) { verdict } else { explained }
     }
@@ -103,7 +103,7 @@ impl<'o> Engine<'o> {
     fn search(
         &self,
         last: u64,
-        foresight: Option<&Foresight<'_>>,
+        lookahead: Option<&Lookahead<'_>>,
         order: Order,
         choices_max: usize,
         go_on: Watchdog<'_>,
@@ -111,7 +111,7 @@ impl<'o> Engine<'o> {
         let mut draws = stream(if let Order::Shuffled(n) = order { n } else { 0 }, "choices");
         let mut store = Possible::of(State::default());
         self.hold_reads(1, &store)
-            .map_err(|end| Refused::Invalid(Box::new(Clash { ways: vec![vec![]], ways_in_all: 1, ..self.tell(end) })))?;
+            .map_err(|end| Refused::Invalid(Box::new(Contradiction { ways: vec![vec![]], ways_in_all: 1, ..self.tell(end) })))?;
         let mut tried: BTreeSet<Possible> = BTreeSet::new();
         // Why the attempt that came furthest came no further.
         let mut furthest: Option<Furthest> = None;
@@ -127,7 +127,7 @@ impl<'o> Engine<'o> {
             }
             let revision = at + 1;
             let held = match self.claims.get(&revision) {
-                None if self.foreign.claims.contains_key(&revision) => {
+                None if self.out_of_model.claims.contains_key(&revision) => {
                     store.state.revision = revision;
                     self.hold_reads(revision, &store)
                 }
@@ -143,7 +143,7 @@ impl<'o> Engine<'o> {
                         Order::LatestFirst => choices.sort_by_key(|choice| std::cmp::Reverse(choice.asked)),
                         Order::Needed => choices.sort_by_cached_key(|choice| {
                             let next = self.chosen(choice, revision, &store);
-                            let wanting = |next: Possible| foresight.map_or(0, |f| f.wanting(&next.state));
+                            let wanting = |next: Possible| lookahead.map_or(0, |f| f.wanting(&next.state));
                             (next.map_or(usize::MAX, wanting), choice.asked < asked, choice.asked.abs_diff(asked))
                         }),
                         Order::Shuffled(_) => draws.shuffle(&mut choices),
@@ -165,7 +165,7 @@ impl<'o> Engine<'o> {
             loop {
                 let Some(fork) = forks.last_mut() else {
                     let Furthest { end, ways, ways_in_all, .. } = furthest.expect("an attempt that does not reach the end has a reason");
-                    return Err(Refused::Invalid(Box::new(Clash { ways, ways_in_all, ..self.tell(end) })));
+                    return Err(Refused::Invalid(Box::new(Contradiction { ways, ways_in_all, ..self.tell(end) })));
                 };
                 path.truncate(forks_before(&path, fork.before.state.revision));
                 let revision = fork.before.state.revision + 1;
@@ -181,7 +181,7 @@ impl<'o> Engine<'o> {
                 }
                 let Some(next) = self.chosen(&choice, revision, &fork.before) else { continue };
                 match self.hold_reads(revision, &next) {
-                    Ok(()) if foresight.is_some_and(|f| !self.has_future(f, &next)) => {}
+                    Ok(()) if lookahead.is_some_and(|f| !self.has_future(f, &next)) => {}
                     Ok(()) if tried.contains(&next) => fork.dead = false,
                     Ok(()) => {
                         fork.fruitful = true;
@@ -230,7 +230,7 @@ impl<'o> Engine<'o> {
         });
         let mut choices: Vec<Choice> = unused.collect();
         let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
-        if store.used.get(&FOREIGN).copied().unwrap_or(0) < self.foreign.unclaimed && self.foreign.from < first_seen {
+        if store.used.get(&FOREIGN).copied().unwrap_or(0) < self.out_of_model.unclaimed && self.out_of_model.from < first_seen {
             choices.push(Choice { op: None, class: Some(FOREIGN), asked: last_asked });
         }
         choices
@@ -254,8 +254,8 @@ impl<'o> Engine<'o> {
     }
 
     /// Whether what will be seen can come about from this store.
-    fn has_future(&self, foresight: &Foresight<'_>, store: &Possible) -> bool {
-        foresight.allows(&store.state, self.width, |key, revision, leaves| {
+    fn has_future(&self, lookahead: &Lookahead<'_>, store: &Possible) -> bool {
+        lookahead.allows(&store.state, self.width, |key, revision, leaves| {
             self.may_change.get(key).into_iter().flatten().any(|MayChange { op, place, value }| {
                 let fits = match leaves {
                     Leaves::Nothing => value.is_none(),

@@ -29,8 +29,8 @@ fn every_way_agrees_on_50_000_random_histories() {
     assert!(valid > 15_000 && invalid > 5_000 && holes > 2_000, "valid {valid}, invalid {invalid}, with holes {holes}: this proves little");
 }
 
-fn judge(ops: &[CompletedOp], foreign: &Foreign) -> Verdict {
-    super::judge(ops, foreign, &mut unlimited).map_or_else(Verdict::from, |_| Verdict::Valid)
+fn judge(ops: &[CompletedOp], out_of_model: &OutOfModel) -> Verdict {
+    super::judge(ops, out_of_model, &mut unlimited).map_or_else(Verdict::from, |_| Verdict::Valid)
 }
 
 fn answered(id: u64, ask: Op, output: Output, revision: u64, (from, to): (usize, usize)) -> CompletedOp {
@@ -65,7 +65,7 @@ fn each_kind_of_violation_is_named() {
         ("unexplained-revision", vec![first(), answered(2, put("a", "2"), Output::Done, 4, (2, 3))]),
     ];
     for (i, (expect, ops)) in cases.into_iter().enumerate() {
-        let found = judge(&ops, &Foreign::default());
+        let found = judge(&ops, &OutOfModel::default());
         let kind = if let Verdict::Invalid(witness) = &found { witness.kind } else { found.word() };
         assert_eq!(kind, expect, "case {i}: {found:?}");
     }
@@ -83,10 +83,10 @@ fn the_same_value_twice_is_no_violation_and_one_write_twice_is() {
         answered(id, Op::Range { prefix: "a".into(), at: None }, Output::Ranged { kvs }, revision, at)
     };
     let again = answered(3, Op::Put { key: "a".into(), value: "x".into() }, Output::Done, 3, (4, 5));
-    assert_eq!(judge(&[open(1, 0), range(2, 2, 2, (2, 3)), again], &Foreign::default()), Verdict::Valid);
+    assert_eq!(judge(&[open(1, 0), range(2, 2, 2, (2, 3)), again], &OutOfModel::default()), Verdict::Valid);
     let other = answered(3, Op::Put { key: "b".into(), value: "y".into() }, Output::Done, 3, (4, 5));
     let twice = [open(1, 0), range(2, 2, 2, (2, 3)), other, range(4, 4, 4, (6, 7))];
-    assert!(matches!(judge(&twice, &Foreign::default()), Verdict::Invalid(w) if w.kind == "written-twice"));
+    assert!(matches!(judge(&twice, &OutOfModel::default()), Verdict::Invalid(w) if w.kind == "written-twice"));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn many_writes_of_unknown_outcome_that_nobody_saw_are_no_explosion() {
         let span = (300 + 2 * n, 301 + 2 * n);
         ops.push(answered(id, Op::Put { key: "z".into(), value: format!("z{id}") }, Output::Done, 3 + 2 * n as u64, span));
     }
-    assert_eq!(judge(&ops, &Foreign::default()), Verdict::Valid);
+    assert_eq!(judge(&ops, &OutOfModel::default()), Verdict::Valid);
 }
 
 /// A leader that cannot commit for a while: everything that it is asked in that time is given up by its
@@ -161,7 +161,7 @@ fn stall(draws: &mut SeededStream) -> Vec<CompletedOp> {
 fn what_was_asked_during_a_stall_is_decided() {
     for seed in 0..200 {
         let ops = stall(&mut stream(seed, "stalls"));
-        assert_eq!(judge(&ops, &Foreign::default()), Verdict::Valid, "seed {seed}");
+        assert_eq!(judge(&ops, &OutOfModel::default()), Verdict::Valid, "seed {seed}");
     }
 }
 
@@ -230,15 +230,15 @@ fn where_it_ends_is_told_with_the_store_and_every_call_that_was_open() {
         ),
     ];
     for (n, (ops, culprit, state, whys)) in cases.into_iter().enumerate() {
-        let none = Foreign::default();
+        let none = OutOfModel::default();
         let Err(Refused::Invalid(clash)) = super::judge(&ops, &none, &mut unlimited) else { panic!("case {n}") };
-        let scene = scene(&ops, &none, &clash);
+        let explanation = explanation(&ops, &none, &clash);
         assert_eq!(
-            (ops[clash.culprit].id, &scene.states, scene.states_in_all),
+            (ops[clash.culprit].id, &explanation.states, explanation.states_in_all),
             (culprit, &vec![state.to_string()], 1),
             "case {n}: {clash:#?}"
         );
-        let why = scene.why.join("\n");
+        let why = explanation.why.join("\n");
         whys.iter().for_each(|w| assert!(why.contains(w), "case {n}: {w}: {why}"));
     }
 }
@@ -257,10 +257,14 @@ fn a_store_is_told_with_the_end_that_is_its_own() {
         answered(5, get(), got("x"), 4, (5, 8)),
         answered(6, get(), got("y"), 4, (6, 9)),
     ];
-    let none = Foreign::default();
+    let none = OutOfModel::default();
     let Err(Refused::Invalid(clash)) = super::judge(&ops, &none, &mut unlimited) else { panic!() };
-    let scene = scene(&ops, &none, &clash);
+    let explanation = explanation(&ops, &none, &clash);
     let saw = ops[clash.culprit].output().unwrap().to_string();
     let held = if saw == "x" { "y" } else { "x" };
-    assert_eq!((&scene.states, scene.states_in_all), (&vec![format!("revision 4: a = {held} (of revision 3)")], 2), "{clash:#?}");
+    assert_eq!(
+        (&explanation.states, explanation.states_in_all),
+        (&vec![format!("revision 4: a = {held} (of revision 3)")], 2),
+        "{clash:#?}"
+    );
 }

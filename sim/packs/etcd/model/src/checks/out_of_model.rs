@@ -14,7 +14,7 @@ use std::{
 
 /// What belongs to leases and lines.
 #[derive(Clone, Default)]
-pub(crate) struct Foreign {
+pub(crate) struct OutOfModel {
     keys: BTreeSet<String>,
     prefixes: BTreeSet<String>,
     /// The revisions that an answer claims, and the place of its operation.
@@ -25,16 +25,16 @@ pub(crate) struct Foreign {
     pub(crate) from: usize,
 }
 
-impl Foreign {
-    pub(crate) fn of(ops: &[CompletedOp]) -> Foreign {
-        let mut foreign = Foreign { from: usize::MAX, ..Foreign::default() };
+impl OutOfModel {
+    pub(crate) fn of(ops: &[CompletedOp]) -> OutOfModel {
+        let mut out_of_model = OutOfModel { from: usize::MAX, ..OutOfModel::default() };
         let mut used: BTreeSet<LeaseId> = BTreeSet::new();
         for (at, op) in ops.iter().enumerate() {
             match &op.ask {
-                Op::Lease(LeaseOp::Attach { key, .. }) => _ = foreign.keys.insert(key.clone()),
+                Op::Lease(LeaseOp::Attach { key, .. }) => _ = out_of_model.keys.insert(key.clone()),
                 Op::Line(ask) => {
-                    foreign.keys.insert(work_key(ask.name()));
-                    foreign.prefixes.insert(format!("{}/", ask.name()));
+                    out_of_model.keys.insert(work_key(ask.name()));
+                    out_of_model.prefixes.insert(format!("{}/", ask.name()));
                 }
                 _ => {}
             }
@@ -50,8 +50,8 @@ impl Foreign {
                 _ => 0,
             };
             if unclaimed > 0 {
-                foreign.unclaimed += unclaimed;
-                foreign.from = foreign.from.min(op.invoked_at);
+                out_of_model.unclaimed += unclaimed;
+                out_of_model.from = out_of_model.from.min(op.invoked_at);
             }
             let claim = match op.output() {
                 Some(Output::Lease(LeaseOutput::Attached)) => op.position,
@@ -60,9 +60,9 @@ impl Foreign {
                 _ => None,
             };
             // A place that is asked for again is the same place.
-            foreign.claims.extend(claim.map(|revision| (revision, at)));
+            out_of_model.claims.extend(claim.map(|revision| (revision, at)));
         }
-        foreign
+        out_of_model
     }
 
     /// Whether a key belongs to a lease or a line.
@@ -75,12 +75,12 @@ impl Foreign {
         op.ask.is_kv() && (nothing || !op.ask.keys().iter().any(|key| self.has(key)))
     }
 
-    /// Whether anything is left without what is foreign.
+    /// Whether anything is left without what is out of the model.
     pub(crate) fn leaves_any(&self, ops: &[CompletedOp]) -> bool {
         ops.iter().any(|op| self.is_own(op))
     }
 
-    /// The operations on keys and values, without what of their answers is foreign.
+    /// The operations on keys and values, without what of their answers is out of the model.
     pub(crate) fn without<'o>(&self, ops: &'o [CompletedOp]) -> Cow<'o, [CompletedOp]> {
         if self.keys.is_empty() && self.prefixes.is_empty() && ops.iter().all(|op| op.ask.is_kv()) {
             return Cow::Borrowed(ops);

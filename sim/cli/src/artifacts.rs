@@ -1,7 +1,7 @@
 //! Report directories: `reports/runs/<time>/<scenario>/<seed>/`, written whole or not at all. `reports/latest` leads to the newest: beside
 //! `runs`, so that `reports/runs/*` has each once.
 
-use crate::{failure::Failure, once::Judged};
+use crate::{failure::Failure, session::Judged};
 use serde_json::{Value, json};
 use squall_history::write_jsonl;
 use squall_report::{Format, REGISTRY, kept_files};

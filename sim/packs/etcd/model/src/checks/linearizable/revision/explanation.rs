@@ -2,11 +2,11 @@
 
 use super::{
     super::store::{State, Store, modified},
-    BRIEF_OF, Clash, Step,
+    BRIEF_OF, Contradiction, Step,
     engine::Engine,
     held::Possible,
 };
-use crate::checks::foreign::Foreign;
+use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Answer, Changes as _, CompletedOp, Op, OpEnd, OpId, Output};
 use squall_linear::Model;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,49 +30,49 @@ pub(in super::super) struct Scene {
 }
 
 /// Looks at where it ends.
-pub(in super::super) fn scene(ops: &[CompletedOp], foreign: &Foreign, clash: &Clash) -> Scene {
+pub(in super::super) fn explanation(ops: &[CompletedOp], out_of_model: &OutOfModel, clash: &Contradiction) -> Scene {
     let culprit = &ops[clash.culprit];
     let was_open = |(i, op): &(usize, &CompletedOp)| {
         let meets = op.invoked_at < culprit.ended_at && op.ended_at > culprit.invoked_at;
         *i != clash.culprit && meets && op.ask.may_write() && !matches!(op.end, OpEnd::Fail(_))
     };
     let open: Vec<usize> = ops.iter().enumerate().filter(was_open).map(|(i, _)| i).collect();
-    let mut scene = Scene { open: open.iter().map(|i| ops[*i].id).collect(), states_in_all: clash.ways_in_all, ..Scene::default() };
+    let mut explanation = Scene { open: open.iter().map(|i| ops[*i].id).collect(), states_in_all: clash.ways_in_all, ..Scene::default() };
     if clash.ways.is_empty() {
         // Nobody replayed anything: two answers exclude each other, whatever the store held.
         let or_later = if matches!(clash.witness.kind, "stale-read" | "write-in-the-past") { " or later" } else { "" };
-        (scene.states, scene.states_in_all) = (vec![format!("revision {}{or_later}", clash.until)], 1);
-        return scene;
+        (explanation.states, explanation.states_in_all) = (vec![format!("revision {}{or_later}", clash.until)], 1);
+        return explanation;
     }
     let claim = |(i, op): (usize, &CompletedOp)| Some((op.position?, i)).filter(|_| op.output().is_some_and(|o| modified(&op.ask, o)));
     let there = There {
         ops,
         clash,
         claims: ops.iter().enumerate().filter_map(claim).collect(),
-        engine: if ops.len() > BRIEF_OF { None } else { Engine::new(ops, foreign).ok() },
+        engine: if ops.len() > BRIEF_OF { None } else { Engine::new(ops, out_of_model).ok() },
     };
     let mut told: BTreeSet<String> = BTreeSet::new();
     for way in &clash.ways {
         let store = there.store(way);
         let shown = there.show(&store);
         if told.insert(shown.clone()) {
-            scene.why.push(there.why(way, &store, &shown, &open));
-            scene.states.push(shown);
+            explanation.why.push(there.why(way, &store, &shown, &open));
+            explanation.states.push(shown);
         }
-        if scene.states.len() == STATES_MAX {
+        if explanation.states.len() == STATES_MAX {
             break;
         }
     }
     // Where several ways lead to what looks the same from here, they are one.
     if clash.ways.len() == clash.ways_in_all && told.len() < STATES_MAX {
-        scene.states_in_all = told.len();
+        explanation.states_in_all = told.len();
     }
-    scene
+    explanation
 }
 
 struct There<'o> {
     ops: &'o [CompletedOp],
-    clash: &'o Clash,
+    clash: &'o Contradiction,
     claims: BTreeMap<u64, usize>,
     engine: Option<Engine<'o>>,
 }
@@ -86,7 +86,7 @@ impl There<'_> {
             if let Some(i) = self.claims.get(&revision).or_else(|| filled.get(&revision)) {
                 state.apply(&self.ops[*i].ask);
             }
-            // What is foreign changes none of these keys.
+            // What is out of the model changes none of these keys.
             state.revision = revision;
         }
         state
@@ -172,7 +172,7 @@ impl There<'_> {
             return format!("{call} cannot be revision {next}, which is of {}", self.ops[*claim].id);
         }
         if let Some(engine) = &self.engine {
-            if engine.foreign.claims.contains_key(&next) {
+            if engine.out_of_model.claims.contains_key(&next) {
                 return format!("{call} cannot be revision {next}, which is not one of these keys'");
             }
             let first_seen = engine.seen_by.range(next..).next().map_or(usize::MAX, |(_, end)| *end);

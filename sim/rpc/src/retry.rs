@@ -10,14 +10,14 @@ const RETRY: Duration = Duration::from_millis(25);
 
 /// The nodes that a client may talk to, and which one it prefers.
 #[derive(Clone, Copy, Debug)]
-pub struct Turns {
+pub struct Endpoints {
     /// Whose turn it is.
     pub current: usize,
     /// How many there are.
     pub count: usize,
 }
 
-impl Turns {
+impl Endpoints {
     /// The next node.
     fn rotate(&mut self) {
         self.current = (self.current + 1) % self.count;
@@ -40,13 +40,13 @@ pub enum Unanswered {
 ///
 /// # Errors
 /// How it ended, if it was not answered.
-pub async fn persist<E: Env, C, O, A>(
+pub async fn call_with_retries<E: Env, C, O, A>(
     client: &mut C,
     op: &O,
     may_write: bool,
     patience: Duration,
     refusals: &Refusals,
-    turns: impl Fn(&mut C) -> &mut Turns,
+    endpoints: impl Fn(&mut C) -> &mut Endpoints,
     attempt: impl AsyncFn(&mut C, &O, Duration) -> Result<A, Status>,
 ) -> Result<A, Unanswered> {
     let deadline: LocalInstant = E::now() + patience;
@@ -67,7 +67,7 @@ pub async fn persist<E: Env, C, O, A>(
         // it would never have its turn.
         let had_no_time = status.code() == Code::DeadlineExceeded && left * 2 < patience;
         if !had_no_time && !(refusals.everywhere)(&status) {
-            turns(client).rotate();
+            endpoints(client).rotate();
         }
         if certainty == Certainty::Unknown && may_write {
             return Err(Unanswered::Unknown(status));
@@ -92,19 +92,21 @@ mod tests {
 
     /// A client of three nodes, what it is told, in order, and whom it asked.
     struct Told {
-        turns: Turns,
+        endpoints: Endpoints,
         answers: Vec<Result<u8, Status>>,
         asked: Vec<usize>,
     }
 
     /// How it ends, in a word, and whom it asked.
     async fn ends(may_write: bool, patience: Duration, answers: Vec<Result<u8, Status>>) -> (&'static str, Vec<usize>) {
-        let mut client = Told { turns: Turns { current: 0, count: 3 }, answers, asked: vec![] };
+        let mut client = Told { endpoints: Endpoints { current: 0, count: 3 }, answers, asked: vec![] };
         let attempt = async |client: &mut Told, _: &(), _| {
-            client.asked.push(client.turns.current);
+            client.asked.push(client.endpoints.current);
             if client.answers.len() > 1 { client.answers.remove(0) } else { client.answers[0].clone() }
         };
-        let ended = persist::<TokioEnv, _, _, _>(&mut client, &(), may_write, patience, &OURS, |client| &mut client.turns, attempt).await;
+        let ended =
+            call_with_retries::<TokioEnv, _, _, _>(&mut client, &(), may_write, patience, &OURS, |client| &mut client.endpoints, attempt)
+                .await;
         let word = match ended {
             Ok(_) => "ok",
             Err(Unanswered::Failed(_)) => "failed",
@@ -139,16 +141,17 @@ mod tests {
 
     #[tokio::test]
     async fn who_had_too_little_time_is_asked_first_the_next_time() {
-        let mut client = Told { turns: Turns { current: 1, count: 3 }, answers: vec![], asked: vec![] };
+        let mut client = Told { endpoints: Endpoints { current: 1, count: 3 }, answers: vec![], asked: vec![] };
         let attempt = async |_: &mut Told, _: &(), left: Duration| -> Result<u8, Status> {
             // The first one takes most of the time.
             TokioEnv::sleep(left.mul_f64(0.7)).await;
             Err(Status::deadline_exceeded("no answer"))
         };
         let patience = Duration::from_millis(200);
-        let ended = persist::<TokioEnv, _, _, _>(&mut client, &(), false, patience, &OURS, |client| &mut client.turns, attempt).await;
+        let ended =
+            call_with_retries::<TokioEnv, _, _, _>(&mut client, &(), false, patience, &OURS, |client| &mut client.endpoints, attempt).await;
         assert!(matches!(ended, Err(Unanswered::Failed(_))));
         // The first one had all of it, and the second one too little.
-        assert_eq!(client.turns.current, 2);
+        assert_eq!(client.endpoints.current, 2);
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 /// Shared by a server and whoever stops it.
 #[derive(Clone, Debug, Default)]
-pub struct Stopping {
+pub struct Shutdown {
     inner: Arc<Inner>,
 }
 
@@ -26,18 +26,18 @@ struct Inner {
 }
 
 /// Stands for one connection.
-pub(crate) struct Place(Arc<Inner>);
+pub(crate) struct ConnectionPermit(Arc<Inner>);
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Stopping {
+impl Shutdown {
     /// One connection more, if there are not as many as that already.
-    pub(crate) fn place(&self, connections_max: usize) -> Option<Place> {
-        let place = Place(self.inner.clone());
+    pub(crate) fn place(&self, connections_max: usize) -> Option<ConnectionPermit> {
+        let place = ConnectionPermit(self.inner.clone());
         let before = self.inner.connections.fetch_add(1, Ordering::Relaxed);
         (before < connections_max).then_some(place)
     }

@@ -25,7 +25,7 @@ enum Seen<'o> {
 
 /// What the answered operations tell, key by key.
 #[derive(Default)]
-pub(super) struct Foresight<'o> {
+pub(super) struct Lookahead<'o> {
     /// The store after a revision, as somebody saw it.
     seen: BTreeMap<&'o str, BTreeMap<u64, Seen<'o>>>,
     /// The revisions at which an answered operation may have written the key.
@@ -34,21 +34,21 @@ pub(super) struct Foresight<'o> {
     holes: BTreeSet<u64>,
 }
 
-impl<'o> Foresight<'o> {
+impl<'o> Lookahead<'o> {
     pub(super) fn new(ops: &'o [CompletedOp], claimed: impl Fn(u64) -> bool, last: u64) -> Self {
-        let mut foresight = Foresight { holes: (2..=last).filter(|r| !claimed(*r)).collect(), ..Default::default() };
+        let mut lookahead = Lookahead { holes: (2..=last).filter(|r| !claimed(*r)).collect(), ..Default::default() };
         let keys: BTreeSet<&str> = ops.iter().flat_map(|op| op.changes()).map(|c| c.key).collect();
         for op in ops {
             let (Some(output), Some(revision)) = (op.output(), op.position) else { continue };
             let changes = modified(&op.ask, output);
             if changes {
-                op.changes().iter().for_each(|c| _ = foresight.written.entry(c.key).or_default().insert(revision));
+                op.changes().iter().for_each(|c| _ = lookahead.written.entry(c.key).or_default().insert(revision));
             }
             // What a change tells, it tells of the store before itself.
             let at = if changes { revision - 1 } else { revision };
-            foresight.file(&op.ask, output, at, &keys);
+            lookahead.file(&op.ask, output, at, &keys);
         }
-        foresight
+        lookahead
     }
 
     fn file(&mut self, ask: &'o Op, output: &'o Output, at: u64, keys: &BTreeSet<&'o str>) {

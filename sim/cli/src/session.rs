@@ -1,10 +1,10 @@
 //! One plan, run and judged once.
 
 use crate::{Systems, failure::Failure};
-use squall_history::{Entry, History, ReadError, View, What, read_jsonl};
+use squall_history::{Entry, EntryKind, History, ReadError, View, read_jsonl};
 use squall_judge::{Checker, judge, violations_so_far};
 use squall_report::{Judging, RunReport};
-use squall_run::{GoOn, Pack, Run, service};
+use squall_run::{ContinueFn, Pack, Run, service};
 use squall_scenario::{Expect, Plan, Scenario, Vocabulary};
 use std::{
     fs,
@@ -107,20 +107,20 @@ pub(crate) fn decisive(plan: &Plan) -> StopAt {
 }
 
 /// Judges a history while it is made, in a thread of its own: what it does must not be seen in the simulation.
-struct Onlooker {
+struct Monitor {
     thread: std::thread::JoinHandle<Duration>,
 }
 
-impl Onlooker {
+impl Monitor {
     /// It, and what the world asks whether to go on. It ends when that is dropped.
-    fn start(stop_at: StopAt, own: &'static [Checker]) -> (Onlooker, GoOn) {
+    fn start(stop_at: StopAt, own: &'static [Checker]) -> (Monitor, ContinueFn) {
         let (tell, told) = mpsc::channel::<Vec<Entry>>();
         let (say, said) = mpsc::channel::<bool>();
         let thread = std::thread::spawn(move || {
             let cpu = squall_run::cpu_clock();
             let (mut history, mut finals) = (Vec::new(), false);
             while let Ok(more) = told.recv() {
-                finals |= more.iter().any(|entry| entry.what == What::FinalReads);
+                finals |= more.iter().any(|entry| entry.what == EntryKind::FinalReads);
                 history.extend(more);
                 if say.send(finals || violations_so_far(&View::new(&history), &stop_at, own).is_empty()).is_err() {
                     break;
@@ -129,8 +129,8 @@ impl Onlooker {
             cpu.elapsed()
         });
         // Should it panic, the run goes on to its end, and is judged there.
-        let go_on: GoOn = Box::new(move |more: &[Entry]| tell.send(more.to_vec()).is_err() || said.recv().unwrap_or(true));
-        (Onlooker { thread }, go_on)
+        let go_on: ContinueFn = Box::new(move |more: &[Entry]| tell.send(more.to_vec()).is_err() || said.recv().unwrap_or(true));
+        (Monitor { thread }, go_on)
     }
 
     /// The CPU time that it took.
@@ -154,9 +154,9 @@ pub(crate) fn run_until(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems)
 fn run_and_judge(plan: &Plan, stop_at: Option<StopAt>, systems: &Systems) -> Result<Judged, Failure> {
     let pack = systems.get(&plan.system)?;
     let own = pack.checkers();
-    let (onlooker, go_on) = stop_at.map(|stop_at| Onlooker::start(stop_at, own)).unzip();
+    let (monitor, go_on) = stop_at.map(|stop_at| Monitor::start(stop_at, own)).unzip();
     let run = squall_run::run_while(plan, pack, go_on)?;
-    let looked_on = onlooker.map_or(Duration::ZERO, Onlooker::end);
+    let looked_on = monitor.map_or(Duration::ZERO, Monitor::end);
     let judging = squall_run::cpu_clock();
     let seed = plan.seed.clone().unwrap_or_default();
     let judged_by =

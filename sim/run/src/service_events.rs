@@ -1,13 +1,13 @@
 //! What a pack finds in a history that is being made: what happens, and what is left in the end.
 
-use squall_history::{Answer, ClientId, Event, Op, What};
+use squall_history::{Answer, ClientId, EntryKind, Event, Op};
 use std::time::Duration;
 
 /// Finds what happens in a service, as its history is made.
-pub trait Happenings: Send {
+pub trait ServiceEvents: Send {
     /// The event that this line is, if it is one; `client` is the one whose operation it is about. Of an answer it takes the place of
     /// what any service would make of it; beside every other line it comes in addition.
-    fn of(&mut self, what: &What, client: Option<ClientId>) -> Option<Event>;
+    fn of(&mut self, what: &EntryKind, client: Option<ClientId>) -> Option<Event>;
 
     /// The client that has what only one of them can have, as far as it knows.
     fn holder(&self) -> Option<ClientId> {
@@ -40,8 +40,8 @@ pub trait Leftovers: Send {
 /// Nothing happens, and nothing is left.
 pub(crate) struct Nothing;
 
-impl Happenings for Nothing {
-    fn of(&mut self, _what: &What, _client: Option<ClientId>) -> Option<Event> {
+impl ServiceEvents for Nothing {
+    fn of(&mut self, _what: &EntryKind, _client: Option<ClientId>) -> Option<Event> {
         None
     }
 }
