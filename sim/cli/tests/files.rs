@@ -201,7 +201,12 @@ fn a_circle_is_seen() {
     // Through what a module tells on, by `super`, and in the middle of the code.
     let on = [("", "mod m;"), ("m", "mod x;\npub use x::X;"), ("m::x", "fn f() { crate::y::g() }"), ("y", "use crate::m::X;")];
     assert_eq!(found(&on), ["m::x", "y"]);
-    let groups = [("m::a", "use crate::n::{B};"), ("n::b", "use crate::m::a::A;"), ("n", "mod b;\npub use b::B;\nuse crate::m::a::A;")];
+    let groups = [
+        ("m", "mod a;"),
+        ("m::a", "use crate::n::{B};"),
+        ("n::b", "use crate::m::a::A;"),
+        ("n", "mod b;\npub use b::B;\nuse crate::m::a::A;"),
+    ];
     assert_eq!(found(&groups), ["m::a", "n::b"]);
     assert_eq!(found(&[("m::a", "use super::b::B;"), ("m::b", "use super::a;"), ("m", "")]), ["m::a", "m::b"]);
 }

@@ -556,6 +556,8 @@ fn no_rule_of_the_grammar_is_missing_in_the_corpus() {
     // an error of its own where a document is not whole.
     // What a value is, in the reference.
     missing.retain(|m| !m.ends_with("a list, each") && !m.ends_with("weights of"));
+    // Of a system that heeds less than this one: tested in sim/scenario/src/possible.rs.
+    missing.retain(|m| !m.contains("this system does not heed"));
     for behind in ["YAML aliases", "a value is missing here", "the file ends too early", "unexpected YAML here"] {
         missing.retain(|m| !m.contains(behind));
     }

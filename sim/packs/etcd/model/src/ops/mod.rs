@@ -1,5 +1,6 @@
 //! What clients ask of an etcd-style service, what it answers, and what they hear.
 
+mod display;
 mod heard;
 mod lease;
 mod line;
