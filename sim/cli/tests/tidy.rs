@@ -14,7 +14,8 @@ use std::{
 const FLOORS: &[(&str, u32)] = &[
     ("squall", 6),
     ("squall-etcd", 5),
-    ("squall-primary-backup", 4),
+    ("squall-primary-backup", 5),
+    ("squall-client", 4),
     ("squall-etcd-model", 4),
     ("squall-server", 4),
     ("squall-run", 3),

@@ -8,13 +8,11 @@ mod channel;
 mod deadline;
 mod hyper_env;
 pub mod outcome;
-mod retry;
 mod server;
 mod shutdown;
 
 pub use channel::{Channel, ChannelOptions};
 pub use deadline::{GRPC_TIMEOUT, format_timeout, parse_timeout};
 pub use outcome::{NeverSent, Refusals};
-pub use retry::{Endpoints, Unanswered, call_with_retries};
 pub use server::{ServerOptions, serve};
 pub use shutdown::Shutdown;

@@ -8,6 +8,9 @@ mod user;
 
 pub use user::User;
 
+use squall_client::{Nodes, Retrying};
+use user::{channels, revision};
+
 use leftovers::EtcdLeftovers;
 use squall_etcd_model as model;
 
@@ -20,7 +23,7 @@ use squall_history::{ClientId, Dialect, EntryKind, Event, LogMark, NodeId, Obser
 use squall_linear::{Found, Judged, RawHistory};
 use squall_run::{
     Admin, BoxFuture, Checker, Client, ClientContext, EventInfo, Failpoint, Holder, Leftovers, Named, NodeContext, OwnModel, Pack,
-    RealContext, Reporter, ServiceEvents, SimEnv, StreamSink,
+    RealContext, Reporter, ServiceEvents, SimEnv,
 };
 use squall_scenario::workloads::WorkloadKind;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -186,19 +189,18 @@ impl Pack for Etcd {
     }
 
     fn client(&self, client: ClientContext) -> Box<dyn Client> {
-        let nodes: Vec<SocketAddr> = client.members.values().copied().collect();
-        Box::new(User::<SimEnv>::new(client.net, &nodes, client.ordinal, client.op_timeout, PING_AFTER, client.sink))
+        Retrying::simulated(&client, &channels(PING_AFTER), User::new(client.op_timeout, client.sink.clone()))
     }
 
     fn connect(&self, client: RealContext) -> Option<Box<dyn Client>> {
-        let RealContext { endpoints, op_timeout, ordinal, sink } = client;
-        Some(Box::new(User::<TokioEnv>::new(RealNet, &endpoints, ordinal, op_timeout, REAL_PING_AFTER, sink)))
+        let user = User::new(client.op_timeout, client.sink.clone());
+        Some(Retrying::<TokioEnv, _>::real(&RealNet, &client, &channels(REAL_PING_AFTER), user))
     }
 
     fn is_new<'a>(&'a self, endpoints: &'a [SocketAddr]) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let mut user = User::<TokioEnv>::new(RealNet, endpoints, 1, LOOK_TIMEOUT, REAL_PING_AFTER, StreamSink::new(|_| {}));
-            match user.revision().await {
+            let nodes = Nodes::<TokioEnv>::new(&RealNet, endpoints.iter().copied(), 1, &channels(REAL_PING_AFTER));
+            match revision(nodes.current(), LOOK_TIMEOUT).await {
                 Ok(1) => Ok(()),
                 Ok(revision) => Err(format!(
                     "the store is at revision {revision}: a history begins with an empty one, so start the cluster on new data directories"

@@ -1,7 +1,7 @@
 //! What a refusal is, in a word that checkers and events may compare.
 
 use squall_etcd_model::ops::{COMPACTED, Failure, LEASE_NOT_FOUND};
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// etcd's sentences (api/v3rpc/rpctypes) that somebody goes by.
 const SENTENCES: [(&str, &str); 3] = [
@@ -12,36 +12,9 @@ const SENTENCES: [(&str, &str); 3] = [
 
 /// The failure that a status is.
 pub(crate) fn failure(status: &Status) -> Failure {
+    let plain = squall_client::failure(status);
     let known = SENTENCES.iter().find(|(sentence, _)| status.message() == *sentence).map(|(_, code)| *code);
-    Failure { code: known.unwrap_or_else(|| word(status.code())), why: words(status) }
-}
-
-/// A status in words.
-pub(crate) fn words(status: &Status) -> String {
-    format!("{:?}: {}", status.code(), status.message())
-}
-
-/// gRPC's codes.
-fn word(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "ok",
-        Code::Cancelled => "cancelled",
-        Code::Unknown => "unknown",
-        Code::InvalidArgument => "invalid-argument",
-        Code::DeadlineExceeded => "deadline-exceeded",
-        Code::NotFound => "not-found",
-        Code::AlreadyExists => "already-exists",
-        Code::PermissionDenied => "permission-denied",
-        Code::ResourceExhausted => "resource-exhausted",
-        Code::FailedPrecondition => "failed-precondition",
-        Code::Aborted => "aborted",
-        Code::OutOfRange => "out-of-range",
-        Code::Unimplemented => "unimplemented",
-        Code::Internal => "internal",
-        Code::Unavailable => "unavailable",
-        Code::DataLoss => "data-loss",
-        Code::Unauthenticated => "unauthenticated",
-    }
+    Failure { code: known.unwrap_or(plain.code), ..plain }
 }
 
 #[cfg(test)]

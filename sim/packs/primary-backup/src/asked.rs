@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use squall_history::{Dialect, Op, stream};
+use squall_history::{Dialect, Op};
 use squall_scenario::{
     language::arguments,
     values::{Number, Seed},
-    workloads::{Asks, Clients, Kind, Lines, Loop, OpSource, Pace, Source, WorkloadKind, asks, source},
+    workloads::{Asks, Clients, Kind, Lines, Loop, OpSource, WorkloadKind, asks, drawn},
 };
 use std::fmt;
 
@@ -92,28 +92,10 @@ impl Kind for Tickets {
 
 impl Asks for Ticketing {
     fn source(&self, client: u32, _name: &str) -> Box<dyn OpSource> {
-        source(Customers { workload: self.clone(), client, ordinal: 0 })
-    }
-}
-
-struct Customers {
-    workload: Ticketing,
-    client: u32,
-    ordinal: u64,
-}
-
-impl Source for Customers {
-    type Ask = Ask;
-    type Answer = Ticket;
-
-    fn next(&mut self) -> Option<(Pace, Ask)> {
-        self.ordinal += 1;
-        let mut draws = stream(self.workload.seed, &format!("{} op {}", self.client, self.ordinal));
-        let ask = if draws.in_range(1..=10) <= self.workload.takes.0 { Ask::Take } else { Ask::Last };
-        Some((self.workload.pace.pace(&mut draws, self.workload.clients.0), ask))
-    }
-
-    fn probe(&self) -> Ask {
-        Ask::Last
+        let (takes, pace, clients) = (self.takes.0, self.pace, self.clients.0);
+        drawn(self.seed, client, Ask::Last, move |draws| {
+            let ask = if draws.in_range(1..=10) <= takes { Ask::Take } else { Ask::Last };
+            (pace.pace(draws, clients), ask)
+        })
     }
 }

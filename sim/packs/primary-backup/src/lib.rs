@@ -6,13 +6,16 @@
 
 mod asked;
 mod checks;
+#[cfg(test)]
+mod tests;
 
 pub use asked::{Ask, Ticket};
 
 use asked::{DIALECT, WORKLOADS};
+use squall_client::{Nodes, Retrying, Stub, within};
 use squall_env::{Env, LocalInstant, Net};
-use squall_history::{Answer, Dialect, Failure, NodeId, Observation, Op, Outcome};
-use squall_rpc::{Channel, ChannelOptions, Endpoints, Refusals, ServerOptions, Unanswered, call_with_retries, serve};
+use squall_history::{Answer, Dialect, NodeId, Observation, Op};
+use squall_rpc::{Channel, ChannelOptions, Refusals, ServerOptions, serve};
 use squall_run::{BoxFuture, Checker, Client, ClientContext, Gives, Leftovers, NodeContext, Pack, SimEnv};
 use squall_scenario::workloads::WorkloadKind;
 use std::{
@@ -131,7 +134,8 @@ impl Pack for PrimaryBackup {
     }
 
     fn leftovers(&self) -> Box<dyn Leftovers> {
-        Box::new(LastOfAll)
+        // How many were taken?
+        Box::new(vec![Op::new(Ask::Last)])
     }
 
     fn boot(&self, node: NodeContext) -> BoxFuture<'static, Result<(), String>> {
@@ -152,57 +156,24 @@ impl Pack for PrimaryBackup {
     }
 
     fn client(&self, client: ClientContext) -> Box<dyn Client> {
-        let channel = |addr: &std::net::SocketAddr| OfficeClient::new(Channel::new(client.net.clone(), *addr, ChannelOptions::default()));
-        let nodes: Vec<_> = client.members.values().map(channel).collect();
-        let endpoints = Endpoints { current: client.ordinal as usize % nodes.len(), count: nodes.len() };
-        Box::new(Customer { nodes, endpoints, op_timeout: client.op_timeout })
+        Retrying::simulated(&client, &ChannelOptions::default(), Customer)
     }
 }
 
-/// In the end it is asked how many were taken.
-struct LastOfAll;
+/// Asks one node after the other.
+struct Customer;
 
-impl Leftovers for LastOfAll {
-    fn reads(&self) -> Vec<Op> {
-        vec![Op::new(Ask::Last)]
+impl Stub<SimEnv> for Customer {
+    type Ask = Ask;
+    type Answer = Ticket;
+
+    fn refusals(&self) -> &Refusals {
+        &REFUSALS
     }
-}
 
-struct Customer {
-    nodes: Vec<OfficeClient<Channel<SimEnv>>>,
-    endpoints: Endpoints,
-    op_timeout: Duration,
-}
-
-impl Customer {
-    async fn attempt(&mut self, ask: &Ask, left: Duration) -> Result<Ticket, Status> {
-        let mut request = Request::new(pb::AskRequest { take: *ask == Ask::Take });
-        request.set_timeout(left);
-        Ok(Ticket(self.nodes[self.endpoints.current].ask(request).await?.into_inner().number))
-    }
-}
-
-impl Client for Customer {
-    fn call<'a>(&'a mut self, op: &'a Op) -> BoxFuture<'a, Outcome> {
-        let ask: &Ask = op.get().expect("clients of a service are asked what its workloads ask");
-        let patience = self.op_timeout;
-        Box::pin(async move {
-            let attempt = async |customer: &mut Self, ask: &Ask, left| customer.attempt(ask, left).await;
-            match call_with_retries::<SimEnv, _, _, _>(
-                self,
-                ask,
-                *ask == Ask::Take,
-                patience,
-                &REFUSALS,
-                |user| &mut user.endpoints,
-                attempt,
-            )
-            .await
-            {
-                Ok(told) => Outcome::Ok(Answer { output: told, position: None }).untyped(),
-                Err(Unanswered::Failed(status)) => Outcome::Fail(Failure { code: "refused", why: status.message().to_string() }),
-                Err(Unanswered::Unknown(status)) => Outcome::Info(status.message().to_string()),
-            }
-        })
+    async fn attempt(&mut self, nodes: &Nodes<SimEnv>, ask: &Ask, left: Duration) -> Result<Answer<Ticket>, Status> {
+        let request = within(left, pb::AskRequest { take: *ask == Ask::Take });
+        let ticket = OfficeClient::new(nodes.current()).ask(request).await?.into_inner();
+        Ok(Answer { output: Ticket(ticket.number), position: None })
     }
 }

@@ -10,6 +10,6 @@ pub use crate::vocabulary::{Lines, Rename, WorkloadKind};
 pub use kind::{Asks, Kind};
 pub use load::{Clients, Keys, Loop, Mix, Mixed, THINK};
 pub use script::{Line, Script};
-pub use source::{OpSource, Pace, Source, asks, source};
+pub use source::{OpSource, Pace, Source, asks, drawn, source};
 pub(crate) use workload::with_number;
 pub use workload::{PlannedLoad, Workload};

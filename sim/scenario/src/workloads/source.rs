@@ -1,6 +1,6 @@
 //! What a client asks, one operation after another, and when.
 
-use squall_history::{Answer, Ask, Body, Op};
+use squall_history::{Answer, Ask, Body, Op, SeededStream, stream};
 use std::time::Duration;
 
 /// When the next operation comes.
@@ -54,6 +54,39 @@ pub trait Source: Send {
 /// A source, as the harness takes it.
 pub fn source(typed: impl Source + 'static) -> Box<dyn OpSource> {
     Box::new(Typed(typed))
+}
+
+/// A client's operations that no answer changes: each is drawn, with its pace, from a stream of its own. `probe` is asked when the
+/// operations are over ([`OpSource::probe`]).
+pub fn drawn<A: Ask + Clone>(
+    seed: u64,
+    client: u32,
+    probe: A,
+    draw: impl FnMut(&mut SeededStream) -> (Pace, A) + Send + 'static,
+) -> Box<dyn OpSource> {
+    Box::new(Drawn { seed, client, ordinal: 0, probe, draw })
+}
+
+struct Drawn<A, F> {
+    seed: u64,
+    client: u32,
+    ordinal: u64,
+    probe: A,
+    draw: F,
+}
+
+impl<A: Ask + Clone, F: FnMut(&mut SeededStream) -> (Pace, A) + Send> OpSource for Drawn<A, F> {
+    fn next(&mut self) -> Option<(Pace, Op)> {
+        self.ordinal += 1;
+        let (pace, op) = (self.draw)(&mut stream(self.seed, &format!("{} op {}", self.client, self.ordinal)));
+        Some((pace, Op::new(op)))
+    }
+
+    fn probe(&self) -> Op {
+        Op::new(self.probe.clone())
+    }
+
+    fn answered(&mut self, _op: &Op, _answer: &Answer) {}
 }
 
 /// These operations, as the harness takes them.

@@ -1,7 +1,8 @@
 //! Keys and values.
 
-use super::{answer, bytes, counted, prefixed, request, text};
+use super::{answer, bytes, counted, prefixed, text};
 use bytes::Bytes;
+use squall_client::within;
 use squall_cluster::pb::{
     KeyValue as PbKeyValue,
     etcdserverpb::{
@@ -87,32 +88,32 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, op: &Op, left: Duration) -
     let mut kv = KvClient::new(node);
     match op {
         Op::Get { key } => {
-            let reply = kv.range(request(get(key), left)).await?.into_inner();
+            let reply = kv.range(within(left, get(key))).await?.into_inner();
             Ok(answer(got(&reply.kvs), reply.header))
         }
         Op::Put { key, value } => {
-            let reply = kv.put(request(put(key, value), left)).await?.into_inner();
+            let reply = kv.put(within(left, put(key, value))).await?.into_inner();
             Ok(answer(Output::Done, reply.header))
         }
         Op::Cas { key, expect, value } => {
             let success = vec![RequestOp { request: Some(OpRequest::RequestPut(put(key, value))) }];
             let txn = TxnRequest { compare: vec![holds(key, expect.as_deref())], success, failure: vec![] };
-            let reply = kv.txn(request(txn, left)).await?.into_inner();
+            let reply = kv.txn(within(left, txn)).await?.into_inner();
             Ok(answer(Output::Swapped { yes: reply.succeeded }, reply.header))
         }
         Op::Delete { key } => {
-            let reply = kv.delete_range(request(delete(key), left)).await?.into_inner();
+            let reply = kv.delete_range(within(left, delete(key))).await?.into_inner();
             Ok(answer(Output::Deleted { count: reply.deleted as u64 }, reply.header))
         }
         Op::Range { prefix, at } => {
-            let reply = kv.range(request(range(prefix, *at), left)).await?.into_inner();
+            let reply = kv.range(within(left, range(prefix, *at))).await?.into_inner();
             Ok(answer(Output::Ranged { kvs: reply.kvs.iter().map(seen).collect() }, reply.header))
         }
         Op::Txn { compare, then, otherwise } => {
             let compare = compare.iter().map(|c| holds(&c.key, c.holds.as_deref())).collect();
             let branch = |acts: &[Act]| acts.iter().map(step).collect();
             let txn = TxnRequest { compare, success: branch(then), failure: branch(otherwise) };
-            let reply = kv.txn(request(txn, left)).await?.into_inner();
+            let reply = kv.txn(within(left, txn)).await?.into_inner();
             let acts = if reply.succeeded { then } else { otherwise };
             let results: Option<Vec<Output>> = acts.iter().zip(&reply.responses).map(|(act, r)| stepped(act, r)).collect();
             match results {
@@ -125,14 +126,14 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, op: &Op, left: Duration) -
         }
         Op::DeleteRange { from, to } => {
             let ask = DeleteRangeRequest { key: bytes(from), range_end: bytes(to), prev_kv: true };
-            let reply = kv.delete_range(request(ask, left)).await?.into_inner();
+            let reply = kv.delete_range(within(left, ask)).await?.into_inner();
             let kvs = reply.prev_kvs.iter().map(seen).collect();
             Ok(answer(Output::Removed { kvs, count: counted(reply.deleted) }, reply.header))
         }
         // Without a transaction where one range is all that is asked for.
         Op::Reads { reads, put: None, serializable } if reads.len() == 1 => {
             let ask = RangeRequest { serializable: *serializable, ..range(&reads[0].prefix, reads[0].at) };
-            let reply = kv.range(request(ask, left)).await?.into_inner();
+            let reply = kv.range(within(left, ask)).await?.into_inner();
             Ok(answer(Output::ReadAll { ranges: vec![reply.kvs.iter().map(seen).collect()] }, reply.header))
         }
         Op::Reads { reads, put: write, serializable } => {
@@ -140,7 +141,7 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, op: &Op, left: Duration) -
                 |Read { prefix, at }: &Read| OpRequest::RequestRange(RangeRequest { serializable: *serializable, ..range(prefix, *at) });
             let puts = write.iter().map(|write| OpRequest::RequestPut(put(&write.key, &write.value)));
             let success = reads.iter().map(look).chain(puts).map(|step| RequestOp { request: Some(step) }).collect();
-            let reply = kv.txn(request(TxnRequest { compare: vec![], success, failure: vec![] }, left)).await?.into_inner();
+            let reply = kv.txn(within(left, TxnRequest { compare: vec![], success, failure: vec![] })).await?.into_inner();
             let ranges = reply.responses.iter().take(reads.len()).map_while(|r| match &r.response {
                 Some(OpResponse::ResponseRange(range)) => Some(range.kvs.iter().map(seen).collect()),
                 _ => None,
@@ -148,7 +149,7 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, op: &Op, left: Duration) -
             Ok(answer(Output::ReadAll { ranges: ranges.collect() }, reply.header))
         }
         Op::Compact { revision } => {
-            let reply = kv.compact(request(CompactionRequest { revision: *revision as i64, physical: false }, left)).await?.into_inner();
+            let reply = kv.compact(within(left, CompactionRequest { revision: *revision as i64, physical: false })).await?.into_inner();
             Ok(answer(Output::Compacted, reply.header))
         }
         Op::Watch { .. } | Op::Lease(_) | Op::Line(_) | Op::Member(_) | Op::Hello { .. } => {

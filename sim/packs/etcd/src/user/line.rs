@@ -1,6 +1,7 @@
 //! Locks and elections.
 
-use super::{User, answer, bytes, counted, request, text};
+use super::{User, answer, bytes, counted, text};
+use squall_client::within;
 use squall_cluster::pb::{
     etcdserverpb::{
         Compare, PutRequest, RangeRequest, RequestOp, TxnRequest,
@@ -15,6 +16,7 @@ use squall_cluster::pb::{
 };
 use squall_env::{Env, timeout_at};
 use squall_etcd_model::ops::{Answer, Led, LineKind, LineOp, LineOutput, Output, StreamEvent, Ticket, work_key};
+use squall_rpc::Channel;
 use std::time::Duration;
 use tonic::{Request, Status};
 
@@ -27,26 +29,26 @@ fn led(reply: LeaderResponse) -> Option<Led> {
     Some(Led { key: text(&kv.key), token: counted(kv.create_revision), value: text(&kv.value), revision: counted(kv.mod_revision) })
 }
 
-impl<E: Env> User<E> {
-    pub(super) async fn line(&mut self, ask: &LineOp, left: Duration) -> Result<Answer, Status> {
-        let mut elections = ElectionClient::new(self.node());
-        let mut kv = KvClient::new(self.node());
+impl User {
+    pub(super) async fn line<E: Env>(&mut self, node: Channel<E>, ask: &LineOp, left: Duration) -> Result<Answer, Status> {
+        let mut elections = ElectionClient::new(node.clone());
+        let mut kv = KvClient::new(node.clone());
         match ask {
             LineOp::Acquire { kind: LineKind::Lock, name, lease, .. } => {
                 let ask = LockRequest { name: bytes(name), lease: lease.0 };
-                let reply = LockClient::new(self.node()).lock(request(ask, left)).await?.into_inner();
+                let reply = LockClient::new(node.clone()).lock(within(left, ask)).await?.into_inner();
                 // The answer has no token: the key is read, as of the answer's revision. It must have been there
                 // then; if it was not, the checker is to see that.
                 let revision = reply.header.map_or(0, |h| h.revision);
                 let look = RangeRequest { key: reply.key.clone(), revision, ..Default::default() };
-                let found = kv.range(request(look, left)).await.map_err(after_the_fact)?.into_inner();
+                let found = kv.range(within(left, look)).await.map_err(after_the_fact)?.into_inner();
                 let token = found.kvs.first().map_or(0, |kv| counted(kv.create_revision));
                 let place = Ticket { key: text(&reply.key), token, lease: *lease };
                 Ok(answer(Output::Line(LineOutput::Held { place }), reply.header))
             }
             LineOp::Acquire { kind: LineKind::Election, name, lease, value, .. } => {
                 let ask = CampaignRequest { name: bytes(name), lease: lease.0, value: bytes(value) };
-                let reply = elections.campaign(request(ask, left)).await?.into_inner();
+                let reply = elections.campaign(within(left, ask)).await?.into_inner();
                 let leader = reply.leader.ok_or_else(|| Status::unknown("a campaign's answer without a leader"))?;
                 let place = Ticket { key: text(&leader.key), token: counted(leader.rev), lease: *lease };
                 // Its header is of when it stood in line, not of when it came to the head.
@@ -55,7 +57,7 @@ impl<E: Env> User<E> {
             LineOp::Work { name, place, value, fenced } => {
                 let put = PutRequest { key: bytes(&work_key(name)), value: bytes(value), ..Default::default() };
                 if !fenced {
-                    let reply = kv.put(request(put, left)).await?.into_inner();
+                    let reply = kv.put(within(left, put)).await?.into_inner();
                     return Ok(answer(Output::Line(LineOutput::Worked { yes: true }), reply.header));
                 }
                 let still_mine = Compare {
@@ -67,24 +69,24 @@ impl<E: Env> User<E> {
                 };
                 let success = vec![RequestOp { request: Some(OpRequest::RequestPut(put)) }];
                 let txn = TxnRequest { compare: vec![still_mine], success, failure: vec![] };
-                let reply = kv.txn(request(txn, left)).await?.into_inner();
+                let reply = kv.txn(within(left, txn)).await?.into_inner();
                 Ok(answer(Output::Line(LineOutput::Worked { yes: reply.succeeded }), reply.header))
             }
             LineOp::Proclaim { name, place, value } => {
                 let ask = ProclaimRequest { leader: leader_key(name, place), value: bytes(value) };
-                let reply = elections.proclaim(request(ask, left)).await?.into_inner();
+                let reply = elections.proclaim(within(left, ask)).await?.into_inner();
                 Ok(answer(Output::Line(LineOutput::Proclaimed), reply.header))
             }
             LineOp::Release { kind: LineKind::Lock, place, .. } => {
                 let reply =
-                    LockClient::new(self.node()).unlock(request(UnlockRequest { key: bytes(&place.key) }, left)).await?.into_inner();
+                    LockClient::new(node.clone()).unlock(within(left, UnlockRequest { key: bytes(&place.key) })).await?.into_inner();
                 Ok(answer(Output::Line(LineOutput::Released), reply.header))
             }
             LineOp::Release { kind: LineKind::Election, name, place } => {
-                let reply = elections.resign(request(ResignRequest { leader: leader_key(name, place) }, left)).await?.into_inner();
+                let reply = elections.resign(within(left, ResignRequest { leader: leader_key(name, place) })).await?.into_inner();
                 Ok(answer(Output::Line(LineOutput::Released), reply.header))
             }
-            LineOp::Leader { name } => match elections.leader(request(LeaderRequest { name: bytes(name) }, left)).await {
+            LineOp::Leader { name } => match elections.leader(within(left, LeaderRequest { name: bytes(name) })).await {
                 Ok(reply) => {
                     let (header, leader) = (reply.get_ref().header, led(reply.into_inner()));
                     Ok(answer(Output::Line(LineOutput::Led { leader }), header))

@@ -1,6 +1,7 @@
 //! Members.
 
-use super::{answer, request};
+use super::answer;
+use squall_client::within;
 use squall_cluster::pb::etcdserverpb::{
     MemberAddRequest, MemberListRequest, MemberPromoteRequest, MemberRemoveRequest, cluster_client::ClusterClient,
 };
@@ -15,22 +16,22 @@ pub(super) async fn attempt<E: Env>(node: Channel<E>, ask: &MemberOp, left: Dura
     let mut cluster = ClusterClient::new(node);
     match ask {
         MemberOp::List => {
-            let reply = cluster.member_list(request(MemberListRequest { linearizable: true }, left)).await?.into_inner();
+            let reply = cluster.member_list(within(left, MemberListRequest { linearizable: true })).await?.into_inner();
             let members = reply.members.iter().map(|m| MemberSeen { member: MemberId(m.id), learner: m.is_learner }).collect();
             Ok(answer(Output::Member(MemberOutput::Members { members }), reply.header))
         }
         MemberOp::AddLearner { url } => {
             let add = MemberAddRequest { peer_ur_ls: vec![url.clone()], is_learner: true };
-            let reply = cluster.member_add(request(add, left)).await?.into_inner();
+            let reply = cluster.member_add(within(left, add)).await?.into_inner();
             let member = reply.member.map(|m| MemberId(m.id)).ok_or_else(|| Status::unknown("an answer without the member"))?;
             Ok(answer(Output::Member(MemberOutput::Added { member }), reply.header))
         }
         MemberOp::Promote { member } => {
-            let reply = cluster.member_promote(request(MemberPromoteRequest { id: member.0 }, left)).await?.into_inner();
+            let reply = cluster.member_promote(within(left, MemberPromoteRequest { id: member.0 })).await?.into_inner();
             Ok(answer(Output::Member(MemberOutput::Promoted), reply.header))
         }
         MemberOp::Remove { member } => {
-            let reply = cluster.member_remove(request(MemberRemoveRequest { id: member.0 }, left)).await?.into_inner();
+            let reply = cluster.member_remove(within(left, MemberRemoveRequest { id: member.0 })).await?.into_inner();
             Ok(answer(Output::Member(MemberOutput::Removed), reply.header))
         }
     }
