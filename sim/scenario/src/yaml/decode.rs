@@ -239,23 +239,8 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 ];
 
 fn closest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
-    let best = words.iter().map(|word| (distance(text, word), *word)).min()?;
+    let best = words.iter().map(|word| (strsim::levenshtein(text, word), *word)).min()?;
     (best.0 <= 1 + text.chars().count() / 4).then_some(best.1)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
