@@ -2,8 +2,11 @@
 
 use crate::{Exit, Systems, failure::Failure};
 use squall_history::Event;
+use squall_judge::Checker;
 use squall_report::{Format, Kind, REGISTRY};
+use squall_run::Pack;
 use squall_scenario::{TARGET_WORDS, faults, language::Argument};
+use std::sync::Arc;
 use tabled::{
     builder::Builder,
     settings::{Style, Width, object::Columns},
@@ -58,6 +61,23 @@ fn print(rows: Vec<[String; 2]>) {
     );
 }
 
+/// The heading of what only one system has.
+fn of(pack: &Arc<dyn Pack>) -> String {
+    format!("Of the system `{}`:", pack.name())
+}
+
+/// What every system has, and what each has besides.
+fn by_system(systems: &Systems, general: Vec<[String; 2]>, own: impl Fn(&Arc<dyn Pack>) -> Vec<[String; 2]>) {
+    if !general.is_empty() {
+        println!("Of any system:");
+        print(general);
+    }
+    for (pack, rows) in systems.all().iter().map(|pack| (pack, own(pack))).filter(|(_, rows)| !rows.is_empty()) {
+        println!("{}", of(pack));
+        print(rows);
+    }
+}
+
 fn row(name: &str, about: &str) -> [String; 2] {
     [name.to_string(), about.to_string()]
 }
@@ -72,26 +92,31 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
             }
         }
         What::Workloads => {
-            for kind in systems.all().iter().flat_map(|pack| pack.workloads()) {
-                documented(kind.name, &kind.about(), &kind.arguments(), kind.example);
+            for pack in systems.all().iter().filter(|pack| !pack.workloads().is_empty()) {
+                println!("{}\n", of(pack));
+                pack.workloads().iter().for_each(|kind| documented(kind.name, &kind.about(), &kind.arguments(), kind.example));
             }
         }
-        What::Checkers => print(systems.checkers().into_iter().map(|(name, about)| row(name, about)).collect()),
-        What::Models => {
-            let own = systems.all().iter().filter_map(|pack| pack.model()).map(|model| (model.name, model.about));
-            print(squall_linear::MODELS.iter().map(|m| (m.name, m.about)).chain(own).map(|(name, about)| row(name, about)).collect());
+        What::Checkers => {
+            let rows = |checkers: &[Checker]| checkers.iter().map(|checker| row(checker.name, checker.about)).collect();
+            by_system(systems, rows(squall_judge::GENERAL), |pack| rows(pack.checkers()));
         }
-        What::Bugs => print(systems.all().iter().flat_map(|pack| pack.bugs()).map(|bug| row(bug.name, bug.about)).collect()),
+        What::Models => {
+            let general = squall_linear::MODELS.iter().map(|model| row(model.name, model.about)).collect();
+            by_system(systems, general, |pack| pack.model().map(|model| row(model.name, model.about)).into_iter().collect());
+        }
+        What::Bugs => by_system(systems, vec![], |pack| pack.bugs().iter().map(|bug| row(bug.name, bug.about)).collect()),
         What::Targets => {
-            let holders = systems.all().iter().filter_map(|pack| pack.holder()).map(|holder| (holder.name, holder.about));
-            print(TARGET_WORDS.iter().copied().chain(holders).map(|(word, about)| row(word, about)).collect());
+            let general = TARGET_WORDS.iter().map(|(word, about)| row(word, about)).collect();
+            by_system(systems, general, |pack| pack.holder().map(|holder| row(holder.name, holder.about)).into_iter().collect());
         }
         What::Events => {
-            let own = systems.all().iter().flat_map(|pack| pack.events()).map(|own| own.event);
-            print(Event::ALL.iter().copied().chain(own).map(|event| row(event.name(), event.about())).collect());
+            let told = |event: Event| row(event.name(), event.about());
+            let general = Event::ALL.iter().copied().map(told).collect();
+            by_system(systems, general, |pack| pack.events().iter().map(|own| told(own.event)).collect());
         }
         What::Failpoints => {
-            print(systems.all().iter().flat_map(|pack| pack.failpoints()).map(|point| row(point.name, point.about)).collect())
+            by_system(systems, vec![], |pack| pack.failpoints().iter().map(|point| row(point.name, point.about)).collect());
         }
         What::Reference => print!("{}", crate::reference::text(systems)),
         What::Formats => {
