@@ -59,10 +59,10 @@ pub(crate) fn run(command: &mut Command, limits: Limits, interrupted: &AtomicBoo
     let finished = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let listening = scope.spawn(move || err.as_mut().map_or(String::new(), tail));
-        let watching = scope.spawn(|| watch(&child, limits, &finished, interrupted));
+        let keeper = scope.spawn(|| keep_limits(&child, limits, &finished, interrupted));
         let mut stdout = String::new();
         let read = out.as_mut().map_or(Ok(0), |out| out.read_to_string(&mut stdout));
-        // It has closed its standard output: it ends now, or the watcher ends it.
+        // It has closed its standard output: it ends now, or the keeper of limits ends it.
         let stderr = listening.join().unwrap_or_default();
         let status = loop {
             if let Some(status) = locked(&child).try_wait()? {
@@ -71,8 +71,8 @@ pub(crate) fn run(command: &mut Command, limits: Limits, interrupted: &AtomicBoo
             std::thread::park_timeout(Duration::from_millis(1));
         };
         finished.store(true, Ordering::Relaxed);
-        watching.thread().unpark();
-        let killed = watching.join().unwrap_or(None);
+        keeper.thread().unpark();
+        let killed = keeper.join().unwrap_or(None);
         read?;
         let by_itself = || match status.code() {
             Some(code) => Ended::Exit(code),
@@ -108,7 +108,7 @@ fn tail(from: &mut impl Read) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-fn watch(child: &Mutex<Child>, limits: Limits, finished: &AtomicBool, interrupted: &AtomicBool) -> Option<Ended> {
+fn keep_limits(child: &Mutex<Child>, limits: Limits, finished: &AtomicBool, interrupted: &AtomicBool) -> Option<Ended> {
     let mut waited = Duration::ZERO;
     let id = locked(child).id();
     while !finished.load(Ordering::Relaxed) {

@@ -198,7 +198,6 @@ const NAMES_A_SERVICE: &[(&str, &str)] = &[
     ("sim/cli/src/lib.rs", "the feature `etcd`"),
     ("sim/cli/src/commands/mod.rs", "the feature `etcd`"),
     ("sim/cli/src/commands/bench_checker.rs", "behind the feature `etcd`"),
-    ("sim/cli/src/supervise.rs", "a thread that watches a child"),
     ("sim/scenario/fuzz/src/main.rs", "a workspace of its own, which fuzzes the language with a real pack"),
     ("sim/history/src/entry.rs", "the name in files of a position"),
     ("sim/history/src/observe.rs", "the name in files of a position"),
