@@ -41,7 +41,7 @@ pub struct NodeConfig {
     pub request_timeout: Duration,
     /// A log segment is closed when it has this many bytes.
     pub segment_bytes: u64,
-    /// A watch that was told nothing for so long is told how far it is, if its client wishes.
+    /// A watch that was told nothing for this long is told how far it is, if its client wishes.
     pub watch_progress_every: Duration,
     /// Old revisions are compacted away: how often, and how many are kept. `None`: never by itself.
     pub auto_compaction: Option<(Duration, u64)>,

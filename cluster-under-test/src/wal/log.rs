@@ -113,7 +113,7 @@ pub(crate) struct Wal<E: Env> {
 }
 
 impl<E: Env> Wal<E> {
-    /// Opens the log, or makes one, in files of so many bytes. Leaves a torn tail out; refuses corruption.
+    /// Opens the log, or makes one, in files of this many bytes. Leaves a torn tail out; refuses corruption.
     pub(crate) async fn open(disk: E::Disk, segment_bytes: u64) -> Result<(Wal<E>, Recovered), WalError> {
         disk.create_dir(DIR).await?;
         // Nothing in these was ever acknowledged; the room that they take may be needed.
@@ -199,7 +199,7 @@ impl<E: Env> Wal<E> {
         self.write(&[Record::Head(head)]).await
     }
 
-    /// Begins a new segment, which can hold so much. Nobody waits for a sync: the flusher sees to the order.
+    /// Begins a new segment, which can hold this much. Nobody waits for a sync: the flusher sees to the order.
     async fn rotate(&mut self, at_least: u64) -> io::Result<()> {
         let next = self.segments.back().map_or(1, |s| s.sequence + 1);
         let bytes = self.space.segment_bytes.max(file_for(at_least + HEAD_MAX));

@@ -26,12 +26,12 @@ pub(super) fn place(at: u64) -> u64 {
     at / payload * SECTOR as u64 + at % payload
 }
 
-/// How much of the stream a file of so many bytes holds.
+/// How much of the stream a file of this many bytes holds.
 pub(super) fn room(file: u64) -> u64 {
     file / SECTOR as u64 * PAYLOAD as u64
 }
 
-/// How long a file must be to hold so much of the stream.
+/// How long a file must be to hold this much of the stream.
 pub(super) fn file_for(stream: u64) -> u64 {
     stream.div_ceil(PAYLOAD as u64) * SECTOR as u64
 }

@@ -61,19 +61,19 @@ impl<F: File> Space<F> {
         self.wanted.notify_one();
     }
 
-    /// Whether a write of so many bytes may still be taken in.
+    /// Whether a write of this many bytes may still be taken in.
     pub(crate) fn admits(&self, bytes: usize) -> bool {
         let spare = if self.ready.load(Ordering::Relaxed) { self.segment_bytes } else { 0 };
         let left = self.left.load(Ordering::Relaxed) + spare;
         !self.full.load(Ordering::Relaxed) || left >= self.segment_bytes / 4 + 2 * bytes as u64
     }
 
-    /// So much is left in the current segment.
+    /// How much is left in the current segment.
     pub(super) fn is_left(&self, bytes: u64) {
         self.left.store(bytes, Ordering::Relaxed);
     }
 
-    /// A file for a segment of so many bytes, which has no name yet that recovery would look at.
+    /// A file for a segment of this many bytes, which has no name yet that recovery would look at.
     pub(super) async fn take<E: Env>(&self, disk: &E::Disk, sequence: u64, bytes: u64) -> io::Result<F>
     where
         E::Disk: Disk<File = F>,

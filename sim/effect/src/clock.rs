@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 /// What happens to a node's clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockChange {
-    /// The wall clock goes by so many nanoseconds.
+    /// The wall clock jumps by this many nanoseconds; below 0: back.
     Wall(i64),
-    /// The monotonic clock runs so many parts per million too fast; 0: exactly.
+    /// The monotonic clock runs this many parts per million too fast; 0: exactly.
     Rate(i64),
     /// The monotonic clock, and the wall clock with it, leaps forward.
     Leap(Duration),

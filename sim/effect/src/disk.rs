@@ -58,9 +58,9 @@ impl Errno {
 /// What is wrong with a disk, for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiskChange {
-    /// Every sync takes so much longer.
+    /// Every sync takes this much longer.
     Slow(Span),
-    /// So many bytes more can be allocated, beside what is given back.
+    /// This many bytes more can be allocated, beside what is given back.
     Full {
         /// In bytes.
         leaves: u64,
@@ -98,14 +98,14 @@ impl fmt::Display for DiskChange {
 /// What happens to what is on a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// So many bits flip in a file whose path begins so.
+    /// This many bits flip in a file whose path has this prefix.
     Flip {
         /// How the paths begin; without it, any file.
         files: Option<String>,
         /// How many bits.
         bits: u64,
     },
-    /// A file whose path begins so loses up to so many bytes at its end.
+    /// A file whose path has this prefix loses up to this many bytes at its end.
     Cut {
         /// How the paths begin; without it, any file.
         files: Option<String>,

@@ -12,7 +12,7 @@ pub enum Admin {
         /// To whom.
         to: NodeId,
     },
-    /// Forget what was before the last so many changes.
+    /// Forget what was before the last `keep` changes.
     Compact {
         /// How many are kept.
         keep: u64,
@@ -129,7 +129,7 @@ pub enum Effect {
         /// What happens there, and how often.
         armed: Armed,
     },
-    /// Clients ask so many times as often; 0: not at all.
+    /// Clients ask this many times as often; 0: not at all.
     Load {
         /// How many times as often.
         times: u32,

@@ -6,13 +6,13 @@ use std::fmt;
 /// How a link becomes worse than it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkChange {
-    /// So much more latency one way, drawn per segment.
+    /// More latency one way, drawn per segment.
     Delay(Span),
     /// Segments are lost this often, each independently: a retransmission delay.
     Loss(Probability),
-    /// At most so many bytes a second.
+    /// At most this many bytes a second.
     Bandwidth(u64),
-    /// Each connection is so much slower than it was, drawn for each: what is sent over several arrives in any order.
+    /// Each connection is slower than it was, by a share drawn for it: what is sent over several arrives in any order.
     Reorder(Span),
     /// A bit flips in a segment's first byte, this often: where a frame of HTTP/2 says how long it is.
     Corrupt(Probability),
@@ -48,7 +48,7 @@ impl Probability {
     /// Each time.
     pub const ALWAYS: Probability = Probability::percent(100);
 
-    /// So many times in a hundred.
+    /// This many times in a hundred.
     pub const fn percent(numerator: u32) -> Probability {
         Probability { numerator, denominator: 100 }
     }

@@ -10,9 +10,9 @@ pub enum Strike {
     Kill,
     /// Its host loses power.
     PowerLoss,
-    /// SIGSTOP, for so long.
+    /// SIGSTOP, for this long.
     Pause(Duration),
-    /// What comes next is so much later.
+    /// What comes next is this much later.
     Delay(Duration),
     /// What comes next fails.
     Error(Errno),
@@ -41,6 +41,6 @@ pub struct Armed {
     pub skip: u32,
     /// On how many passes it happens.
     pub times: u32,
-    /// Who died there is started so much later.
+    /// How much later a process that died there is started.
     pub restart_after: Option<Duration>,
 }

@@ -161,7 +161,7 @@ pub enum Change {
         /// How often it did so far.
         hits: u32,
     },
-    /// Clients ask so many times as often as their workloads say; 0: not at all.
+    /// Clients ask this many times as often as their workloads say; 0: not at all.
     Load {
         /// How many times.
         times: u32,
@@ -240,7 +240,7 @@ impl Effect {
     }
 }
 
-/// So many links are named one by one.
+/// At most this many links are named one by one.
 const LINKS_SHOWN: usize = 12;
 
 fn links_text(links: &[Link]) -> String {
@@ -256,7 +256,7 @@ impl fmt::Display for Effect {
         let stopped = self.result == EffectResult::Stopped;
         match &self.change {
             Change::Said { text } => return f.write_str(text),
-            Change::Nothing => return write!(f, "{}: nobody to do it to", self.fault.kind),
+            Change::Nothing => return write!(f, "{}: skipped, it matched no target", self.fault.kind),
             Change::Healed => return f.write_str("everything is healed"),
             Change::Cut { links } => write!(f, "{} {}", if stopped { "heal" } else { "cut" }, links_text(links))?,
             Change::Shape { links, how } => {
@@ -306,7 +306,7 @@ impl fmt::Display for Effect {
             Change::Leave => write!(f, "{who} is to go")?,
         }
         match self.result {
-            EffectResult::Spared => f.write_str(": spared, since so many others are damaged that committed data could be lost"),
+            EffectResult::Spared => f.write_str(": spared, since too many others are damaged: committed data could be lost"),
             EffectResult::NoTarget => f.write_str(match self.change {
                 Change::Kill | Change::PowerLoss { .. } => " (it was down)",
                 Change::Boot => " (it belongs to the cluster no more)",

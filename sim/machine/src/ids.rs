@@ -7,7 +7,7 @@ use squall_history::NodeId;
 pub struct HostId(pub(crate) usize);
 
 impl HostId {
-    /// The node that this host is, on a machine with so many; else which client's it is, from 1.
+    /// The node that this host is, on a machine with this many nodes; else which client's it is, from 1.
     ///
     /// # Errors
     /// With the client's number.

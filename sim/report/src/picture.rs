@@ -57,7 +57,7 @@ fn operations(history: &[Entry], witness: &Witness) -> Option<String> {
         let (to, answer) = match &op.end {
             OpEnd::Ok(at, output) => (*at, output.to_string()),
             OpEnd::Fail(at) => (*at, "failed".to_string()),
-            OpEnd::Open => (last, "nobody knows".to_string()),
+            OpEnd::Open => (last, "unknown outcome".to_string()),
         };
         let [from, to] = [op.invoked, to].map(|at| lanes.column(at.0, first.0, last.0));
         let bar = lanes.bar(from, to, op.end == OpEnd::Open);

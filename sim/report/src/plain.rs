@@ -10,7 +10,7 @@ pub(crate) fn flat(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// A text on one line, cut to so many characters.
+/// A text on one line, cut to this many characters.
 pub(crate) fn one_line(text: &str, columns: usize) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if flat.chars().count() <= columns { flat } else { flat.chars().take(columns - 1).chain(['…']).collect() }

@@ -33,7 +33,7 @@ pub struct ServerOptions {
     pub services: &'static [&'static str],
 }
 
-/// Accepting may fail so often in a row, with a pause after each.
+/// How often accepting may fail in a row, with a pause after each failure.
 const ACCEPT_FAILURES_MAX: u32 = 100;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -116,7 +116,7 @@ mod tests {
         );
     }
 
-    /// It counts, keeps to its time, fires so often, and never overlaps itself.
+    /// It counts, keeps to its time, fires as often as it may, and never overlaps itself.
     #[test]
     fn a_fault_that_waits_fires_at_every_so_manyth_event_within_its_time() {
         let when = "when: { event: leader-changed, count: 2, after: 10ms }\n    repeat: 2\n    within: 1s..5s\n";

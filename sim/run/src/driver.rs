@@ -82,7 +82,7 @@ impl Shared {
 }
 
 impl<E: Env> Driver<E> {
-    /// Clients that write there, ask so often, are made so, and leave that behind.
+    /// Clients: where they write, how often they ask, how they are made, what they leave behind.
     pub fn new(pen: Arc<dyn Pen>, tempo: Arc<Tempo>, connect: Connect, leftovers: Box<dyn Leftovers>) -> Driver<E> {
         let progress = Progress { stop: false, healed: None, clients: 0, running: 0, leftovers, next_op: 0, served: BTreeMap::new() };
         let shared = Shared { pen, tempo, connect, progress: Mutex::new(progress), changed: Notify::new(), hurry: Notify::new() };
@@ -181,7 +181,7 @@ impl<E: Env> Driver<E> {
 /// How often what is to be gone is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A pace so many times as fast; what is written down for a time keeps it.
+/// A pace this many times as fast; what has a time of its own keeps it.
 fn faster(pace: Pace, times: u32) -> Pace {
     match pace {
         Pace::AfterLast(pause) => Pace::AfterLast(pause / times.max(1)),

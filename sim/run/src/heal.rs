@@ -74,7 +74,7 @@ impl<'r> Healer<'r> {
         stage.now()
     }
 
-    /// Until when everything must be well: so long after the heal, or after the last one gave up for an error of a fault.
+    /// Until when everything must be well: a time after the heal, or after the last one gave up for an error of a fault.
     pub(crate) fn grace(&self, healed: SimTime) -> SimTime {
         let last = *self.late_error.lock().expect("no panic under this lock");
         last.map_or(healed, |at| at.max(healed)) + self.interpreter.stage.plan.liveness.within

@@ -20,7 +20,7 @@ use std::{
 /// Where every node listens.
 const PORT: u16 = 2379;
 
-/// So many nodes may join at the most, whatever a plan's faults ask for: later ones find nobody.
+/// How many nodes may join at the most, whatever a plan's faults ask for: later faults find no target.
 const NEWCOMERS_MAX: u32 = 12;
 
 /// How many hosts are kept for nodes that join.

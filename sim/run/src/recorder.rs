@@ -34,7 +34,7 @@ struct Monitor {
 }
 
 impl Monitor {
-    /// It is not asked before there are so many entries.
+    /// It is not asked before there are this many entries.
     const FIRST: usize = 256;
 
     /// Then whenever there is an eighth more: to judge the whole anew each time costs about nine times what it costs once.
@@ -107,7 +107,7 @@ impl Watcher for Recorder {
 }
 
 impl Recorder {
-    /// Of a run on a machine with so many nodes, of a service whose own events are found so.
+    /// Of a run on a machine with this many nodes; `service_events` finds the service's own events.
     pub(crate) fn new(nodes: u32, service_events: Box<dyn ServiceEvents>) -> Recorder {
         let books = Books {
             history: History::new(),

@@ -15,7 +15,7 @@ impl Tempo {
         self.times.lock().expect("no panic under this lock")
     }
 
-    /// Clients ask so many times as often, or, with 0, not at all; faults multiply.
+    /// Clients ask this many times as often, or, with 0, not at all; faults multiply.
     pub(crate) fn quicken(&self, times: u32) {
         self.lock().push(times);
         self.changes.notify_waiters();

@@ -77,7 +77,7 @@ impl Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftToChance(Vec<String>);
 
-/// So much of it is named.
+/// How many of them are named.
 const NAMED_MAX: usize = 4;
 
 impl std::fmt::Display for LeftToChance {

@@ -52,7 +52,7 @@ impl Possible {
                 let changes = self.fault_of(&[Membership, Admin], &[]) || self.asks.iter().any(Op::may_change_members);
                 (
                     self.service.gives.admin && changes,
-                    "nobody changes who belongs to the cluster: `grow`, `shrink`, `replace`, or a workload that does",
+                    "nothing changes the members of the cluster: `grow`, `shrink`, `replace`, or a workload that does",
                 )
             }
             Event::WriteDuringPartition if !self.writes() => (false, "no workload writes"),
@@ -120,7 +120,7 @@ pub(crate) fn in_vain(d: &mut Decoder, scenario: &Scenario, swarm: Option<Place>
             wrong(place, format!("it waits for `{}`, which can never happen here", event.name()), why);
         }
         if let Some(why) = faults::targets(&*fault.fault).iter().find_map(|target| possible.nobody(target)) {
-            wrong(place, "its target is never anybody here".to_string(), why);
+            wrong(place, "its target can never match here".to_string(), why);
         }
         let family = REGISTRY.iter().find(|known| known.name == fault.fault.kind()).map(|known| known.family);
         if let Some(why) = family.and_then(|family| idle(family, &scenario.service)) {

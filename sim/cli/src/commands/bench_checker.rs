@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Write a generated history to this file, and measure nothing
     #[arg(long, value_name = "FILE", conflicts_with = "histories")]
     generate: Option<PathBuf>,
-    /// Decide so many random histories in every way that there is, and measure nothing
+    /// Decide this many random histories in every way that there is, and measure nothing
     #[arg(long, value_name = "N", conflicts_with_all = ["generate", "histories"])]
     differential: Option<u64>,
     /// How many operations a generated history has
@@ -40,10 +40,10 @@ pub(crate) struct Args {
     /// How many keys
     #[arg(long, requires = "generate", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     keys: u64,
-    /// Of a thousand operations, so many have no known outcome
+    /// Of a thousand operations, how many have no known outcome
     #[arg(long, requires = "generate", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
     unknown_per_mille: u64,
-    /// Of a thousand operations, so many read every key
+    /// Of a thousand operations, how many read every key
     #[arg(long, requires = "generate", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
     ranges_per_mille: u64,
     /// The seed
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     engine: String,
 }
 
-/// So long a row of another checker may take.
+/// How long a row of another checker may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {

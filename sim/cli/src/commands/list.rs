@@ -38,9 +38,9 @@ enum What {
 /// What every fault has, whatever its kind.
 const WHEN: &str = "\
 Each fault of `faults` has one kind and one time:
-  at: 3s            once, so long after the start
+  at: 3s            once, this long after the start
   between: 3s..9s   once, at a random moment
-  every: 2s..6s     again and again, from one start to the next; `repeat: 3`: at most so often
+  every: 2s..6s     again and again, from one start to the next; `repeat: 3`: at most three times
   when: { event: leader-changed, count: 2, after: 5ms }
                     after something happened for the second time; `repeat: 3`: up to three times
 with `within: 5s..10s`, `every` and `when` keep to that part of the run. It may have an `id`, which names

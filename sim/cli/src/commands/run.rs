@@ -224,7 +224,7 @@ struct Totals {
 
 fn many(scenario: &Scenario, source: &str, seeds: std::ops::Range<u64>, args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let runs = args.output.format().runs()?;
-    // A canary must fail within so many seeds; more of them prove nothing.
+    // A canary must fail within a number of seeds; more of them prove nothing.
     let seeds = match scenario.expect {
         Expect::Valid => seeds,
         Expect::Violation { within_seeds, .. } => seeds.start..seeds.end.min(seeds.start.saturating_add(within_seeds)),

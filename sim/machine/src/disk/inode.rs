@@ -125,7 +125,7 @@ impl Inode {
         went
     }
 
-    /// Something else happens to what is on the disk, and to the cache with it: so many bits flip, in sectors that
+    /// Something else happens to what is on the disk, and to the cache with it: this many bits flip, in sectors that
     /// hold something. How many did.
     pub(crate) fn flip(&mut self, bits: u64, draws: &mut SeededStream) -> u64 {
         let written: Vec<usize> = (0..self.data.len().div_ceil(SECTOR)).filter(|n| self.sector(*n).iter().any(|b| *b != 0)).collect();
@@ -140,7 +140,7 @@ impl Inode {
         bits
     }
 
-    /// The file loses so many bytes at its end, durably. How many it lost.
+    /// The file loses up to this many bytes at its end, durably. Returns how many it lost.
     pub(crate) fn cut(&mut self, bytes: usize) -> usize {
         let lost = bytes.min(self.data.len());
         self.data.truncate(self.data.len() - lost);

@@ -204,7 +204,7 @@ impl DiskState {
         self.wrong.iter().any(|w| matches!(w, DiskChange::Full { .. }))
     }
 
-    /// So much more of the disk is in use, or `StorageFull`.
+    /// Takes this many bytes more of the disk, or returns `StorageFull`.
     fn allocate(&mut self, bytes: usize) -> io::Result<()> {
         if self.is_full() {
             let left = self.free.checked_sub(bytes as u64);

@@ -28,7 +28,7 @@ use squall_run::{
 use squall_scenario::workloads::WorkloadKind;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// A client that heard nothing for so long asks whether the node is there.
+/// A client that heard nothing for this long asks whether the node is there.
 const PING_AFTER: Duration = Duration::from_secs(1);
 
 /// The same, in real time: etcd ends connections that ask more often than every 5 s.

@@ -37,7 +37,7 @@ fn write(_: &RunReport, history: &[Entry]) -> String {
     draw_bands(&mut lanes, history, (first, last), FAULTS_MAX, 60);
     let mut out = lanes.text();
     let infallible = "a String takes whatever is written";
-    writeln!(out, "\n  L leads  · runs  x is down     █ answered  ? nobody knows  ! refused  ─ waits").expect(infallible);
+    writeln!(out, "\n  L leads  · runs  x is down     █ answered  ? unknown outcome  ! refused  ─ waits").expect(infallible);
     writeln!(out, "\n  leaders:").expect(infallible);
     let leaders = history.iter().filter_map(|e| match &e.what {
         EntryKind::Node { node, saw: Observation::Role { term, role: Role::Leader, .. } } => Some((e.t, *node, *term)),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!            wall clock                          monotonic clock
-//!   skew     off by so much, for a while         -
+//!   skew     off by an offset, for a while        -
 //!   jump     once, either way                    -
 //!   strobe   to and fro, many times a second     -
 //!   drift    with the monotonic one              too fast or too slow, for a while
@@ -23,7 +23,7 @@ use squall_history::SeededStream;
 use std::time::Duration;
 
 arguments! {
-    /// Wall clocks are off by so much, for a while.
+    /// Wall clocks are off by an offset, for a while.
     pub(crate) struct Skew => Skewing, "a fault of clocks" {
         /// whose clocks; clients wait by the monotonic one, and look at no wall clock
         target: Target,
@@ -108,7 +108,7 @@ fn target(draws: &mut SeededStream) -> Target {
     draws.pick(&[Target::One, Target::LEADER, Target::LEADER, Target::Minority, Target::All]).clone()
 }
 
-/// So many seconds, ahead or back.
+/// A number of seconds, ahead or back.
 fn shift(draws: &mut SeededStream) -> Shift {
     let nanos = *draws.pick(&[1, 10, 3600]) * 1_000_000_000;
     Shift(Range { min: -nanos, max: nanos })

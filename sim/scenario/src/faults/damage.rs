@@ -19,7 +19,7 @@ arguments! {
     pub(crate) struct LoseUnsynced => LosingUnsynced, "what becomes of a disk" {
         /// whose disks
         target: OfNodes,
-        /// boots so much later; without it, dead until the heal
+        /// boots this much later; without it, dead until the heal
         restart_after: Option<Span>,
     }
 }
@@ -29,7 +29,7 @@ arguments! {
     pub(crate) struct TornWrite => TearingWrites, "what becomes of a disk" {
         /// whose disks
         target: OfNodes,
-        /// boots so much later; without it, dead until the heal
+        /// boots this much later; without it, dead until the heal
         restart_after: Option<Span>,
     }
 }
@@ -43,7 +43,7 @@ arguments! {
         files: Option<PathPrefix>,
         /// how many
         bits: Number<1, 1_000_000> = Number(1),
-        /// the power goes first, and it boots so much later; without it the node runs on, and finds out when it restarts
+        /// the power goes first, and the node boots this much later; without it the node runs on, and finds out when it restarts
         restart_after: Option<Span>,
     }
 }
@@ -57,7 +57,7 @@ arguments! {
         files: Option<PathPrefix>,
         /// how much at the most, drawn when it fires
         bytes: Bytes = CUT,
-        /// the power goes first, and it boots so much later; without it the node runs on, and finds out when it restarts
+        /// the power goes first, and the node boots this much later; without it the node runs on, and finds out when it restarts
         restart_after: Option<Span>,
     }
 }
@@ -67,7 +67,7 @@ arguments! {
     pub(crate) struct Wipe => Wiping, "what becomes of a disk" {
         /// whose disks
         target: OfNodes,
-        /// boots so much later; without it, dead until the heal
+        /// boots this much later; without it, dead until the heal
         restart_after: Option<Span>,
     }
 }

@@ -195,7 +195,7 @@ impl Kind for Duplicate {
     }
 }
 
-/// The links are worse for so long.
+/// The links are worse for this long.
 fn worse(reach: &Reach, target: &Chosen, view: &ClusterView, change: LinkChange, lasts: Duration) -> Vec<(Duration, Effect)> {
     let links = reach.pairs(target, view);
     if links.is_empty() {

@@ -15,7 +15,7 @@ word_value!(DiskAccess, "what is asked of a disk", DiskAccess::WORDS);
 word_value!(Errno, "an error of a disk", Errno::WORDS);
 
 arguments! {
-    /// Every sync takes so much longer: a disk that is worn, or shared with somebody loud.
+    /// Every sync takes longer, by `latency`: a disk that is worn, or shared with somebody loud.
     pub(crate) struct Slow => Slowing, "what is wrong with a disk" {
         /// whose disks
         target: OfNodes,
@@ -51,7 +51,7 @@ arguments! {
         rate: Probability = Probability::ALWAYS,
         /// how long that goes on
         lasts ["for"]: Span,
-        /// boots who gave up, so long after the end
+        /// how long after the end a node that gave up boots
         restart_after: Option<Span>,
     }
     check |it, check| {
@@ -70,7 +70,7 @@ arguments! {
         rate: Probability,
         /// how long that goes on
         lasts ["for"]: Span,
-        /// pulls the plug at the end, and boots so much later
+        /// pulls the plug at the end; the node boots this much later
         restart_after: Option<Span>,
     }
 }
@@ -136,7 +136,7 @@ impl Kind for Misdirect {
     }
 }
 
-/// The disks are worse for so long; `after` happens to each node then.
+/// The disks are worse for this long; `after` happens to each node then.
 fn worse(
     target: &Chosen,
     view: &ClusterView,

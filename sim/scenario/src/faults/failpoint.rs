@@ -83,7 +83,7 @@ arguments! {
         times: Number<1, 1_000_000> = Number(1),
         /// how long it is armed
         lasts ["for"]: Span,
-        /// boots who died there so much later
+        /// how much later a node that died there boots
         restart_after: Option<Span>,
     }
     check check

@@ -135,7 +135,7 @@ pub trait PlannedAction: Debug + Send + Sync {
     /// The kind's name.
     fn kind(&self) -> &'static str;
 
-    /// The effects, each with how long after the start it happens. Empty when there is nobody to do it to.
+    /// The effects, each with how long after the start it happens. Empty when it matches no target.
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)>;
 
     /// How long it lasts at the most.

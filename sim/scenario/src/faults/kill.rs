@@ -18,7 +18,7 @@ arguments! {
         target: OfNodes,
         /// pull the plug instead of SIGKILL
         power_loss: bool = false,
-        /// starts them again so much later; without it they stay dead until the heal
+        /// starts them again this much later; without it they stay dead until the heal
         restart_after: Option<Span>,
     }
 }

@@ -87,7 +87,7 @@ pub(crate) trait Kind: Arguments<Planned: Acts> {
 
 /// What a fault of a plan does: its planned arguments.
 pub(crate) trait Acts {
-    /// The effects, each with how long after the start it happens. Empty when there is nobody to do it to.
+    /// The effects, each with how long after the start it happens. Empty when it matches no target.
     fn effects(&self, view: &ClusterView) -> Vec<(Duration, Effect)>;
 
     /// How long it lasts at the most.

@@ -11,7 +11,7 @@ use squall_history::SeededStream;
 use std::time::Duration;
 
 arguments! {
-    /// Clients ask so many times as often: pauses and intervals are that much shorter.
+    /// Clients ask `times` times as often: pauses and intervals are that much shorter.
     pub(crate) struct Spike => Rushing, "a change of the load" {
         /// how many times as often
         times: Number<2, 100>,

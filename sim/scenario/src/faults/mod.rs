@@ -74,7 +74,7 @@ pub const REGISTRY: &[FaultKind] = &[
     FaultKind::of::<failpoint::Seam>(),
 ];
 
-/// So much load for so long: what a phase may say.
+/// A load, and how long it lasts: what a phase may say.
 pub(crate) fn load(times: u32, lasts: Duration) -> Box<dyn Fault> {
     load::of_phase(times, lasts)
 }

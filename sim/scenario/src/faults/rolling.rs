@@ -41,9 +41,9 @@ const WORDS: [(&str, u8); 3] = [("ascending", 0), ("random", 1), ("leader-last",
 /// The same, when it is planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ordered {
-    /// All of so many nodes, by name.
+    /// All of this many nodes, by name.
     Ascending(u32),
-    /// All of so many nodes, whoever leads as the last.
+    /// All of this many nodes, the leader last.
     LeaderLast(u32),
     These(Vec<NodeId>),
 }

@@ -66,7 +66,7 @@ arguments! {
 pub enum Expect {
     /// No violation.
     Valid,
-    /// A violation that this checker finds, within so many seeds.
+    /// A violation that this checker finds, within this many seeds.
     Violation {
         /// The checker's name.
         checker: String,

@@ -91,7 +91,7 @@ impl ScheduledFault {
         match (event.subject(), self.fault.takes_clients()) {
             (Some(Subject::Node), _) | (Some(Subject::Client), true) => None,
             (Some(Subject::Client), false) => Some(format!("`{}` is about a client, and this is done to nodes", event.name())),
-            (None, _) => Some(format!("`{}` is about nobody, so it has no `subject`", event.name())),
+            (None, _) => Some(format!("`{}` is about no node and no client, so it has no `subject`", event.name())),
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) enum Load {
 }
 
 arguments! {
-    /// So many times as much.
+    /// A factor: this many times as much.
     pub(crate) struct Rush, "the load of a phase" {
         /// how many times as often
         times: Number<2, 100>,

@@ -15,11 +15,11 @@ use std::time::Duration;
 /// When a fault starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Once, so long after the start.
+    /// Once, this long after the start.
     At(Duration),
     /// Once, at a random moment.
     Between(Span),
-    /// Again and again, from one start to the next; at most so many times.
+    /// Again and again, from one start to the next; at most `repeat` times.
     Every {
         /// From one start to the next.
         gap: Span,
@@ -32,7 +32,7 @@ pub enum When {
     On(Trigger),
 }
 
-/// "So long after this happened for the so-manyth time."
+/// Fires `after` the `count`-th occurrence of `event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// What is waited for.

@@ -17,7 +17,7 @@ pub(super) fn script_of(plan: &Scenario) -> Option<Script> {
     workload.as_any().downcast_ref::<Script>().cloned()
 }
 
-/// The plan with these operations, by so many clients.
+/// The plan with these operations, by this many clients.
 pub(super) fn with_script(plan: &Scenario, clients: u32, ops: Vec<Line>) -> Scenario {
     let lines = plan.service.lines().expect("only what can be written down is");
     let workloads: Vec<Box<dyn Workload>> = vec![Box::new(Script::of(lines, clients, ops))];
@@ -36,7 +36,7 @@ pub(super) fn sound(candidate: Scenario) -> Option<Scenario> {
     (fits && is_sound(&candidate.cluster)).then_some(candidate)
 }
 
-/// The plan in a cluster of so many nodes: faults forget those that are gone, and one that was about nobody else goes.
+/// The plan in a cluster of this many nodes: faults forget the nodes that are gone, and a fault of those alone goes.
 pub(super) fn with_nodes(plan: &Scenario, few: u32) -> Scenario {
     let mut candidate = plan.clone();
     candidate.cluster.nodes = Nodes(vec![few]);

@@ -49,7 +49,7 @@ pub trait Oracle {
     /// The highest score.
     fn trials(&self) -> usize;
 
-    /// From now on, only what fails under so many world seeds is taken.
+    /// From now on, only what fails under this many world seeds is taken.
     fn demand(&mut self, score: usize);
 }
 

@@ -41,7 +41,7 @@ pub(super) fn cut(plan: &Scenario, end: Duration) -> Scenario {
     with_ops(plan, |ops| ops.retain(|line| line.at < end))
 }
 
-/// Everything so much earlier.
+/// Everything earlier, by this much.
 pub(super) fn earlier(plan: &Scenario, by: Duration) -> Scenario {
     let mut plan = plan.clone();
     plan.duration = up(plan.duration.saturating_sub(by));

@@ -29,11 +29,11 @@ pub const TARGET_WORDS: &[(&str, &str)] = &[
     ("as: victim", "whom the fault with `as: victim` was done to last"),
     ("n1", "that node"),
     ("[n1, n3]", "those nodes"),
-    ("fixed: 2", "so many nodes, at random"),
+    ("fixed: 2", "this many nodes, at random"),
     ("follower: 2", "the second follower in order of name; a plan has this for one-follower"),
     ("clients", "every client (for pause and the link faults)"),
     ("c1", "that client; lists may mix clients and nodes"),
-    ("clients: 2", "so many clients, at random"),
+    ("clients: 2", "this many clients, at random"),
 ];
 
 const WORDS: &[(&str, Target)] = &[

@@ -23,7 +23,7 @@ fn format(bytes: u64) -> String {
     }
 }
 
-/// So many bytes.
+/// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) u64);
 
@@ -47,7 +47,7 @@ impl Value for Bytes {
     }
 }
 
-/// So many bytes a second, above zero.
+/// A number of bytes a second, above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteRate(pub(crate) u64);
 

@@ -38,7 +38,7 @@ impl Value for Probability {
     }
 }
 
-/// So many times a second, over all clients.
+/// How many times a second, over all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerSecond(pub u32);
 

@@ -61,7 +61,7 @@ impl PartialEq for Ops {
 }
 
 impl Script {
-    /// These operations, by so many clients.
+    /// These operations, by this many clients.
     pub fn of(lines: &'static Lines, clients: u32, all: Vec<Line>) -> Script {
         Script { clients: Some(Number(clients.into())), ops: Ops { lines, all } }
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 /// When the next operation comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// So long after the last one ended: closed loop.
+    /// This long after the last one ended: closed loop.
     AfterLast(Duration),
-    /// So long after the last one *began*: open loop.
+    /// This long after the last one *began*: open loop.
     AfterStart(Duration),
-    /// So long after the client's start; at once, when that is past.
+    /// This long after the client's start; at once, when that is past.
     At(Duration),
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Limits {
     pub(super) memory: Option<u64>,
 }
 
-/// Whoever has not asked by so much more than a limit is not waited for.
+/// How much more than a limit is waited for.
 const GRACE: f64 = 1.02;
 
 /// How often the memory is looked at: a process fills about a megabyte in that time.

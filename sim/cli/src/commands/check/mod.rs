@@ -50,10 +50,10 @@ pub(crate) struct Args {
     /// Print an order of the calls that explains every answer, where there is one
     #[arg(long, requires = "model")]
     witness: bool,
-    /// Stop when the process has taken so much CPU time, reading and all: `10s`, `500ms`
+    /// Stop when the process has taken this much CPU time, reading and explaining included: `10s`, `500ms`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     time_limit: Option<Duration>,
-    /// Stop when the process holds so much memory: `256MB`, `2GB`
+    /// Stop when the process holds this much memory: `256MB`, `2GB`
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory_limit: Option<u64>,
     /// Values of an EDN history are `[key value]`, as of jepsen.independent

@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// These seeds: A..B, B excluded
     #[arg(long, value_parser = parse_seeds, conflicts_with_all = ["count", "seeds_from"])]
     pub(super) seeds: Option<Range<u64>>,
-    /// So many seeds (20), from 0 on, or from where --seeds-from says
+    /// How many seeds (20), from 0 on, or from where --seeds-from says
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(super) count: Option<u64>,
     /// Where the seeds begin: any text, such as a commit's hash or a date
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// How many runs side by side (the number of cores)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub(super) jobs: Option<u64>,
-    /// Stop after so many failures
+    /// Stop after this many failures
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_fail: u64,
     /// Start no more runs after this time: 30m

@@ -144,7 +144,7 @@ impl Selection {
     }
 }
 
-/// What is expected of a scenario that is given so many seeds.
+/// What is expected of a scenario that is given this many seeds.
 pub(crate) fn selected(s: &Scenario, seeds: u64) -> Selected {
     let canary = s.expect.checker().map(str::to_string);
     let sometimes = s.sometimes.iter().map(|e| e.name().to_string()).collect();

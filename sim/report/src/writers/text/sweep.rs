@@ -45,7 +45,9 @@ pub(in super::super) fn sweep(sweep: &Sweep, wide: bool) -> String {
         out.push_str(&format!("\n{}: a canary that was given {runs} of its {} seeds: undecided\n", s.scenario, s.seeds));
     }
     for (scenario, fault) in sweep.idle_faults() {
-        out.push_str(&format!("\n{scenario}: the fault {fault} never did anything: nobody was there, or nobody came where it waited\n"));
+        out.push_str(&format!(
+            "\n{scenario}: the fault {fault} never did anything: it matched no target, or what it waits for never happened\n"
+        ));
     }
     for (scenario, fault) in sweep.unfired_faults() {
         out.push_str(&format!("\n{scenario}: the fault {fault} never fired\n"));
@@ -131,7 +133,7 @@ fn table(sweep: &Sweep, wide: bool) -> String {
     table.build().with(Style::blank()).to_string()
 }
 
-/// Words with commas, in indented lines of at most so many characters.
+/// Words with commas, in indented lines of at most `width` characters.
 fn wrapped(words: &[String], columns: usize) -> String {
     let (mut out, mut line) = (String::new(), String::new());
     for (i, word) in words.iter().enumerate() {

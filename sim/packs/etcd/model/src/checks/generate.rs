@@ -12,9 +12,9 @@ pub struct Spec {
     pub clients: u64,
     /// How many keys there are.
     pub keys: u64,
-    /// Of a thousand operations, so many have no known outcome; half of these happen, and half of those late.
+    /// Of a thousand operations, how many have no known outcome; half of these happen, and half of those late.
     pub unknown_per_mille: u64,
-    /// Of a thousand operations, so many read every key at once.
+    /// Of a thousand operations, how many read every key at once.
     pub ranges_per_mille: u64,
     /// The seed.
     pub seed: u64,

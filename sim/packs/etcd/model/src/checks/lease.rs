@@ -19,7 +19,7 @@
 //!   to live and a little.
 //!
 //! It goes by true time, which is more than what a holder whose clock is off by a bound may count on: where clocks run slow leases end late, which is legal, and where one runs fast, by up to a
-//! tenth, it must not matter. Where a monotonic clock leapt forward, a lease may have ended so much earlier. What it cannot see: a lease that nobody asks about at the end; renewals in the background of
+//! tenth, it must not matter. Where a monotonic clock leapt forward, a lease may have ended that much earlier. What it cannot see: a lease that nobody asks about at the end; renewals in the background of
 //! leases that are kept (those count as granted once, and may live longer).
 
 use crate::checks::{Checker, Verdict, Witness, applies, verdict};
@@ -47,7 +47,7 @@ const GRACE: Duration = Duration::from_secs(4);
 /// A renewal that nobody saw answered may reach the server this much later.
 const LATE: Duration = Duration::from_secs(30);
 
-/// So long the last renewal of a client that has ended may be under way, with nothing broken any more.
+/// How long the last renewal of a client that has ended may be under way, with nothing broken any more.
 const UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// Something that somebody was told.
@@ -245,7 +245,7 @@ impl Clocks {
         Clocks { leaps, began, off_ppm }
     }
 
-    /// The least that somebody counts of so much true time: on a slow clock, taken for one that may be a tenth fast.
+    /// The least that a node counts of this much true time: on a slow clock, taken for one that may be a tenth fast.
     fn at_least(&self, true_time: Duration) -> Duration {
         let ppm = 1_000_000_u64.saturating_sub(self.off_ppm);
         Duration::from_nanos((true_time.as_nanos() * u128::from(ppm) / 1_000_000) as u64) * 10 / 11
@@ -285,7 +285,7 @@ fn what_is_left(lease: LeaseId, life: &Life, clocks: &Clocks) -> Option<Witness>
         if life.kept || clocks.began.is_empty() {
             continue;
         }
-        // From when on it can have had so much at the most. (A grant counts from when the leader first looks at it.)
+        // From when on it can have had that much at the most. (A grant counts from when the leader first looks at it.)
         let renewals = life.renewed.iter().skip(1).map(|renewed| (renewed, ttl));
         let answers = life.left[..at].iter().map(|(sign, left)| (sign, Duration::from_secs(left + 1)));
         for (from, most) in renewals.chain(answers).filter(|(from, _)| from.told_at < sign.asked_at) {

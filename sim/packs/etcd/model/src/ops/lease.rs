@@ -18,7 +18,7 @@ impl fmt::Display for LeaseId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeaseOp {
-    /// A new lease of so many seconds. With `keep` the client renews it in the background, as etcd's
+    /// A new lease of `ttl` seconds. With `keep` the client renews it in the background, as etcd's
     /// client library does, until it is revoked, is gone, or the client ends.
     Grant {
         /// In seconds.
@@ -86,21 +86,21 @@ impl fmt::Display for LeaseOp {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeaseOutput {
-    /// It is granted, for so many seconds.
+    /// It is granted, for `ttl` seconds.
     Granted {
         /// Which lease.
         lease: LeaseId,
         /// In seconds.
         ttl: u64,
     },
-    /// It has so many seconds again; 0: there is no such lease.
+    /// It has `ttl` seconds again; 0: there is no such lease.
     Renewed {
         /// In seconds; 0: there is no such lease.
         ttl: u64,
     },
     /// It is ended.
     Revoked,
-    /// So many seconds are left, rounded down, and these are its keys; -1: there is no such lease.
+    /// The seconds that are left, rounded down, and its keys; -1: there is no such lease.
     Left {
         /// In seconds, rounded down; -1: there is no such lease.
         ttl: i64,

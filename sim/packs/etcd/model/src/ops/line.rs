@@ -30,7 +30,7 @@ pub struct Ticket {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LineOp {
-    /// Takes a place on this lease and waits, at most so long, until it is at the head.
+    /// Takes a place on this lease and waits, at most `wait_ms`, until it is at the head.
     Acquire {
         /// A lock or an election.
         kind: LineKind,
@@ -77,7 +77,7 @@ pub enum LineOp {
         /// The name.
         name: String,
     },
-    /// Follows who leads, for so long.
+    /// Follows who leads, for `lasts_ms`.
     Observe {
         /// The name.
         name: String,

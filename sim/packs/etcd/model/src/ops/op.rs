@@ -75,7 +75,7 @@ pub enum Op {
         /// The oldest revision that reads can see afterwards.
         revision: u64,
     },
-    /// Follows every change of the keys with this prefix, for so long: from a revision on, or from now on. With
+    /// Follows every change of the keys with this prefix, for `lasts_ms`: from a revision on, or from now on. With
     /// `progress` it asks now and then how far the watch has come.
     Watch {
         /// How the keys begin.

@@ -67,7 +67,7 @@ struct Source {
     keys: Vec<(LeaseId, String)>,
 }
 
-/// So many of the past are looked at.
+/// How many of the past are looked at.
 const REMEMBERED: usize = 4;
 
 impl Source {

@@ -38,7 +38,7 @@ const LASTS_MAX: Duration = Duration::from_secs(4);
 
 const PREFIX: &str = "kv/";
 
-/// A watch of one key is of one of so many.
+/// How many keys there are for watches of one key.
 const ONE_OF: u64 = 4;
 
 impl Kind for Watch {

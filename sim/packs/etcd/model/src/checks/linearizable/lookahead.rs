@@ -134,7 +134,7 @@ impl<'o> Lookahead<'o> {
 
     /// Whether what will be seen can still come about from this store. `may_leave` says whether somebody
     /// of unknown outcome is left who may write the key at a revision, so that it holds the value, or is
-    /// absent; any value will do where none is asked for. `width`: so many keys may be written by one of those.
+    /// absent; any value will do where none is asked for. `width`: how many keys may be written by one of those.
     pub(super) fn allows(&self, store: &State, width: usize, may_leave: impl Fn(&str, u64, Leaves<'_>) -> bool) -> bool {
         let now = store.revision;
         // Until when somebody must write: each key once.

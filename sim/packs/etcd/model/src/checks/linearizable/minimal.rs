@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 /// How much may be done for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
-    /// So many operations are looked at, over all the parts that are tried.
+    /// How many operations are looked at, over all the parts that are tried.
     operations: usize,
-    /// So many revisions are replayed by the search, over all the parts that are tried.
+    /// How many revisions the search replays, over all the parts that are tried.
     visits: u64,
     /// Whether all operations may be begun with, and each search may take several ways.
     thorough: bool,

@@ -50,7 +50,7 @@ pub(crate) const CHECKER: Checker = Checker {
 /// How many configurations one key's search may visit before it says `unknown`.
 const VISITS_MAX: u64 = 20_000_000;
 
-/// Nor so many bytes, roughly.
+/// And how many bytes, roughly.
 const BYTES_MAX: usize = 2 << 30;
 
 fn check(view: &View<'_>) -> Verdict {
@@ -131,7 +131,7 @@ pub fn raw(ops: &[CompletedOp]) -> RawHistory {
     RawHistory { calls: ops.iter().map(call).collect(), remarks: vec![] }
 }
 
-/// The search may take so much.
+/// What the search may take.
 fn in_bounds(progress: Progress) -> bool {
     progress.visits <= VISITS_MAX && progress.bytes <= BYTES_MAX
 }

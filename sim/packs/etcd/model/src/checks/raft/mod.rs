@@ -50,7 +50,7 @@ fn check(view: &View<'_>) -> Verdict {
     never_made_good(view, &raft).unwrap_or(Verdict::Valid)
 }
 
-/// So long after the faults a snapshot that was to come has come.
+/// How long after the faults a snapshot that was to come has come.
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// A node that is up, and has removed what its leader has, to the end of the run: no snapshot took its place.

@@ -33,7 +33,7 @@ use squall_linear::{Progress, frontier::Watchdog};
 /// So few answers are held one by one against what nobody can have written.
 const LITTLE: usize = 256;
 
-/// Every so many revisions somebody is asked whether to go on.
+/// After this many revisions the watchdog is asked whether to go on.
 const ASKED_EVERY: u64 = 1 << 14;
 
 /// Replays the history to a witness, or says where it found none.

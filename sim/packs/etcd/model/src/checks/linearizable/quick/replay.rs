@@ -42,7 +42,7 @@ pub(super) struct Replay<'l> {
     pub(super) writers: FxMap<(u32, u32), Vec<u32>>,
     /// For each key, the lost writes that nobody saw the values of.
     pub(super) of_key: FxMap<u32, Vec<u32>>,
-    /// What is required later than in so many revisions may wait.
+    /// What is required later than this many revisions ahead may wait.
     pub(super) slack: u64,
     /// The revisions that nobody claims.
     pub(super) gaps: Vec<u64>,

@@ -29,7 +29,7 @@ pub(super) struct Engine<'o> {
     pub(super) last_written: BTreeMap<&'o str, BTreeMap<u64, u64>>,
     /// For each key: the unanswered writes that may change it.
     pub(super) may_change: BTreeMap<&'o str, Vec<MayChange<'o>>>,
-    /// No unanswered write changes more keys than so many.
+    /// No unanswered write changes more keys than this.
     pub(super) width: usize,
 }
 

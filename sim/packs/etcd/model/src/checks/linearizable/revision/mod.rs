@@ -187,7 +187,7 @@ fn ended(op: &CompletedOp) -> SimTime {
 }
 
 fn told(op: &CompletedOp) -> String {
-    let answer = op.output().map_or("nobody knows".to_string(), Output::to_string);
+    let answer = op.output().map_or("unknown outcome".to_string(), Output::to_string);
     let revision = op.position.map_or(String::new(), |r| format!(" at revision {r}"));
     format!("{} {} by {} answered `{answer}`{revision}", op.id, op.ask, op.client)
 }

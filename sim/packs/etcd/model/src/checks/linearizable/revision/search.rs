@@ -21,7 +21,7 @@ const CHOICES_A_HOLE: usize = 50;
 /// In a brief search no more choices are tried than this, and two for each hole.
 const CHOICES_BRIEF: usize = 200;
 
-/// So many searches in a random order are made before the last.
+/// How many searches in a random order are made before the last.
 const SHUFFLES: u64 = 6;
 
 /// Which of several possible writers of a revision is tried first. None is left out.

@@ -9,7 +9,7 @@ pub(super) const STEPS_MAX: u64 = 3_000_000;
 /// No more candidates for a gap are looked at, over all the choices of one search: a second or two.
 pub(super) const CANDIDATES_MAX: usize = 20_000_000;
 
-/// Every so many revisions somebody is asked whether to go on.
+/// After this many revisions the watchdog is asked whether to go on.
 pub(in super::super) const ASKED_EVERY: u64 = 256;
 
 /// The stores that are remembered as tried take no more bytes, roughly.
