@@ -21,7 +21,7 @@ pub struct Version {
     pub value: Option<Bytes>,
     /// The lease that it hangs on; 0 is none.
     pub lease: i64,
-    /// The so-manyth change of its revision, from 0.
+    /// Its number among the changes of its revision, from 0.
     pub sub: u32,
 }
 
@@ -48,7 +48,7 @@ pub struct KeyChange<'s> {
 pub struct Lease {
     /// How long it lives after it was last renewed, in seconds.
     pub ttl: i64,
-    /// The so-manyth that was granted: an id may be granted again.
+    /// Its number among all grants: an id may be granted again.
     pub grant: u64,
     /// The keys that go with it.
     pub keys: BTreeSet<Bytes>,

@@ -61,7 +61,7 @@ struct Reign {
     ending: BTreeSet<Grant>,
 }
 
-/// A lease's id, and the so-manyth grant that it is.
+/// A lease's id, and the number of its grant.
 type Grant = (i64, u64);
 
 /// Keeps the ends of leases while its node leads. Clones share them.

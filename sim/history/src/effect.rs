@@ -182,7 +182,7 @@ pub enum Change {
     Join,
     /// A member is to go.
     Leave,
-    /// Whatever the fault does: it found nobody.
+    /// The fault matched no target.
     Nothing,
     /// Everything is mended.
     Healed,

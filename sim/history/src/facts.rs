@@ -51,7 +51,7 @@ pub struct Facts {
     pub events: BTreeMap<Event, u64>,
     /// The faults that did something, and how many effects of each did.
     pub faults: BTreeMap<FaultRef, u64>,
-    /// The faults that fired and did nothing: they found nobody, or nobody came where they waited, or they were not to be done.
+    /// The faults that fired and did nothing: they matched no target, or what they waited for never happened, or they were spared.
     pub missed: BTreeSet<FaultRef>,
     /// For how many virtual seconds no running node led, from the first leader to the heal.
     pub leaderless_s: f64,

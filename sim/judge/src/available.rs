@@ -12,7 +12,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "available",
     client_side: false,
     prefix: true,
-    about: "no time longer than the scenario's `available.max_gap` passes without a successful operation",
+    about: "an operation succeeds at least every `available.max_gap` of the scenario",
     applies: |view| promise(view).is_some(),
     check,
 };

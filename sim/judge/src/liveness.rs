@@ -14,7 +14,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "liveness",
     client_side: false,
     prefix: false,
-    about: "once the faults are over every client is served again, in time, and every replica catches up",
+    about: "once the faults are over, every client is served again in time, and every replica catches up",
     applies: |_| true,
     check,
 };

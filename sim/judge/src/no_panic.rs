@@ -11,7 +11,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "no-panic",
     client_side: false,
     prefix: true,
-    about: "no node panicked, and none refused to go on whose disk was well",
+    about: "no node panics, and no node with a sound disk refuses to go on",
     applies: |_| true,
     check,
 };

@@ -35,7 +35,7 @@ pub enum Chosen {
     Leader,
     /// Everybody but whoever leads then.
     Followers,
-    /// The so-manyth of those, in order of name, counted around.
+    /// The one with this number, in order of name, counted around.
     Follower(u32),
     /// Whom the event of `when` is about.
     Subject,

@@ -1,4 +1,4 @@
-//! `greeting`: whoever says hello is greeted by name.
+//! `greeting`: a client that says hello is greeted by its name.
 
 use crate::checks::{Checker, Verdict, Witness, applies, verdict};
 use crate::ops::{Op, OpEnd, Output, View};
@@ -7,7 +7,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "greeting",
     client_side: true,
     prefix: true,
-    about: "whoever says hello is greeted by name",
+    about: "a client that says hello is greeted by its name",
     applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Hello { .. }))),
     check: |view| verdict(view, check),
 };

@@ -36,7 +36,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "lease",
     client_side: true,
     prefix: true,
-    about: "leases never end early, end at last, take their keys with them at once, and nothing revives them",
+    about: "a lease never expires early and always expires in the end; all its keys go in one revision; none comes back",
     applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Lease(_)))),
     check: |view| verdict(view, check),
 };

@@ -27,7 +27,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "watch",
     client_side: true,
     prefix: true,
-    about: "watches tell every change that was asked for, once, in order, whole, and nothing else",
+    about: "a watch delivers every change that it asked for exactly once, in order, with all changes of a revision together",
     applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Watch { .. }))),
     check: |view| verdict(view, check),
 };

@@ -36,7 +36,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "linearizable",
     client_side: true,
     prefix: true,
-    about: "there is one order of all operations, each between its invocation and its answer, in which every answer is right",
+    about: "one order of all operations explains every answer, and puts each operation between its invocation and its answer",
     // Where there is nothing but what hangs on leases and lines, there is nothing to judge.
     applies: |view| {
         applies(view, |view| {

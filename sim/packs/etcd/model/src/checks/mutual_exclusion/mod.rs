@@ -47,7 +47,7 @@ pub(crate) const CHECKER: Checker = Checker {
     name: "mutual-exclusion",
     client_side: true,
     prefix: true,
-    about: "who holds a lock, or leads, does so alone, in the order of the log, and works in the order of the fencing tokens",
+    about: "a lock has one holder at a time and an election one leader, in the order of the log; work is done in the order of the fencing tokens",
     applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Line(_)))),
     check: |view| verdict(view, check),
 };

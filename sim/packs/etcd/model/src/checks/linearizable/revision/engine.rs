@@ -41,7 +41,7 @@ pub(super) struct MayChange<'o> {
     pub(super) value: Option<&'o str>,
 }
 
-/// An unanswered write: pinned to a revision, or the so-manyth of a class.
+/// An unanswered write: pinned to a revision, or a member of a class, by its number.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     Pinned(u64),
