@@ -5,22 +5,15 @@ use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 /// A set of small numbers. Canonical: no trailing zero words, so that equal sets are equal bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Bits {
     /// 0 to 63: most often all that there is.
     first: u64,
-    rest: Vec<u64>,
+    rest: Option<Box<[u64]>>,
 }
 
 /// The empty set.
-pub(crate) static NONE: Bits = Bits { first: 0, rest: Vec::new() };
-
-impl Clone for Bits {
-    #[inline]
-    fn clone(&self) -> Bits {
-        Bits { first: self.first, rest: if self.rest.is_empty() { Vec::new() } else { self.rest.clone() } }
-    }
-}
+pub(crate) static NONE: Bits = Bits { first: 0, rest: None };
 
 impl Bits {
     #[inline]
@@ -33,12 +26,10 @@ impl Bits {
         let mask = 1 << (bit % 64);
         match bit as usize / 64 {
             0 => self.first |= mask,
-            at => {
-                if self.rest.len() < at {
-                    self.rest.resize(at, 0);
-                }
-                self.rest[at - 1] |= mask;
-            }
+            at => self.change(|rest| {
+                rest.resize(rest.len().max(at), 0);
+                rest[at - 1] |= mask;
+            }),
         }
     }
 
@@ -47,20 +38,30 @@ impl Bits {
         let mask = !(1 << (bit % 64));
         match bit as usize / 64 {
             0 => self.first &= mask,
-            at => {
-                if let Some(word) = self.rest.get_mut(at - 1) {
-                    *word &= mask;
-                }
-                while self.rest.last() == Some(&0) {
-                    self.rest.pop();
-                }
-            }
+            at if at < self.words() => self.change(|rest| rest[at - 1] &= mask),
+            _ => {}
         }
+    }
+
+    #[cold]
+    fn change(&mut self, change: impl FnOnce(&mut Vec<u64>)) {
+        let mut rest = self.rest.take().map_or(vec![], Vec::from);
+        change(&mut rest);
+        while rest.last() == Some(&0) {
+            rest.pop();
+        }
+        self.rest = (!rest.is_empty()).then(|| rest.into_boxed_slice());
     }
 
     #[inline]
     pub(crate) fn word(&self, at: usize) -> u64 {
-        if at == 0 { self.first } else { self.rest.get(at - 1).copied().unwrap_or(0) }
+        if at == 0 { self.first } else { self.rest.as_ref().and_then(|rest| rest.get(at - 1)).copied().unwrap_or(0) }
+    }
+
+    /// Takes in these of the first word.
+    #[inline]
+    pub(crate) fn add_first(&mut self, more: u64) {
+        self.first |= more;
     }
 
     /// Those of this set that are not in the other, in order.
@@ -69,6 +70,7 @@ impl Bits {
     }
 
     /// Takes in those of `more` that are not in `except`.
+    #[inline]
     pub(crate) fn add_without(&mut self, more: &Bits, except: &Bits) {
         self.first |= more.first & !except.first;
         for at in 1..more.words() {
@@ -78,11 +80,11 @@ impl Bits {
 
     #[inline]
     pub(crate) fn words(&self) -> usize {
-        1 + self.rest.len()
+        1 + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.rest.capacity() * 8
+        (self.words() - 1) * 8
     }
 }
 

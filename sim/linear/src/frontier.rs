@@ -14,6 +14,8 @@
 //! * A call that only *observes* happens as soon as it is legal: it changes nothing, and being done with it never hurts.
 //! * When a call *overwrites*, every open call that would overwrite too may have happened just before, unseen. Such a call
 //!   is *free*: done already where that is asked for, and still to come where that is better.
+//! * Of two open calls that overwrite alike, the one that returns first happens first, and one of unknown outcome happens last: in any
+//!   other order the two can change places.
 //! * Calls of unknown outcome that ask the same are one class with a count. A configuration that used fewer dominates one
 //!   that used more and is otherwise no better.
 //! * A state from which an answer that is to come can never be had is dropped.
@@ -117,7 +119,12 @@ struct Config {
     used: u32,
     /// The last step of the order that led here.
     trace: u32,
+    /// Among others: the place of the one before it in the same state.
+    before: u32,
 }
+
+/// The state of a configuration that another one dominates.
+const GONE: u32 = u32::MAX;
 
 /// A step of an order: what was before, which call, at which event.
 struct Step {
@@ -127,12 +134,11 @@ struct Step {
 }
 
 /// Configurations without the dominated ones.
-#[derive(Default)]
 struct Best {
     all: Vec<Config>,
-    /// For each, whether it is dominated, and the place of the one before it in the same state.
-    links: Vec<(bool, u32)>,
-    /// The place of the last one in a state: kept once there are many.
+    /// The place of the last one in each of the first few states.
+    last: [u32; FIRST],
+    /// The same of the other states: kept once there are many.
     by_state: FxMap<u32, u32>,
 }
 
@@ -141,47 +147,77 @@ const FEW: usize = 24;
 
 const NOBODY: u32 = u32::MAX;
 
+impl Default for Best {
+    fn default() -> Best {
+        Best { all: vec![], last: [NOBODY; FIRST], by_state: FxMap::default() }
+    }
+}
+
 impl Best {
     fn clear(&mut self) {
         self.all.clear();
-        self.links.clear();
+        self.last = [NOBODY; FIRST];
         self.by_state.clear();
     }
 
     /// Takes it, unless one that is as good is there already.
     fn insert(&mut self, config: Config, observers: &Bits, used: &Used) {
-        let many = self.all.len() >= FEW;
-        if many && self.by_state.is_empty() {
-            for (place, config) in self.all.iter().enumerate() {
-                let before = self.by_state.insert(config.state, place as u32);
-                self.links[place].1 = before.unwrap_or(NOBODY);
-            }
-        }
-        let last = if many { self.by_state.get(&config.state).copied().unwrap_or(NOBODY) } else { (self.all.len() as u32).wrapping_sub(1) };
-        let mut at = last;
-        // With few there are no links: one after the other, down to the first.
-        while at != NOBODY {
-            let place = at as usize;
-            let other = &self.all[place];
-            if !self.links[place].0 && other.state == config.state {
+        let state = config.state as usize;
+        if state >= FIRST && self.all.len() < FEW {
+            for other in self.all.iter_mut().rev().filter(|other| other.state == config.state) {
                 if as_good(other, &config, observers, used) {
                     return;
                 }
                 if as_good(&config, other, observers, used) {
-                    self.links[place].0 = true;
+                    other.state = GONE;
                 }
             }
-            at = if many { self.links[place].1 } else { at.wrapping_sub(1) };
+            self.all.push(config);
+            return;
         }
-        if many {
-            self.by_state.insert(config.state, self.all.len() as u32);
+        let mut at = self.last_in(config.state);
+        while at != NOBODY {
+            let other = &mut self.all[at as usize];
+            at = other.before;
+            if other.state != GONE {
+                if as_good(other, &config, observers, used) {
+                    return;
+                }
+                if as_good(&config, other, observers, used) {
+                    other.state = GONE;
+                }
+            }
         }
-        self.links.push((false, if many { last } else { NOBODY }));
+        self.push(config);
+    }
+
+    /// Takes it: it is known that none is as good, nor it as good as any.
+    fn push(&mut self, mut config: Config) {
+        let (at, state) = (self.all.len() as u32, config.state as usize);
+        if let Some(last) = self.last.get_mut(state) {
+            config.before = std::mem::replace(last, at);
+        } else if at as usize >= FEW {
+            config.before = self.last_in(config.state);
+            self.by_state.insert(config.state, at);
+        }
         self.all.push(config);
     }
 
+    /// The place of the last one in a state.
+    fn last_in(&mut self, state: u32) -> u32 {
+        if let Some(last) = self.last.get(state as usize) {
+            return *last;
+        }
+        if self.by_state.is_empty() {
+            for (at, config) in self.all.iter_mut().enumerate().filter(|(_, config)| config.state as usize >= FIRST) {
+                config.before = self.by_state.insert(config.state, at as u32).unwrap_or(NOBODY);
+            }
+        }
+        self.by_state.get(&state).copied().unwrap_or(NOBODY)
+    }
+
     fn is_best(&self, place: usize) -> bool {
-        !self.links[place].0
+        self.all[place].state != GONE
     }
 
     fn is_empty(&self) -> bool {
@@ -189,9 +225,10 @@ impl Best {
     }
 
     /// Those that nothing dominates, in order of their arrival.
-    fn drain_best(&mut self) -> Vec<Config> {
-        self.by_state.clear();
-        self.all.drain(..).zip(self.links.drain(..)).filter_map(|(config, (dominated, _))| (!dominated).then_some(config)).collect()
+    fn move_best(&mut self, into: &mut Vec<Config>) {
+        into.clear();
+        into.extend(self.all.drain(..).filter(|config| config.state != GONE));
+        self.clear();
     }
 }
 
@@ -200,13 +237,21 @@ fn is_harmless(nature: Nature) -> bool {
 }
 
 /// Whether `a` can do all that `b` can, both in the same state.
+#[inline(always)]
 fn as_good(a: &Config, b: &Config, observers: &Bits, used: &Used) -> bool {
-    let word = |w: usize| {
-        let differ = (a.done.word(w) ^ b.done.word(w)) | (a.free.word(w) ^ b.free.word(w));
-        differ & !a.free.word(w) & !(observers.word(w) & a.done.word(w)) == 0
-    };
     // Most often the first word tells.
-    word(0) && used.within(a.used, b.used) && (1..a.done.words().max(b.done.words()).max(b.free.words())).all(word)
+    as_good_in(0, a, b, observers) && as_good_beyond(a, b, observers, used)
+}
+
+#[inline(always)]
+fn as_good_in(word: usize, a: &Config, b: &Config, observers: &Bits) -> bool {
+    let differ = (a.done.word(word) ^ b.done.word(word)) | (a.free.word(word) ^ b.free.word(word));
+    differ & !a.free.word(word) & !(observers.word(word) & a.done.word(word)) == 0
+}
+
+fn as_good_beyond(a: &Config, b: &Config, observers: &Bits, used: &Used) -> bool {
+    let words = a.done.words().max(b.done.words()).max(b.free.words());
+    used.within(a.used, b.used) && (1..words).all(|word| as_good_in(word, a, b, observers))
 }
 
 /// The state of a search, apart from the calls themselves.
@@ -227,6 +272,11 @@ pub(crate) struct Engine<M: Model> {
     /// Slots of open calls that only observe, and that only overwrite.
     observers: Bits,
     overwriters: Bits,
+    /// For each of the first slots, the slots of open calls that do the same to every state and return earlier.
+    sooner: [u64; 64],
+    /// For each of the first states, of which of the first slots it is known whether their calls are legal in it; and which are.
+    asked: [u64; FIRST],
+    legal: [u64; FIRST],
     /// Calls of unknown outcome that were invoked by now, those together that ask the same.
     classes: Vec<Vec<u32>>,
     class_of_input: FxMap<M::Input, usize>,
@@ -256,6 +306,8 @@ pub(crate) struct Engine<M: Model> {
     frontier: Vec<Config>,
     after: Best,
     seen: Best,
+    /// Lists that a return fills, kept for their room.
+    lists: [Vec<u32>; 4],
 }
 
 /// What is to come.
@@ -415,7 +467,7 @@ fn search<M: Model>(
     let mut engine = Engine::new(states, order);
     engine.make_room(calls.len());
     engine.reach = reach;
-    engine.foresight = foresight.then(|| Foresight::new(context, &events));
+    engine.foresight = (foresight && M::MAY_LOSE_HOPE).then(|| Foresight::new(context, &events));
     for (at, &(_, returns, call)) in events.iter().enumerate() {
         engine.all_asked = at >= all_asked;
         let halt = match returns {
@@ -467,6 +519,9 @@ impl<M: Model> Engine<M> {
             slots: 0,
             observers: Bits::default(),
             overwriters: Bits::default(),
+            sooner: [0; 64],
+            asked: [0; FIRST],
+            legal: [0; FIRST],
             classes: vec![],
             class_of_input: FxMap::default(),
             class_of: vec![],
@@ -486,9 +541,10 @@ impl<M: Model> Engine<M> {
             frontier: vec![],
             after: Best::default(),
             seen: Best::default(),
+            lists: Default::default(),
         };
         let states: Vec<u32> = states.iter().map(|state| engine.intern(state.clone())).collect();
-        let first = |state: u32| Config { state, done: Bits::default(), free: Bits::default(), used: 0, trace: NO_TRACE };
+        let first = |state: u32| Config { state, done: Bits::default(), free: Bits::default(), used: 0, trace: NO_TRACE, before: NOBODY };
         engine.frontier = states.into_iter().map(first).collect();
         engine
     }
@@ -564,8 +620,9 @@ impl<M: Model> Engine<M> {
     /// A call happens in a configuration: the one after, unless it is illegal, without hope, or in vain.
     ///
     /// A call that nobody waits for yet, or that may as well be overwritten unseen, is in vain unless it makes something
-    /// legal, among what else may happen, that does not just overwrite in its turn. (`may` is empty for the call that returns.)
-    fn happen(&mut self, context: Context<'_, M>, config: &Config, call: u32, may: &[u32]) -> Option<Config> {
+    /// legal, among what else may happen, that does not just overwrite in its turn. (`lost`: what of unknown outcome may; `None` for the
+    /// call that returns.)
+    fn happen(&mut self, context: Context<'_, M>, config: &Config, call: u32, lost: Option<&[u32]>) -> Option<Config> {
         let state = self.step_unless(context, config.state, call, |engine, next| engine.is_doomed(context, config, next))?;
         let class = self.class_of[call as usize];
         let is_lost = class != u32::MAX;
@@ -574,7 +631,10 @@ impl<M: Model> Engine<M> {
         if state == config.state && is_lost && !(overwrites && self.hides_some(config)) {
             return None;
         }
-        if !may.is_empty() && (overwrites || is_lost) && !self.leads_on(context, state, may, overwrites && is_lost) {
+        if (overwrites || is_lost)
+            && let Some(lost) = lost
+            && !self.leads_on(context, config, state, lost, overwrites && is_lost)
+        {
             return None;
         }
         let mut after = Config { state, ..config.clone() };
@@ -600,26 +660,68 @@ impl<M: Model> Engine<M> {
         Some(after)
     }
 
+    /// Whether an open call overwrites as this one of unknown outcome does, and may as well happen first: in an order where it happens
+    /// later, the two can change places.
+    fn is_spared(&self, context: Context<'_, M>, config: &Config, lost: u32) -> bool {
+        let lost = &context.calls[lost as usize];
+        let after = |output: Option<&M::Output>| context.model.step(&self.states[0], &lost.input, output);
+        self.overwriters.without(&config.done).any(|slot| {
+            let open = &context.calls[self.call_in[slot as usize] as usize];
+            open.input == lost.input && after(open.output.as_ref()) == after(None)
+        })
+    }
+
     /// Whether one that overwrites would hide an open one that was not hidden yet.
     fn hides_some(&self, config: &Config) -> bool {
         (0..self.overwriters.words()).any(|w| self.overwriters.word(w) & !config.done.word(w) & !config.free.word(w) != 0)
     }
 
-    /// Whether any of these may happen in this state and does not just overwrite.
-    fn leads_on(&mut self, context: Context<'_, M>, state: u32, may: &[u32], overwrites: bool) -> bool {
-        may.iter().any(|&call| {
-            let nature = self.natures[call as usize];
+    /// Whether in this state any open call that did not happen yet, or any of these of unknown outcome, may happen and does not just
+    /// overwrite.
+    fn leads_on(&mut self, context: Context<'_, M>, config: &Config, state: u32, lost: &[u32], overwrites: bool) -> bool {
+        for at in 0..self.open.words() {
+            let some = self.open.word(at) & !config.done.word(at) & !self.overwriters.word(at);
+            if at == 0 && (state as usize) < FIRST {
+                if self.legal_in(context, state, some) != 0 {
+                    return true;
+                }
+            } else if ones(at, some).any(|slot| self.step(context, state, self.call_in[slot as usize]).is_some()) {
+                return true;
+            }
+        }
+        lost.iter().any(|&call| {
             // What nobody waits for is to change something; and two such calls in a row, of which the first overwrites, are
             // no better than one that overwrites alone: the two could do later whatever the one could.
-            let is_lost = self.class_of[call as usize] != u32::MAX;
-            let next = if nature == Nature::Overwrites { None } else { self.step(context, state, call) };
-            next.is_some_and(|next| !is_lost || (next != state && !(overwrites && self.at_once.contains(&next))))
+            let next = self.step(context, state, call);
+            next.is_some_and(|next| next != state && !(overwrites && self.at_once.contains(&next)))
         })
     }
 
+    /// Which of these of the first slots have a call that is legal in this state, one of the first few.
+    #[inline]
+    fn legal_in(&mut self, context: Context<'_, M>, state: u32, some: u64) -> u64 {
+        let unknown = some & !self.asked[state as usize];
+        for slot in ones(0, unknown) {
+            let is_legal = self.step(context, state, self.call_in[slot as usize]).is_some();
+            self.legal[state as usize] |= u64::from(is_legal) << slot;
+        }
+        self.asked[state as usize] |= unknown;
+        self.legal[state as usize] & some
+    }
+
     /// Every open observation that is legal happens.
+    #[inline]
     fn observe(&mut self, context: Context<'_, M>, config: &mut Config) {
-        for at in 0..self.observers.words() {
+        let mut from = 0;
+        if (config.state as usize) < FIRST {
+            let now = self.legal_in(context, config.state, self.observers.word(0) & !config.done.word(0));
+            config.done.add_first(now);
+            if self.trace.is_some() {
+                ones(0, now).for_each(|slot| config.trace = self.record(config.trace, self.call_in[slot as usize]));
+            }
+            from = 1;
+        }
+        for at in from..self.observers.words() {
             for slot in ones(at, self.observers.word(at) & !config.done.word(at)) {
                 let call = self.call_in[slot as usize];
                 if self.step(context, config.state, call).is_some() {
@@ -696,6 +798,10 @@ impl<M: Model> Engine<M> {
             self.slots - 1
         });
         self.steps[0][slot as usize] = [UNASKED; FIRST];
+        if slot < 64 {
+            self.asked.iter_mut().for_each(|slots| *slots &= !(1 << slot));
+            self.legal.iter_mut().for_each(|slots| *slots &= !(1 << slot));
+        }
         self.slot_of[i] = slot;
         self.call_in.resize(self.slots as usize, NOBODY);
         self.call_in[slot as usize] = call;
@@ -704,7 +810,12 @@ impl<M: Model> Engine<M> {
             self.delicate.insert(slot);
         }
         match nature {
-            Nature::Overwrites => self.overwriters.insert(slot),
+            Nature::Overwrites => {
+                if slot < 64 {
+                    self.rank(context, slot);
+                }
+                self.overwriters.insert(slot);
+            }
             Nature::Changes | Nature::Sets | Nature::Adds => {}
             Nature::Observes => {
                 self.observers.insert(slot);
@@ -719,6 +830,26 @@ impl<M: Model> Engine<M> {
             }
         }
         Ok(())
+    }
+
+    /// Which open calls do the same as the one in this slot, which overwrites: of two such calls the one that returns earlier may as well
+    /// happen first. In any order where it does not, the two can change places.
+    fn rank(&mut self, context: Context<'_, M>, slot: u32) {
+        let call = |slot: u32| &context.calls[self.call_in[slot as usize] as usize];
+        let after = |call: &CallOf<M>| context.model.step(&self.states[0], &call.input, call.output.as_ref());
+        // Of two that return at one place, the one that stands first.
+        let end = |slot: u32| (call(slot).returned, self.call_in[slot as usize]);
+        let asked = call(slot);
+        let mut sooner = 0;
+        for other in ones(0, self.overwriters.word(0)) {
+            if call(other).input == asked.input && after(call(other)) == after(asked) {
+                match end(other) < end(slot) {
+                    true => sooner |= 1 << other,
+                    false => self.sooner[other as usize] |= 1 << slot,
+                }
+            }
+        }
+        self.sooner[slot as usize] = sooner;
     }
 
     fn tick(&mut self, watchdog: Watchdog<'_>) -> Result<(), Halt<M::State>> {
@@ -740,6 +871,9 @@ impl<M: Model> Engine<M> {
         self.observers.remove(slot);
         self.overwriters.remove(slot);
         self.delicate.remove(slot);
+        if slot < 64 {
+            ones(0, self.overwriters.word(0)).for_each(|other| self.sooner[other as usize] &= !(1 << slot));
+        }
     }
 
     /// Whether nothing can go wrong any more from here: what is open and could has happened, and no more is asked.
@@ -765,21 +899,14 @@ impl<M: Model> Engine<M> {
             c.free.remove(slot);
             c
         };
-        self.after.clear();
         if self.frontier.iter().all(|c| c.done.has(slot)) && !(self.all_asked && self.frontier.len() > 1) {
             // Most often it happened before: nothing to search.
             self.close(call);
-            if let [only] = &mut self.frontier[..] {
-                only.done.remove(slot);
-                return Ok(());
-            }
-            for config in std::mem::take(&mut self.frontier) {
-                self.after.insert(without(config), &self.observers, &self.used);
-            }
-            self.frontier = self.after.drain_best();
-            self.narrow();
+            // Of two in the same state none becomes better than the other by that.
+            self.frontier.iter_mut().for_each(|config| config.done.remove(slot));
             return Ok(());
         }
+        self.after.clear();
         self.seen.clear();
         for config in &self.frontier {
             if may_count(config) {
@@ -794,11 +921,11 @@ impl<M: Model> Engine<M> {
             }
             // What is free may count as done, and may as well be still to come: last moment.
             if !config.done.has(slot) {
-                self.seen.insert(config.clone(), &self.observers, &self.used);
+                self.seen.push(config.clone());
             }
         }
         let mut turn = 0;
-        let (mut may, mut leads, mut counts, mut reached): (Vec<u32>, Vec<u32>, Vec<u32>, Vec<u32>) = Default::default();
+        let [mut may, mut leads, mut counts, mut reached] = std::mem::take(&mut self.lists);
         let first = self.visits;
         let mut looked_at: Vec<bool> = vec![];
         while turn < self.seen.all.len() {
@@ -831,11 +958,17 @@ impl<M: Model> Engine<M> {
                 self.used.spread(config.used, self.classes.len(), &mut counts);
             }
             may.clear();
-            may.extend(self.open.without(&config.done).map(|slot| self.call_in[slot as usize]));
+            for at in 0..self.open.words() {
+                for slot in ones(at, self.open.word(at) & !config.done.word(at)) {
+                    let is_late = at == 0 && self.overwriters.has(slot) && self.sooner[slot as usize] & !config.done.word(0) != 0;
+                    if !is_late {
+                        may.push(self.call_in[slot as usize]);
+                    }
+                }
+            }
             let left = |engine: &Self, class: usize| engine.classes[class].get(counts[class] as usize).copied();
             reached.clear();
             leads.clear();
-            leads.extend(&may);
             for class in 0..self.classes.len() {
                 let Some(other) = left(self, class).filter(|other| self.natures[*other as usize] != Nature::Overwrites) else { continue };
                 leads.push(other);
@@ -853,13 +986,13 @@ impl<M: Model> Engine<M> {
                 let Some(other) = left(self, self.lost_overwriters[at]) else { continue };
                 let Some(next) = self.step(context, config.state, other) else { continue };
                 self.at_once.push(next);
-                if hides_some || !reached.contains(&next) {
+                if (hides_some || !reached.contains(&next)) && !self.is_spared(context, &config, other) {
                     may.push(other);
                 }
             }
             for &other in &may {
-                let rest = if other == call { &[][..] } else { &leads[..] };
-                let Some(next) = self.happen(context, &config, other, rest) else { continue };
+                let lost = (other != call).then_some(&leads[..]);
+                let Some(next) = self.happen(context, &config, other, lost) else { continue };
                 // It happened itself, or was seen, or was overwritten unseen.
                 if may_count(&next) {
                     if self.is_sure(&next) {
@@ -880,8 +1013,9 @@ impl<M: Model> Engine<M> {
         if self.after.is_empty() {
             return Err(Halt::Stuck(self.stuck(context, call)));
         }
+        self.lists = [may, leads, counts, reached];
         self.close(call);
-        self.frontier = self.after.drain_best();
+        self.after.move_best(&mut self.frontier);
         self.narrow();
         self.forget();
         Ok(())
@@ -908,7 +1042,7 @@ impl<M: Model> Engine<M> {
         let slot = self.slot_of[call as usize];
         let config = self.frontier[0].clone();
         if !config.done.has(slot)
-            && let Some(next) = self.happen(context, &config, call, &[])
+            && let Some(next) = self.happen(context, &config, call, None)
         {
             self.frontier[0] = next;
         }
@@ -927,6 +1061,8 @@ impl<M: Model> Engine<M> {
         let old = std::mem::take(&mut self.states);
         self.state_ids.clear();
         self.steps.iter_mut().for_each(|rows| rows.fill([UNASKED; FIRST]));
+        self.asked = [0; FIRST];
+        self.legal = [0; FIRST];
         for config in &mut frontier {
             config.state = self.intern(old[config.state as usize].clone());
         }

@@ -160,7 +160,7 @@ fn history<M: Model>(
     input: &dyn Fn(Draw<'_>) -> M::Input,
     output: &dyn Fn(Draw<'_>, &M::Input) -> M::Output,
 ) -> Vec<CallOf<M>> {
-    let processes = draw(4) + 1;
+    let processes = draw(6) + 1;
     let (honest, mut state) = (draw(2) > 0, model.init());
     let mut calls: Vec<CallOf<M>> = Vec::new();
     let mut busy: Vec<Option<usize>> = vec![None; processes as usize];

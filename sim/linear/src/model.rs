@@ -47,6 +47,9 @@ pub trait Model {
     /// What is answered.
     type Output: Clone;
 
+    /// Whether [`Model::hopeless`] may be true of anything. `true` is always right; `false` saves asking.
+    const MAY_LOSE_HOPE: bool = true;
+
     /// The state at the beginning.
     fn init(&self) -> Self::State;
 
@@ -60,7 +63,7 @@ pub trait Model {
     }
 
     /// Whether this answer cannot be had any more, whatever is done to this state but overwriting it
-    /// ([`Nature::Overwrites`]). `false` is always right.
+    /// ([`Nature::Overwrites`]). `false` is always right. Asked only of models that [may lose hope](Model::MAY_LOSE_HOPE).
     fn hopeless(&self, _state: &Self::State, _input: &Self::Input, _output: &Self::Output) -> bool {
         false
     }
@@ -141,6 +144,8 @@ impl<M: Model> Model for &M {
     type State = M::State;
     type Input = M::Input;
     type Output = M::Output;
+
+    const MAY_LOSE_HOPE: bool = M::MAY_LOSE_HOPE;
 
     fn init(&self) -> M::State {
         (**self).init()

@@ -39,6 +39,8 @@ impl Model for AppendKv {
     /// What a get showed; nothing for the others.
     type Output = Option<Arc<str>>;
 
+    const MAY_LOSE_HOPE: bool = true;
+
     fn init(&self) -> Text {
         Text::default()
     }

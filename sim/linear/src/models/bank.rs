@@ -44,6 +44,8 @@ impl Model for Bank {
     /// What a read showed.
     type Output = Option<Accounts>;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Accounts {
         self.0.clone()
     }

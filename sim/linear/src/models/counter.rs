@@ -36,6 +36,8 @@ impl Model for Counter {
     /// What a read showed.
     type Output = Option<i64>;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> i64 {
         self.0
     }

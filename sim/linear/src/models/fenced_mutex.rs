@@ -27,6 +27,8 @@ impl Model for FencedMutex {
     /// The token that was given, if one was.
     type Output = Option<i64>;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Self::State {
         (None, None)
     }

@@ -39,6 +39,8 @@ impl Model for MultiRegister {
     type Input = Vec<Step>;
     type Output = ();
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> BTreeMap<Value, Value> {
         BTreeMap::new()
     }

@@ -32,6 +32,8 @@ impl Model for Mutex {
     type Input = Ask;
     type Output = ();
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Option<Value> {
         None
     }

@@ -26,6 +26,8 @@ impl Model for PriorityQueue {
     /// What a dequeue handed out; `Nil` for nothing.
     type Output = Value;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Self::State {
         BTreeMap::new()
     }

@@ -44,6 +44,8 @@ impl Model for Queue {
     /// What a dequeue handed out; `Nil` for nothing.
     type Output = Value;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Fifo {
         Fifo::default()
     }

@@ -25,6 +25,8 @@ impl Model for ReentrantMutex {
     type Input = Ask;
     type Output = ();
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Self::State {
         None
     }

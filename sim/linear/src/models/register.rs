@@ -51,6 +51,8 @@ impl<V: Clone + Eq + Hash + fmt::Display> Model for Register<V> {
     type Input = Ask<V>;
     type Output = Answer<V>;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> V {
         self.0.clone()
     }

@@ -33,6 +33,8 @@ impl Model for Semaphore {
     type Input = Ask;
     type Output = ();
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> u64 {
         0
     }

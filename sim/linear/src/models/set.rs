@@ -47,6 +47,8 @@ impl Model for Set {
     type Input = Ask;
     type Output = Answer;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Members {
         Members::default()
     }

@@ -40,6 +40,8 @@ impl Model for Stack {
     /// What a pop handed out; `Nil` for nothing.
     type Output = Value;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Lifo {
         Lifo::default()
     }

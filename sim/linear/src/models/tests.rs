@@ -324,6 +324,32 @@ fn what_no_read_could_show_is_not_called_valid() {
 }
 
 #[test]
+fn calls_that_do_the_same_have_an_order_however_many_are_open_and_wherever_they_return() {
+    use crate::{Call, CallId, Decision, Register, RegisterAnswer as A, RegisterAsk as Q, decide, replay, unlimited};
+    let history = |writes: usize, reads: &[u64]| {
+        let write = |n: usize| (Q::Write(n as u64 % 2 + 1), A::Written, n, 1_000);
+        let read = |(n, seen): (usize, &u64)| (Q::Read, A::Holds(*seen), 100 + 2 * n, 101 + 2 * n);
+        let all = (0..writes).map(write).chain(reads.iter().enumerate().map(read)).enumerate();
+        all.map(|(n, (input, output, invoked, returned))| Call { id: CallId(n as u64), input, output: Some(output), invoked, returned })
+            .collect::<Vec<_>>()
+    };
+    for (writes, reads, legal) in [
+        (70, &[1, 2, 1, 2][..], true),
+        (70, &[1, 2, 3], false),
+        (12, &[1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2], true),
+        (12, &[1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1], false),
+    ] {
+        let calls = history(writes, reads);
+        match decide(&Register(0), &calls, true, &mut unlimited) {
+            Decision::Linearizable(order) => {
+                assert!(legal && replay(&Register(0), &calls, &order).is_ok(), "{writes}, {reads:?}: {order:?}")
+            }
+            found => assert!(!legal && matches!(found, Decision::Stuck(_)), "{writes}, {reads:?}: {found:?}"),
+        }
+    }
+}
+
+#[test]
 fn every_way_agrees_on_20_000_random_histories() {
     let (mut legal, mut illegal, mut smaller) = (0, 0, 0);
     for seed in 0..20_000 {

@@ -27,6 +27,8 @@ impl Model for UnorderedQueue {
     /// What a dequeue handed out; `Nil` for nothing.
     type Output = Value;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> Self::State {
         (BTreeMap::new(), 0)
     }
