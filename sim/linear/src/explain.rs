@@ -16,7 +16,8 @@
 
 use crate::{
     call::{Call, CallId, NEVER},
-    frontier::{Decision, Progress, Stuck, Watchdog, decide, decide_from, places, unlimited, where_stuck_from},
+    decision::{Decision, Progress, Stuck, Watchdog, unlimited},
+    frontier::{decide, decide_from, places, where_stuck_from},
     model::{CallOf, Model, Nature, Outright},
     raw::Value,
 };

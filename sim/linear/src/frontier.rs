@@ -20,76 +20,27 @@
 //!   that used more and is otherwise no better.
 //! * A state from which an answer that is to come can never be had is dropped.
 //!
+//! Most histories fit machine words, and are decided by [`compact`], which does the same with less.
+//!
 //! Nothing is limited silently: sets and counters grow. Where many calls are of unknown outcome that is exponential, and two searches
 //! of which each can tell one of the two verdicts are tried beside it ([`Reach`]): a *narrow* one, which keeps a few configurations,
 //! those that used the fewest such calls, and finds orders; and an *endless* one, in which such a call may happen any number of times,
 //! so that nobody counts them: what has no order even so has none.
 
+pub use crate::decision::{Progress, Watchdog, unlimited};
 use crate::{
     bits::{Bits, NONE, Used, ones},
     call::{CallId, NEVER},
-    model::{CallOf, Model, Nature},
+    compact,
+    decision::{Decision, Stuck},
+    model::{CallOf, Context, Model, Nature},
+    trace::{NO_TRACE, Trace},
 };
 use hashbrown::{HashMap, HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;
 use std::{cell::Cell, hash::BuildHasher};
 
 type FxMap<K, V> = HashMap<K, V, FxBuildHasher>;
-
-/// How far a search has come: enough to decide whether to go on.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Configurations that were tried.
-    pub visits: u64,
-    /// About how many bytes the search holds.
-    pub bytes: usize,
-    /// Events that are decided: invocations and returns.
-    pub events: usize,
-}
-
-/// Asked now and then: may the search go on? It is asked each 256 visits, and each 4,096 events.
-pub type Watchdog<'w> = &'w mut dyn FnMut(Progress) -> bool;
-
-/// A search that may take as long as it takes.
-pub fn unlimited(_: Progress) -> bool {
-    true
-}
-
-/// What the search found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision<S> {
-    /// An order exists: this one, if it was asked for. Calls that never happened are not in it.
-    Linearizable(Vec<CallId>),
-    /// None does.
-    Stuck(Stuck<S>),
-    /// The watchdog stopped it. Everything before the return of `at` has an order.
-    Unknown {
-        /// The call whose return was not decided.
-        at: CallId,
-        /// How far it came.
-        events: usize,
-    },
-}
-
-impl<S> Decision<S> {
-    /// Whether an order exists.
-    pub fn is_linearizable(&self) -> bool {
-        matches!(self, Decision::Linearizable(_))
-    }
-}
-
-/// Where no order was left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stuck<S> {
-    /// The call whose return no configuration survived.
-    pub call: CallId,
-    /// The states that were possible just before.
-    pub states: Vec<S>,
-    /// The other calls that had been invoked and had not returned.
-    pub open: Vec<CallId>,
-    /// A later call that made states without hope, where one did: what is invoked after both have returned does not matter.
-    pub ahead: Option<CallId>,
-}
 
 /// How much of what is possible a search looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +55,6 @@ pub(crate) enum Reach {
 
 /// What a narrow search tries at a return, as often as it is wide.
 const TRIES: u64 = 32;
-
-/// No order is recorded.
-const NO_TRACE: u32 = u32::MAX;
 
 #[derive(Clone, Debug)]
 struct Config {
@@ -125,13 +73,6 @@ struct Config {
 
 /// The state of a configuration that another one dominates.
 const GONE: u32 = u32::MAX;
-
-/// A step of an order: what was before, which call, at which event.
-struct Step {
-    before: u32,
-    call: u32,
-    event: u32,
-}
 
 /// Configurations without the dominated ones.
 struct Best {
@@ -293,14 +234,12 @@ pub(crate) struct Engine<M: Model> {
     all_asked: bool,
     /// Whether the first configuration is past everything that could go wrong.
     sure: bool,
-    trace: Option<Vec<Step>>,
+    trace: Trace,
     /// How much of what is possible is looked at, and whether something was left out.
     reach: Reach,
     narrowed: bool,
     /// The call that returns last of those that made a state without hope.
     ahead: Cell<u32>,
-    /// For each call, the events at which it was invoked and returned.
-    span: Vec<(u32, u32)>,
     event: usize,
     visits: u64,
     frontier: Vec<Config>,
@@ -354,20 +293,6 @@ const UNASKED: u32 = u32::MAX - 1;
 
 /// What calls make of so many states is remembered: registers of a few values have no more.
 const FIRST: usize = 14;
-
-/// The calls, and what they are calls of.
-pub(crate) struct Context<'c, M: Model> {
-    pub(crate) model: &'c M,
-    pub(crate) calls: &'c [CallOf<M>],
-}
-
-impl<M: Model> Clone for Context<'_, M> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<M: Model> Copy for Context<'_, M> {}
 
 /// What ended a search before its end.
 pub(crate) enum Halt<S> {
@@ -458,16 +383,24 @@ fn search<M: Model>(
         events.sort_unstable();
     }
     let context = Context { model, calls };
+    let foresight = foresight && M::MAY_LOSE_HOPE;
     // From here on nothing new is asked that could go wrong: whatever is, is legal in every state.
     let harmless = |i: u32| {
         let call = &calls[i as usize];
         call.returned == NEVER || is_harmless(model.nature(&call.input, call.output.as_ref()))
     };
     let all_asked = events.iter().rposition(|&(_, returns, i)| !returns && !harmless(i)).map_or(0, |last| last + 1);
+    if reach == Reach::Exact
+        && !foresight
+        && told.is_none()
+        && let Some(found) = compact::decide(context, states, (&events, all_asked), order, &mut *watchdog)
+    {
+        return found;
+    }
     let mut engine = Engine::new(states, order);
     engine.make_room(calls.len());
     engine.reach = reach;
-    engine.foresight = (foresight && M::MAY_LOSE_HOPE).then(|| Foresight::new(context, &events));
+    engine.foresight = foresight.then(|| Foresight::new(context, &events));
     for (at, &(_, returns, call)) in events.iter().enumerate() {
         engine.all_asked = at >= all_asked;
         let halt = match returns {
@@ -531,11 +464,10 @@ impl<M: Model> Engine<M> {
             delicate: Bits::default(),
             all_asked: false,
             sure: false,
-            trace: order.then(Vec::new),
+            trace: Trace::new(order),
             reach: Reach::Exact,
             narrowed: false,
             ahead: Cell::new(NOBODY),
-            span: vec![],
             event: 0,
             visits: 0,
             frontier: vec![],
@@ -568,7 +500,7 @@ impl<M: Model> Engine<M> {
         self.natures.resize(calls, Nature::Changes);
         self.slot_of.resize(calls, NOBODY);
         self.class_of.resize(calls, NOBODY);
-        self.span.resize(calls, (NOBODY, NOBODY));
+        self.trace.make_room(calls);
     }
 
     /// Where what a call makes of the first few states is remembered.
@@ -612,9 +544,7 @@ impl<M: Model> Engine<M> {
     }
 
     fn record(&mut self, before: u32, call: u32) -> u32 {
-        let Some(trace) = &mut self.trace else { return NO_TRACE };
-        trace.push(Step { before, call, event: self.event as u32 });
-        (trace.len() - 1) as u32
+        self.trace.record(before, call, self.event)
     }
 
     /// A call happens in a configuration: the one after, unless it is illegal, without hope, or in vain.
@@ -716,7 +646,7 @@ impl<M: Model> Engine<M> {
         if (config.state as usize) < FIRST {
             let now = self.legal_in(context, config.state, self.observers.word(0) & !config.done.word(0));
             config.done.add_first(now);
-            if self.trace.is_some() {
+            if self.trace.is_kept() {
                 ones(0, now).for_each(|slot| config.trace = self.record(config.trace, self.call_in[slot as usize]));
             }
             from = 1;
@@ -771,7 +701,7 @@ impl<M: Model> Engine<M> {
         let lost = asked.returned == NEVER;
         let nature = context.model.nature(&asked.input, if lost { None } else { asked.output.as_ref() });
         self.natures[i] = nature;
-        self.span[i].0 = self.event as u32;
+        self.trace.invoked(call, self.event);
         if lost {
             // What of unknown outcome only observes says nothing.
             if nature != Nature::Observes {
@@ -885,13 +815,13 @@ impl<M: Model> Engine<M> {
         let states = self.states.len() * (size_of::<M::State>() + 8) + self.steps[1].len() * size_of::<[u32; FIRST]>() + self.used.bytes();
         let used = self.seen.all.last().map_or(0, |c| c.done.bytes() + c.free.bytes());
         let configs = self.seen.all.len() + self.after.all.len() + self.frontier.len();
-        states + configs * (size_of::<Config>() + used + 8) + self.trace.as_ref().map_or(0, |t| t.len() * 12)
+        states + configs * (size_of::<Config>() + used + 8) + self.trace.bytes()
     }
 
     /// A call returns: it must have happened by now.
     pub(crate) fn returns(&mut self, context: Context<'_, M>, call: u32, watchdog: Watchdog<'_>) -> Result<(), Halt<M::State>> {
         self.tick(watchdog)?;
-        self.span[call as usize].1 = self.event as u32;
+        self.trace.returned(call, self.event);
         let slot = self.slot_of[call as usize];
         let may_count = |c: &Config| c.done.has(slot) || c.free.has(slot);
         let without = |mut c: Config| {
@@ -1033,11 +963,11 @@ impl<M: Model> Engine<M> {
 
     /// A call returns, and so will only calls that are legal in every state: any configuration will do.
     fn returns_anyhow(&mut self, context: Context<'_, M>, call: u32) {
-        if self.trace.is_none() {
+        if !self.trace.is_kept() {
             return;
         }
         self.event += 1;
-        self.span[call as usize].1 = self.event as u32;
+        self.trace.returned(call, self.event);
         self.frontier.truncate(1);
         let slot = self.slot_of[call as usize];
         let config = self.frontier[0].clone();
@@ -1085,34 +1015,11 @@ impl<M: Model> Engine<M> {
         }
     }
 
-    /// An order that leads to the first configuration. Calls that were overwritten unseen are put before the one that did it.
+    /// An order that leads to the first configuration.
     fn order(&self, context: Context<'_, M>) -> Vec<CallId> {
-        let Some(trace) = &self.trace else { return vec![] };
-        let mut steps: Vec<&Step> = vec![];
-        let mut at = self.frontier[0].trace;
-        while at != NO_TRACE {
-            steps.push(&trace[at as usize]);
-            at = trace[at as usize].before;
-        }
-        steps.reverse();
         let calls = context.calls;
-        let mut happened = vec![false; calls.len()];
-        steps.iter().for_each(|s| happened[s.call as usize] = true);
-        let unseen = |i: &u32| !happened[*i as usize] && calls[*i as usize].returned != NEVER;
-        let mut unseen: Vec<u32> = (0..calls.len() as u32).filter(unseen).collect();
-        let mut order = Vec::with_capacity(calls.len());
-        for step in steps {
-            if self.natures[step.call as usize] == Nature::Overwrites && !unseen.is_empty() {
-                let was_open = |i: &u32| {
-                    let (invoked, returned) = self.span[*i as usize];
-                    invoked < step.event && step.event <= returned
-                };
-                let (now, rest): (Vec<u32>, Vec<u32>) = unseen.into_iter().partition(was_open);
-                order.extend(now.into_iter().map(|i| calls[i as usize].id));
-                unseen = rest;
-            }
-            order.push(calls[step.call as usize].id);
-        }
-        order
+        let overwrites = |call: u32| self.natures[call as usize] == Nature::Overwrites;
+        let order = self.trace.order(self.frontier[0].trace, overwrites, |call| calls[call as usize].returned != NEVER);
+        order.into_iter().map(|call| calls[call as usize].id).collect()
     }
 }

@@ -2,10 +2,10 @@
 //! state; and every proof is held against the history, which has an order from each of its places on where it has one at all.
 
 use crate::{
-    AppendKv, Bank, Call, CallId, CallOf, Counter, Decision, Model, MultiRegister, Mutex, NEVER, Queue, Register, RegisterAnswer,
+    AppendKv, Bank, Call, CallId, CallOf, Counter, Decision, Model, MultiRegister, Mutex, NEVER, Progress, Queue, Register, RegisterAnswer,
     RegisterAsk, Set, Stack, Stream, UnorderedQueue, Value, decide, decide_from,
     explain::rest,
-    frontier::{Progress, Reach, decide_within, places},
+    frontier::{Reach, decide_within, places},
     has_no_order, minimal,
     models::{append_kv, bank, counter, multi_register, mutex, queue, set, stack},
     refute::by_parts,
@@ -162,6 +162,7 @@ fn history<M: Model>(
 ) -> Vec<CallOf<M>> {
     let processes = draw(6) + 1;
     let (honest, mut state) = (draw(2) > 0, model.init());
+    let loses = draw(3) > 0;
     let mut calls: Vec<CallOf<M>> = Vec::new();
     let mut busy: Vec<Option<usize>> = vec![None; processes as usize];
     // Some of those that nobody answers take effect late.
@@ -180,7 +181,7 @@ fn history<M: Model>(
                 let id = CallId(calls.len() as u64 + 1);
                 calls.push(Call { id, input: input(draw), output: None, invoked: place, returned: NEVER });
             }
-            Some(call) if draw(6) == 0 => lost.push(call),
+            Some(call) if loses && draw(6) == 0 => lost.push(call),
             Some(i) => {
                 let call = &calls[i];
                 // An answer that is legal now, if one of a few draws is; or any.
@@ -205,6 +206,7 @@ fn history<M: Model>(
             }
         }
     }
+    calls.retain(|call| loses || call.returned != NEVER);
     calls
 }
 

@@ -3,8 +3,9 @@
 use crate::{
     brute::replay,
     call::{Call, CallId, NEVER},
+    decision::{Decision, Progress, unlimited},
     explain::{Counterexample, Effort, explain, explain_from},
-    frontier::{Decision, Progress, Reach, decide_within, unlimited},
+    frontier::{Reach, decide_within},
     model::{CallOf, Model, SettledOf},
     models::{Initial, Parsed, Reads},
     raw::{RawCall, RawHistory, Remark, Value},

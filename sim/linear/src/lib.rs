@@ -87,6 +87,8 @@
 mod bits;
 mod brute;
 mod call;
+mod compact;
+mod decision;
 mod explain;
 pub mod formats;
 pub mod frontier;
@@ -100,12 +102,14 @@ mod raw;
 mod refute;
 mod settle;
 mod stream;
+mod trace;
 mod txn;
 
 pub use brute::{replay, some_order_exists};
 pub use call::{Call, CallId, NEVER, Settled};
+pub use decision::{Decision, Progress, Stuck, unlimited};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
-pub use frontier::{Decision, Progress, Stuck, decide, decide_from, unlimited, where_stuck};
+pub use frontier::{decide, decide_from, where_stuck};
 pub use judge::{Found, Judged, OneGo, Options, judge};
 pub use lanes::{Lanes, lanes};
 pub use model::{CallOf, Model, Nature, Outright, SettledOf};

@@ -68,6 +68,11 @@ pub trait Model {
         false
     }
 
+    /// Whether these two answers to one question are the same. `false` is always right.
+    fn alike(&self, _one: Option<&Self::Output>, _other: Option<&Self::Output>) -> bool {
+        false
+    }
+
     /// Whether taking the first call out of a legal sequence may make the second one illegal. Used to find small
     /// counterexamples; `true` is always right, and calls that only observe are not asked about.
     fn goes_with(&self, _gone: (&Self::Input, Option<&Self::Output>), _other: (&Self::Input, Option<&Self::Output>)) -> bool {
@@ -159,6 +164,9 @@ impl<M: Model> Model for &M {
     fn hopeless(&self, state: &M::State, input: &M::Input, output: &M::Output) -> bool {
         (**self).hopeless(state, input, output)
     }
+    fn alike(&self, one: Option<&M::Output>, other: Option<&M::Output>) -> bool {
+        (**self).alike(one, other)
+    }
     fn goes_with(&self, gone: (&M::Input, Option<&M::Output>), other: (&M::Input, Option<&M::Output>)) -> bool {
         (**self).goes_with(gone, other)
     }
@@ -196,3 +204,17 @@ pub type CallOf<M> = Call<<M as Model>::Input, <M as Model>::Output>;
 
 /// The settled form of a model's histories.
 pub type SettledOf<M> = Settled<<M as Model>::Input, <M as Model>::Output>;
+
+/// The calls, and what they are calls of.
+pub(crate) struct Context<'c, M: Model> {
+    pub(crate) model: &'c M,
+    pub(crate) calls: &'c [CallOf<M>],
+}
+
+impl<M: Model> Clone for Context<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Model> Copy for Context<'_, M> {}

@@ -3,7 +3,8 @@
 
 use crate::{
     call::NEVER,
-    frontier::{Decision, Progress, Reach, Stuck, Watchdog, decide_within},
+    decision::{Decision, Progress, Stuck, Watchdog},
+    frontier::{Reach, decide_within},
     model::{CallOf, Model},
     raw::Value,
 };

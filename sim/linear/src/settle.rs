@@ -3,7 +3,7 @@
 
 use crate::{
     call::{Call, CallId, NEVER, Pair, Settled},
-    frontier::Stuck,
+    decision::Stuck,
     model::{CallOf, Model, SettledOf},
     raw::Value,
 };

@@ -5,8 +5,9 @@
 
 use crate::{
     call::{Call, CallId, NEVER},
-    frontier::{Context, Engine, Halt, Progress, Stuck, unlimited},
-    model::{CallOf, Model},
+    decision::{Progress, Stuck, unlimited},
+    frontier::{Engine, Halt},
+    model::{CallOf, Context, Model},
 };
 use std::collections::{BTreeMap, VecDeque};
 

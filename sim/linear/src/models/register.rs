@@ -73,10 +73,15 @@ impl<V: Clone + Eq + Hash + fmt::Display> Model for Register<V> {
     fn nature(&self, input: &Ask<V>, output: Option<&Answer<V>>) -> Nature {
         match (input, output) {
             (Ask::Read, _) | (Ask::Cas { .. }, Some(Answer::Swapped(false))) => Nature::Observes,
+            (Ask::Cas { from, to }, Some(Answer::Swapped(true)) | None) if from == to => Nature::Observes,
             (Ask::Write(_), Some(Answer::Written) | None) => Nature::Overwrites,
             (Ask::Cas { .. }, Some(Answer::Swapped(true)) | None) => Nature::Sets,
             _ => Nature::Changes,
         }
+    }
+
+    fn alike(&self, one: Option<&Answer<V>>, other: Option<&Answer<V>>) -> bool {
+        one == other
     }
 
     fn goes_with(&self, gone: (&Ask<V>, Option<&Answer<V>>), other: (&Ask<V>, Option<&Answer<V>>)) -> bool {
