@@ -6,12 +6,12 @@ use crate::{
     decision::{Decision, Progress, unlimited},
     explain::{Counterexample, Effort, explain, explain_from},
     frontier::{Reach, decide_within},
+    isolation::{Anomaly, Isolation},
     model::{CallOf, Model, SettledOf},
-    models::{Initial, Parsed, Reads},
     raw::{RawCall, RawHistory, Remark, Value},
+    reading::{Initial, Parsed, Reads},
     refute::{Refuted, refuted},
     settle::with_pairs,
-    txn::{Anomaly, Isolation},
 };
 use rustc_hash::FxHashMap;
 

@@ -93,12 +93,14 @@ mod explain;
 pub mod formats;
 pub mod frontier;
 pub mod fuzz;
+mod isolation;
 mod judge;
 mod lanes;
 mod model;
 mod models;
 mod persistent;
 mod raw;
+mod reading;
 mod refute;
 mod settle;
 mod stream;
@@ -110,13 +112,14 @@ pub use call::{Call, CallId, NEVER, Settled};
 pub use decision::{Decision, Progress, Stuck, unlimited};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
 pub use frontier::{decide, decide_from, where_stuck};
+pub use isolation::{Anomaly, Isolation};
 pub use judge::{Found, Judged, OneGo, Options, judge};
 pub use lanes::{Lanes, lanes};
 pub use model::{CallOf, Model, Nature, Outright, SettledOf};
 pub use models::{
-    AppendKv, Bank, Counter, FencedMutex, Initial, MODELS, MultiRegister, Mutex, Named, Parsed, PriorityQueue, Queue, Reads,
-    ReentrantMutex, Register, RegisterAnswer, RegisterAsk, Semaphore, Set, Stack, UnorderedQueue, Unreadable, bad_answer, bad_input,
+    AppendKv, Bank, Counter, FencedMutex, MODELS, MultiRegister, Mutex, Named, PriorityQueue, Queue, ReentrantMutex, Register,
+    RegisterAnswer, RegisterAsk, Semaphore, Set, Stack, UnorderedQueue,
 };
 pub use raw::{RawCall, RawEnd, RawHistory, Remark, Value};
+pub use reading::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input};
 pub use stream::Stream;
-pub use txn::{Anomaly, Isolation};

@@ -4,10 +4,8 @@ mod edn;
 mod json;
 mod line;
 
-use crate::{
-    models::Initial,
-    raw::{RawHistory, Value},
-};
+use crate::raw::{RawHistory, Value};
+use crate::reading::Initial;
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

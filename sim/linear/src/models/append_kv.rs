@@ -6,12 +6,12 @@
 //! | `put k v` | - | v |
 //! | `append k v` | - | what it held, then v |
 
-use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
     call::NEVER,
     model::{CallOf, Model, Nature, Outright},
     persistent::Text,
     raw::{RawCall, RawEnd, Value},
+    reading::{Parsed, Reads, bad_answer, bad_input},
 };
 use rustc_hash::FxHashSet;
 use std::{collections::BTreeSet, sync::Arc};

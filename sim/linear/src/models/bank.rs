@@ -7,12 +7,12 @@
 //!
 //! What is on them at first must be known: it is what `--initial` says, or else what any read may have seen first.
 
-use super::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
     call::NEVER,
     judge::{Found, Judged, Options, judge},
     model::{CallOf, Model, Nature, Outright},
     raw::{RawCall, RawEnd, RawHistory, Value},
+    reading::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input},
 };
 use std::collections::BTreeMap;
 

@@ -5,11 +5,11 @@
 //! | `add n` (`inc`, `dec`: 1) | - | n more |
 //! | `read` | what it is | the same |
 
-use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
     call::NEVER,
     model::{CallOf, Model, Nature, Outright},
     raw::{RawCall, RawEnd, Value},
+    reading::{Parsed, Reads, bad_answer, bad_input},
 };
 
 /// What is asked.

@@ -8,13 +8,11 @@
 //!
 //! An acquire that came back without a number is a mutex's: it says nothing of tokens.
 
-use super::{
-    Parsed, Reads, bad_answer,
-    mutex::{self, Ask},
-};
+use super::mutex::{self, Ask};
 use crate::{
     model::Model,
     raw::{RawCall, RawEnd, Value},
+    reading::{Parsed, Reads, bad_answer},
 };
 
 /// The model.

@@ -4,10 +4,10 @@
 //! of the same call wrote sees that. `read` and `write` alone are transactions of one step. A read of nil is
 //! always legal, as in Knossos, if the file says so.
 
-use super::{Initial, Parsed, Reads, bad_answer, bad_input};
 use crate::{
     model::{Model, Nature},
     raw::{RawCall, RawEnd, Value},
+    reading::{Initial, Parsed, Reads, bad_answer, bad_input},
 };
 use std::collections::{BTreeMap, BTreeSet};
 

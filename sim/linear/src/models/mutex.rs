@@ -7,10 +7,10 @@
 //!
 //! An acquire that came back refused did not happen; it says nothing of who held it.
 
-use super::{Parsed, Reads, bad_input};
 use crate::{
     model::{CallOf, Model},
     raw::{RawCall, RawEnd, Value},
+    reading::{Parsed, Reads, bad_input},
 };
 use std::collections::BTreeMap;
 

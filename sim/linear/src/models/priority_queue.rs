@@ -6,13 +6,11 @@
 //! | `dequeue`, something is in it | the smallest | with one of it less |
 //! | `dequeue`, it is empty | nil | the same |
 
-use super::{
-    Parsed, Reads,
-    queue::{self, Ask},
-};
+use super::queue::{self, Ask};
 use crate::{
     model::{Model, Nature},
     raw::{RawCall, Value},
+    reading::{Parsed, Reads},
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,13 +6,13 @@
 //! | `dequeue`, something is in it | what is at its front | without that |
 //! | `dequeue`, it is empty | nil | the same |
 
-use super::{Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
     call::{Call, CallId, NEVER},
     judge::Judged,
     model::{CallOf, Model, Nature, SettledOf},
     persistent::Fifo,
     raw::{RawCall, RawEnd, RawHistory, Value},
+    reading::{Parsed, Reads, Unreadable, bad_answer, bad_input},
     refute::{SUSPECTS_MAX, Stay, stays},
     settle::{Does, Goes, Going, in_line, settled},
 };

@@ -7,13 +7,11 @@
 //!
 //! An acquire that came back refused did not happen; it says nothing of who held it.
 
-use super::{
-    Parsed, Reads,
-    mutex::{self, Ask},
-};
+use super::mutex::{self, Ask};
 use crate::{
     model::Model,
     raw::{RawCall, Value},
+    reading::{Parsed, Reads},
 };
 
 /// The model.

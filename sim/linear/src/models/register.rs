@@ -7,12 +7,12 @@
 //! | `cas [e v]`, it holds e | ok | v |
 //! | `cas [e v]`, it does not | refused | the same |
 
-use super::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input};
 use crate::{
     call::NEVER,
     judge::{Judged, Options, judge},
     model::{CallOf, Model, Nature},
     raw::{RawCall, RawEnd, RawHistory, Value},
+    reading::{Initial, Parsed, Reads, Unreadable, bad_answer, bad_input},
 };
 use std::{fmt, hash::Hash};
 

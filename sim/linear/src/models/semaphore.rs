@@ -5,11 +5,11 @@
 //! | `acquire`, one is free | - | one less is free |
 //! | `release`, one is taken | - | one more is free |
 
-use super::{Initial, Parsed, Reads, Unreadable, bad_input};
 use crate::{
     judge::{Judged, Options, judge},
     model::Model,
     raw::{RawCall, RawEnd, RawHistory, Value},
+    reading::{Initial, Parsed, Reads, Unreadable, bad_input},
 };
 
 /// What is asked.

@@ -7,11 +7,11 @@
 //! | `contains v` | whether v is in it | the same |
 //! | `read` | every member, in any order | the same |
 
-use super::{Parsed, Reads, bad_answer, bad_input};
 use crate::{
     model::{Model, Nature},
     persistent::Members,
     raw::{RawCall, RawEnd, Value},
+    reading::{Parsed, Reads, bad_answer, bad_input},
 };
 use std::{collections::BTreeSet, sync::Arc};
 

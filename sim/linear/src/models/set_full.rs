@@ -5,13 +5,14 @@
 //! that shows it had come back. Reads list members; one that lists a member twice is wrong, too. Where no read came back that was asked
 //! for after something was in for certain, nothing is known.
 
-use super::{Reads, Unreadable, set};
+use super::set;
 use crate::{
     call::{Call, NEVER},
     explain::Counterexample,
     judge::{Found, Judged, Options},
     model::Outright,
     raw::{RawCall, RawEnd, RawHistory, Value},
+    reading::{Reads, Unreadable, bad_input},
 };
 use rustc_hash::FxHashMap;
 use set::{Answer, Ask};
@@ -57,7 +58,7 @@ fn one(key: Option<&Value>, all: &[&RawCall]) -> Result<One, Unreadable> {
     for raw in all {
         let Some((input, output)) = set::parse(raw, Reads::NilIsSeen)? else { continue };
         if !matches!(input, Ask::Add(_) | Ask::Read) {
-            return super::bad_input(raw, "add or read");
+            return bad_input(raw, "add or read");
         }
         if let RawEnd::Ok(Some(Value::List(listed))) = &raw.end
             && let Some(Answer::Members(members)) = &output

@@ -6,12 +6,12 @@
 //! | `pop`, something is in it | what is on top | without that |
 //! | `pop`, it is empty | nil | the same |
 
-use super::{Parsed, Reads, bad_input};
 use crate::{
     call::{Call, NEVER},
     model::{CallOf, Model, Nature, SettledOf},
     persistent::Lifo,
     raw::{RawCall, RawEnd, Value},
+    reading::{Parsed, Reads, bad_input},
     refute::{SUSPECTS_MAX, Stay, stays},
     settle::{Does, Goes, Going, settled},
 };

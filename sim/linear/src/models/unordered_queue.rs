@@ -6,13 +6,11 @@
 //! | `dequeue`, v is in it | v | with one v less |
 //! | `dequeue`, it is empty | nil | the same |
 
-use super::{
-    Parsed, Reads,
-    queue::{self, Ask},
-};
+use super::queue::{self, Ask};
 use crate::{
     model::{CallOf, Model, Nature, SettledOf},
     raw::{RawCall, Value},
+    reading::{Parsed, Reads},
     settle::{Goes, settled},
 };
 use std::collections::{BTreeMap, BTreeSet};

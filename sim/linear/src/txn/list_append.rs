@@ -3,11 +3,12 @@
 //! A list shows the whole order of what was appended to it: the longest one that was read is the order of a key's versions, and
 //! every other one must be a beginning of it. What is not in it, though it was acknowledged, came later.
 
-use super::{Anomaly, Evidence, Isolation, Kind, Step, Txns, Values, Why, Writer, conclude, unreadable};
+use super::{Evidence, Kind, Step, Txns, Values, Why, Writer, conclude, unreadable};
 use crate::{
+    isolation::{Anomaly, Isolation},
     judge::{Judged, Options},
-    models::Unreadable,
     raw::{RawHistory, Value},
+    reading::Unreadable,
 };
 use std::collections::BTreeMap;
 

@@ -25,58 +25,13 @@ mod tests;
 
 use crate::{
     call::{CallId, NEVER},
+    isolation::{Anomaly, Isolation},
     judge::{Found, Judged, Options},
-    models::{Unreadable, bad_answer, bad_input},
     raw::{RawCall, RawEnd, RawHistory, Value},
+    reading::{Unreadable, bad_answer, bad_input},
 };
 use graph::{Builder, Cycle, Kind, Mask, NOTHING, Wanted, Why};
 use std::{collections::BTreeMap, fmt::Write as _};
-
-/// How far transactions are to be kept apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Isolation {
-    /// No dirty writes: G0 is forbidden.
-    ReadUncommitted,
-    /// And no dirty reads: G1.
-    ReadCommitted,
-    /// And no skewed reads or lost updates: G-single, G-nonadjacent.
-    SnapshotIsolation,
-    /// And no skewed writes: G2-item. There is one order of all.
-    Serializable,
-    /// And that order is each process's own, too.
-    StrongSessionSerializable,
-    /// And it is the order of real time.
-    #[default]
-    StrictSerializable,
-}
-
-impl Isolation {
-    /// All of them, the weakest first.
-    pub const ALL: [(Isolation, &'static str); 6] = [
-        (Isolation::ReadUncommitted, "read-uncommitted"),
-        (Isolation::ReadCommitted, "read-committed"),
-        (Isolation::SnapshotIsolation, "snapshot-isolation"),
-        (Isolation::Serializable, "serializable"),
-        (Isolation::StrongSessionSerializable, "strong-session-serializable"),
-        (Isolation::StrictSerializable, "strict-serializable"),
-    ];
-
-    /// The one of this name.
-    pub fn from_name(name: &str) -> Option<Isolation> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(level, _)| *level)
-    }
-}
-
-/// Something that no history of that isolation shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anomaly {
-    /// Its name: `G0`, `G1a`, `G-single-realtime`, ...
-    pub kind: &'static str,
-    /// What happened, a line for each step; of a cycle, from each transaction to the next, and back to the first.
-    pub steps: Vec<String>,
-    /// The transactions that show it.
-    pub calls: Vec<CallId>,
-}
 
 /// A step of a transaction, with values of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]

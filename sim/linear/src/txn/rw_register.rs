@@ -4,12 +4,13 @@
 //! nil, which is first, and, where real time counts, of a version that somebody had seen (or written) before the next one began to be
 //! written. What may be wrong beyond that is not seen.
 
-use super::{Anomaly, Evidence, Isolation, Kind, Step, Txns, Values, Why, conclude};
+use super::{Evidence, Kind, Step, Txns, Values, Why, conclude};
 use crate::{
     call::NEVER,
+    isolation::{Anomaly, Isolation},
     judge::{Judged, Options},
-    models::Unreadable,
     raw::{RawHistory, Value},
+    reading::Unreadable,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
