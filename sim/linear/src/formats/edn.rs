@@ -6,12 +6,12 @@
 //! The reader is our own: it goes through a file once and puts an event's fields straight into a call, without a tree, so that a
 //! history takes no longer to read than to judge.
 
-use super::{ReadError, ReadOptions, apart};
-use crate::{
-    call::NEVER,
-    raw::{Builder, Event, Odd, RawCall, RawEnd, RawHistory, Type, Value},
+use super::{
+    ReadError, ReadOptions, apart,
+    edn_atom::{atom, cut},
 };
-use std::{fmt::Write, sync::Arc};
+use crate::raw::{Builder, Event, Odd, RawHistory, Type, Value};
+use std::sync::Arc;
 
 /// Nothing that anybody writes is nested deeper. (A deeper file would need as much of the stack as it likes.)
 const DEPTH_MAX: usize = 64;
@@ -378,105 +378,10 @@ impl<'t> Reader<'t> {
     }
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(100) {
-        None => text.replace('\n', " "),
-        Some((at, _)) => format!("{}…", text[..at].replace('\n', " ")),
-    }
-}
-
-/// A number, a word, a keyword.
-fn atom(token: &str) -> Result<Value, String> {
-    let bytes = token.as_bytes();
-    if let Some(name) = token.strip_prefix(':') {
-        return Ok(Value::text(name));
-    }
-    let number = |digits: &[u8]| digits.first().is_some_and(u8::is_ascii_digit);
-    let is_number = number(bytes) || (matches!(bytes.first(), Some(b'-' | b'+')) && number(&bytes[1..]));
-    if !is_number {
-        return match token {
-            "nil" => Ok(Value::Nil),
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            "" => Err("a value is expected here".into()),
-            word => Ok(Value::text(word)),
-        };
-    }
-    if let Ok(n) = token.parse::<i64>() {
-        return Ok(Value::Int(n));
-    }
-    let (sign, digits) = match bytes[0] {
-        b'-' => (-1, &token[1..]),
-        b'+' => (1, &token[1..]),
-        _ => (1, token),
-    };
-    let hex = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")).and_then(|hex| i64::from_str_radix(hex, 16).ok());
-    let big = digits.strip_suffix(['N', 'M']).and_then(|n| n.parse::<i64>().ok());
-    // Fractions, and what does not fit: compared as they are written.
-    Ok(hex.or(big).map_or_else(|| Value::text(token), |n| Value::Int(sign * n)))
-}
-
-/// Writes a history as EDN, an event a line.
-pub fn write(history: &RawHistory) -> String {
-    let mut events: Vec<(usize, bool, &RawCall)> = Vec::new();
-    for call in &history.calls {
-        events.push((call.invoked, false, call));
-        if call.returned != NEVER {
-            events.push((call.returned, true, call));
-        }
-    }
-    events.sort_by_key(|(at, ..)| *at);
-    let mut out = String::new();
-    for (_, ends, call) in events {
-        let (kind, value) = match (ends, &call.end) {
-            (false, _) => ("invoke", &call.input),
-            (true, RawEnd::Ok(Some(value))) => ("ok", value),
-            (true, RawEnd::Ok(None)) => ("ok", &call.input),
-            (true, RawEnd::Failed(_)) => ("fail", &call.input),
-            (true, RawEnd::Unknown) => ("info", &call.input),
-        };
-        let time = if ends { call.times.1 } else { call.times.0 };
-        let key = call.key.as_ref().map_or(String::new(), |key| format!(", :key {}", written(key)));
-        let (process, value) = (written(&call.process), written(value));
-        let _ = writeln!(out, "{{:process {process}, :type :{kind}, :f :{}{key}, :value {value}, :time {time}}}", call.kind);
-    }
-    // Those of unknown outcome, at the end: they may happen until then.
-    for call in history.calls.iter().filter(|c| c.returned == NEVER) {
-        let key = call.key.as_ref().map_or(String::new(), |key| format!(", :key {}", written(key)));
-        let (process, value) = (written(&call.process), written(&call.input));
-        let _ = writeln!(out, "{{:process {process}, :type :info, :f :{}{key}, :value {value}}}", call.kind);
-    }
-    out
-}
-
-fn written(value: &Value) -> String {
-    match value {
-        Value::Text(text) => {
-            let mut out = String::from("\"");
-            for c in text.chars() {
-                match c {
-                    '"' => out.push_str("\\\""),
-                    '\\' => out.push_str("\\\\"),
-                    '\n' => out.push_str("\\n"),
-                    '\t' => out.push_str("\\t"),
-                    '\r' => out.push_str("\\r"),
-                    c => out.push(c),
-                }
-            }
-            out + "\""
-        }
-        Value::List(all) => format!("[{}]", all.iter().map(written).collect::<Vec<_>>().join(" ")),
-        Value::Map(all) => {
-            let entry = |(key, value): &(Value, Value)| format!("{} {}", written(key), written(value));
-            format!("{{{}}}", all.iter().map(entry).collect::<Vec<_>>().join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raw::RawEnd;
 
     fn told(text: &str) -> String {
         read(text, ReadOptions::default()).map_or_else(|e| e.to_string(), |history| format!("{history:?}"))

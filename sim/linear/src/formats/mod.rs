@@ -1,6 +1,8 @@
 //! Files with histories: Jepsen's `history.edn`, `history.txt` and `jepsen.log`, Knossos' EDN, porcupine's two log formats, and JSON.
 
 mod edn;
+mod edn_atom;
+mod edn_writer;
 mod json;
 mod line;
 
@@ -132,7 +134,7 @@ pub fn initial(text: &str) -> Result<Initial, String> {
     }
 }
 
-pub use edn::write as write_edn;
+pub use edn_writer::write as write_edn;
 
 /// A pair `[key value]`, taken apart.
 fn apart(value: Value) -> Result<(Option<Value>, Value), String> {
