@@ -230,7 +230,7 @@ mod tests {
                 format!("{} {:?} {effect}", effect.fault.kind, effect.result)
             })
             .collect();
-        assert_eq!(effects[..2], ["kill Started kill n2", "mine NoTarget kill: skipped, it matched no target"]);
+        assert_eq!(effects[..2], ["kill Started kill n2", "mine NoTarget kill: nobody to do it to"]);
         assert!(effects[2].starts_with("failpoint NotHit"), "{effects:?}");
         // Written anew, they are of today's version, and the same.
         let mut bytes = Vec::new();
