@@ -33,18 +33,23 @@ impl Possible {
         families.iter().any(|family| self.families.contains(family)) || kinds.iter().any(|kind| self.kinds.contains(*kind))
     }
 
+    /// Whether a fault may end a process. A pause does not.
+    fn ends_a_process(&self) -> bool {
+        let of_processes = REGISTRY.iter().filter(|kind| kind.family == Family::Process && kind.name != "pause");
+        self.fault_of(&[Family::Disk, Family::Failpoint, Family::Membership, Family::Admin], &[])
+            || of_processes.into_iter().any(|kind| self.kinds.contains(kind.name))
+    }
+
     fn writes(&self) -> bool {
         self.asks.iter().any(Op::may_write)
     }
 
     /// Why this event can never happen; `None` where it may.
     fn never(&self, event: Event) -> Option<&'static str> {
-        use Family::{Admin, Disk, Failpoint, Membership, Network, Process};
+        use Family::{Admin, Disk, Failpoint, Membership, Network};
         let (holds, why) = match event {
             Event::LeaderChanged | Event::ElectionStarted => (self.service.gives.leaders, "this system tells of no leaders"),
-            Event::NodeRestarted => {
-                (self.bugs || self.fault_of(&[Process, Disk, Failpoint, Membership, Admin], &[]), "no fault ends a process")
-            }
+            Event::NodeRestarted => (self.bugs || self.ends_a_process(), "no fault ends a process"),
             Event::SnapshotBuilt | Event::LogPurged | Event::SnapshotInstalled | Event::LogTruncated => {
                 (self.service.gives.durable, "this system tells of no log and no snapshots")
             }
@@ -62,9 +67,7 @@ impl Possible {
             Event::SpaceExceeded => (self.service.gives.durable && self.fault_of(&[Disk, Failpoint], &[]), "no fault fills a disk"),
             Event::FailpointHit => (!self.service.failpoints.is_empty() && self.fault_of(&[Failpoint], &[]), "no fault arms a failpoint"),
             Event::DiskDamaged => (self.service.gives.durable && self.fault_of(&[Disk, Membership], &["wipe"]), "no fault damages a disk"),
-            Event::NodeRefused => {
-                (self.bugs || self.fault_of(&[Disk, Failpoint, Process, Membership, Admin], &[]), "no fault makes a node refuse to go on")
-            }
+            Event::NodeRefused => (self.bugs || self.ends_a_process(), "no fault makes a node refuse to go on"),
             Event::Own(_) => {
                 let own = self.service.events.iter().find(|own| own.event == event);
                 return own.map_or(Some("this system has no such event"), |own| (own.never)(&self.asks));
@@ -176,6 +179,7 @@ mod tests {
         let expect = "leader-changed election-started snapshot-built snapshot-installed log-truncated membership-proposed membership-truncated log-purged member-added member-removed \
                       space-exceeded failpoint-hit disk-damaged";
         assert_eq!(never(all, faults, Gives::NOTHING).join(" "), expect);
+        assert!(never(reads, "{ at: 1s, pause: { target: one, for: 1s } }", Gives::EVERYTHING).contains(&"node-restarted"));
         // One thing each.
         for (workloads, faults, event) in [
             (all, "", "write-acknowledged"),
