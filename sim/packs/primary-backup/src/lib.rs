@@ -35,7 +35,7 @@ use pb::{office_client::OfficeClient, office_server};
 /// How often peers are pinged; one that was silent for four times that is believed dead.
 const PING: Duration = Duration::from_millis(100);
 
-/// How it refuses.
+/// How it refuses: its own messages begin with `not `, all others are a library's.
 const REFUSALS: Refusals =
     Refusals { before_proposing: &[(Code::FailedPrecondition, "not the primary")], own: "not ", everywhere: |_| false };
 
@@ -101,6 +101,8 @@ impl office_server::Office for Replica {
     }
 
     async fn replicate(&self, request: Request<pb::Ticket>) -> Result<Response<pb::Ticket>, Status> {
+        // News may come late or twice: the larger number wins, because the number never goes down. An operation that lowers it would
+        // need another rule.
         let mut state = self.state();
         state.heard.insert(NodeId(request.get_ref().from), SimEnv::now());
         state.taken = state.taken.max(request.get_ref().number);
@@ -148,6 +150,7 @@ impl Pack for PrimaryBackup {
             let replica = Replica { id: node.id, state: Arc::new(Mutex::new(state)), peers };
             let listener = node.net.listen(node.members[&node.id]).await.map_err(|e| e.to_string())?;
             let probed = replica.clone();
+            // `replicas-equal` compares it: `applied` is 0 everywhere, so all offices must hold the same number in the end.
             node.on_probe(move || Observation::Final { applied: 0, hash: probed.state().taken });
             drop(SimEnv::spawn(replica.clone().ping()));
             let routes = Routes::new(office_server::OfficeServer::new(replica));
