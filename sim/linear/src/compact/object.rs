@@ -7,7 +7,7 @@ use crate::{
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher;
 
-/// So many slots, and so many states.
+/// How many slots there are, and how many states.
 pub(super) const WORD: usize = 64;
 
 /// Why a search ended early.
