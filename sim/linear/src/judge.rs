@@ -209,7 +209,8 @@ pub fn judge<M: Model>(
             stopped |= !watchdog(progress);
             !stopped
         });
-        if let Some(Refuted { kept, calls, stuck }) = found {
+        if let Some(Refuted { kept, model: of_parts, calls, stuck }) = found {
+            let model = of_parts.as_ref().unwrap_or(model);
             let looked_at = |found: Counterexample| Counterexample { looked_at: kept.clone(), ..found };
             let known = looked_at(Counterexample::of(model, key.clone(), &calls, &stuck));
             (options.found)(&judged(Found::Not(Box::new(known))));

@@ -96,6 +96,15 @@ pub trait Model {
         None
     }
 
+    /// The same specification, of a state of which there are only these parts: a call may have another nature then. `None`: this one
+    /// serves.
+    fn of_parts(&self, _kept: &BTreeSet<Value>) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// A few sets of parts by which there may be no order, found by a quick look: they are tried first.
     fn suspects(&self, _calls: &[CallOf<Self>]) -> Vec<Vec<Value>>
     where

@@ -29,6 +29,8 @@ pub(crate) const SUSPECTS_MAX: usize = 16;
 /// What has no order: the parts, what the calls say of these, and where that ends.
 pub(crate) struct Refuted<M: Model> {
     pub(crate) kept: Vec<Value>,
+    /// The model of these parts, where they have one of their own.
+    pub(crate) model: Option<M>,
     pub(crate) calls: Vec<CallOf<M>>,
     pub(crate) stuck: Stuck<M::State>,
 }
@@ -90,9 +92,11 @@ pub(crate) fn by_parts<M: Model>(model: &M, calls: &[CallOf<M>], watchdog: Watch
             !stopped && progress.visits < VISITS_MAX.max(VISITS_PER_CALL * left.len() as u64)
         };
         let open = left.iter().any(|call| call.returned == NEVER);
+        let of_parts = model.of_parts(&set);
+        let specific = of_parts.as_ref().unwrap_or(model);
         for reach in &[Reach::Exact, Reach::Endless][..if open { 2 } else { 1 }] {
-            match decide_within(model, &left, false, *reach, &mut may_go_on) {
-                Decision::Stuck(stuck) => return Some(Refuted { kept, calls: left, stuck }),
+            match decide_within(specific, &left, false, *reach, &mut may_go_on) {
+                Decision::Stuck(stuck) => return Some(Refuted { kept, model: of_parts, calls: left, stuck }),
                 Decision::Linearizable(_) => break,
                 Decision::Unknown { .. } => {}
             }

@@ -72,7 +72,7 @@ pub const MODELS: &[Named] = &[
         initial: true,
         judge: |history, options| {
             let initial = options.initial.clone();
-            judge(move |_, _| vec![MultiRegister { initial: initial.clone() }], multi_register::parse, false, history, options)
+            judge(move |_, _| vec![MultiRegister::new(initial.clone())], multi_register::parse, false, history, options)
         },
     },
     Named {

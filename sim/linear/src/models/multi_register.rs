@@ -21,13 +21,20 @@ pub enum Step {
 }
 
 /// The model: what the registers hold at first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct MultiRegister {
     /// Nothing, one value for all, or each its own.
     pub initial: Initial,
+    /// Where only some of the registers are looked at: these. A call that writes them all overwrites the state.
+    only: Option<BTreeSet<Value>>,
 }
 
 impl MultiRegister {
+    /// Registers that hold this at first.
+    pub fn new(initial: Initial) -> Self {
+        MultiRegister { initial, only: None }
+    }
+
     fn held<'s>(&'s self, state: &'s BTreeMap<Value, Value>, key: &Value) -> &'s Value {
         state.get(key).or_else(|| self.initial.of(Some(key))).unwrap_or(&Value::Nil)
     }
@@ -57,13 +64,22 @@ impl Model for MultiRegister {
         Some(next)
     }
 
-    fn nature(&self, input: &Vec<Step>, _: Option<&()>) -> Nature {
-        let reads = |step: &Step| matches!(step, Step::Read(..));
+    fn nature(&self, input: &Vec<Step>, output: Option<&()>) -> Nature {
+        // What nobody saw answered read nothing.
+        let seen = |step: &Step| output.is_some() || matches!(step, Step::Write(..));
+        let input: Vec<&Step> = input.iter().filter(|step| seen(step)).collect();
+        let reads = |step: &&Step| matches!(step, Step::Read(..));
+        let writes = |key: &Value| input.iter().any(|step| matches!(step, Step::Write(written, _) if written == key));
         match (input.iter().all(reads), input.iter().any(reads)) {
             (true, _) => Nature::Observes,
+            (_, false) if self.only.as_ref().is_some_and(|all| all.iter().all(writes)) => Nature::Overwrites,
             (_, false) => Nature::Adds,
             _ => Nature::Changes,
         }
+    }
+
+    fn of_parts(&self, kept: &BTreeSet<Value>) -> Option<Self> {
+        Some(MultiRegister { initial: self.initial.clone(), only: Some(kept.clone()) })
     }
 
     fn goes_with(&self, gone: (&Vec<Step>, Option<&()>), other: (&Vec<Step>, Option<&()>)) -> bool {
@@ -76,7 +92,10 @@ impl Model for MultiRegister {
     }
 
     fn restrict(&self, input: &Vec<Step>, output: Option<&()>, kept: &BTreeSet<Value>) -> Option<(Vec<Step>, Option<()>)> {
-        let left = |step: &&Step| matches!(step, Step::Read(key, _) | Step::Write(key, _) if kept.contains(key));
+        let left = |step: &&Step| match step {
+            Step::Read(key, _) => output.is_some() && kept.contains(key),
+            Step::Write(key, _) => kept.contains(key),
+        };
         let left: Vec<Step> = input.iter().filter(left).cloned().collect();
         (!left.is_empty()).then(|| (left, output.copied()))
     }
@@ -133,5 +152,31 @@ pub(super) fn parse(call: &RawCall, reads: Reads) -> Parsed<Vec<Step>, ()> {
         (Some(steps), Some(_)) => Ok(Some((steps, Some(())))),
         (None, Some(_)) => bad_answer(call, "a list of `[read k v]` and `[write k v]`"),
         _ => bad_input(call, "a list of `[read k v]` and `[write k v]`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Call, CallId, refute::by_parts, unlimited};
+
+    #[test]
+    fn many_writes_at_once_of_the_same_registers_hide_no_wrong_read() {
+        let write = |value: i64| vec![Step::Write(Value::Int(0), Value::Int(value)), Step::Write(Value::Int(value), Value::Int(value))];
+        let read = |value| vec![Step::Read(Value::Int(0), Some(Value::Int(value)))];
+        let history = |last: i64| {
+            let mut all = vec![(write(1), 0, 1)];
+            all.extend((2..26).map(|value| (write(value), 2, 3)));
+            all.extend([(read(2), 4, 5), (read(last), 6, 7)]);
+            let call = |(at, (input, invoked, returned)): (usize, (Vec<Step>, usize, usize))| {
+                let place = 100 * invoked + at;
+                Call { id: CallId(at as u64), input, output: Some(()), invoked: place, returned: 100 * returned + at }
+            };
+            all.into_iter().enumerate().map(call).collect::<Vec<_>>()
+        };
+        let model = MultiRegister::default();
+        assert!(by_parts(&model, &history(2), &mut unlimited).is_none());
+        let found = by_parts(&model, &history(1), &mut unlimited).expect("1 is overwritten by then");
+        assert_eq!(found.kept, [Value::Int(0)]);
     }
 }
