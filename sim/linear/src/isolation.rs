@@ -13,7 +13,7 @@ pub enum Isolation {
     SnapshotIsolation,
     /// And no skewed writes: G2-item. There is one order of all.
     Serializable,
-    /// And that order is each process's own, too.
+    /// And that order is each process's own, too. Of single reads and writes, that is sequential consistency.
     StrongSessionSerializable,
     /// And it is the order of real time.
     #[default]

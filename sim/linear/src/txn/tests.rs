@@ -138,6 +138,10 @@ fn registers() {
         ("1 w x 1; 2 w y 1; 3 r x, r y; 4 r x, r y; 1 ok; 2 ok; 3 ok 1 _; 4 ok _ 1", SnapshotIsolation, "G-nonadjacent"),
         ("1 w x 1; 1 ok; 2 w x 2; 2 ok; 3 r x; 3 ok 1", StrictSerializable, "G-single-realtime"),
         ("1 w x 1; 1 ok; 2 w x 2; 2 ok; 3 r x; 3 ok 1", Serializable, "valid"),
+        // Sequential consistency: later than it was, but in each process's own order.
+        ("1 w x 1; 1 ok; 2 r x; 2 ok _; 2 r x; 2 ok 1", StrongSessionSerializable, "valid"),
+        ("1 w x 1; 1 ok; 2 r x; 2 ok 1; 2 r x; 2 ok _", StrongSessionSerializable, "G-single-process"),
+        ("1 w x 1; 1 ok; 2 r x; 2 ok 1; 2 r x; 2 ok _", Serializable, "valid"),
         ("1 w x 1; 1 ok; 2 r x, w x 2; 2 ok 1; 3 r x, w x 3; 3 ok 2; 4 r x; 4 ok 3", StrictSerializable, "valid"),
         ("1 w x 1; 1 info; 2 r x; 2 ok _; 3 r x; 3 ok 1; 4 r x; 4 ok _", StrictSerializable, "G-single-realtime"),
     ];

@@ -66,7 +66,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VALUE", requires = "model", value_parser = initial)]
     initial: Option<Initial>,
     /// How far transactions are to be kept apart (models list-append and rw-register): `read-uncommitted`, `read-committed`,
-    /// `snapshot-isolation`, `serializable`, `strong-session-serializable`, `strict-serializable` (the default)
+    /// `snapshot-isolation`, `serializable`, `strong-session-serializable` (of single reads and
+    /// writes: sequential consistency), `strict-serializable` (the default)
     #[arg(long, value_name = "LEVEL", requires = "model", value_parser = isolation)]
     isolation: Option<Isolation>,
     /// How much CPU time may go into a small counterexample, once the verdict is out: `0`, `10s`, or `full`, for as long as it takes
