@@ -75,6 +75,30 @@ fn a_paused_client_asks_nothing_and_goes_on_after() {
 }
 
 #[test]
+fn the_end_of_a_fault_takes_back_what_that_one_did_and_nothing_of_another() {
+    let history = history(
+        3,
+        "  - { id: kill, at: 1s, kill: { target: n1, restart_after: 2s } }\n\
+         \x20 - { id: again, at: 1500ms, kill: { target: n1, restart_after: 500ms } }\n\
+         \x20 - { id: pause, at: 1s, pause: { target: n2, for: 1s } }\n\
+         \x20 - { id: dead, at: 1200ms, pause: { target: n1, for: 2300ms } }\n\
+         \x20 - { id: late, at: 3200ms, pause: { target: n1, for: 1s } }\n",
+    );
+    let results = |id| effects(&history, id).into_iter().map(|(at, effect)| (at.0 / 1_000_000, effect.result)).collect::<Vec<_>>();
+    use EffectResult::{NoTarget, Started, Stopped};
+    assert_eq!(results("kill"), [(1_000, Started), (3_000, Stopped)], "n1 is down until the end of the fault that killed it");
+    assert_eq!(results("again"), [(1_500, NoTarget)]);
+    assert_eq!(results("dead"), [(1_200, NoTarget)]);
+    assert_eq!(results("late"), [(3_200, Started), (4_200, Stopped)]);
+    let boots = |e: &Entry| matches!(e.what, EntryKind::Node { node: NodeId(1), saw: Observation::Booted { .. } });
+    let booted: Vec<u64> = history.iter().filter(|e| boots(e)).map(|e| e.t.0 / 1_000_000).collect();
+    assert_eq!(booted, [0, 3_000]);
+    let is_still = |e: &&Entry| (SimTime(3_210_000_000)..SimTime(4_190_000_000)).contains(&e.t);
+    let acts = history.iter().filter(is_still).any(|e| matches!(e.what, EntryKind::Node { node: NodeId(1), .. }));
+    assert!(!acts, "it is paused for all of that time, though another pause of it would have ended at 3.5 s");
+}
+
+#[test]
 fn administrators_are_obeyed() {
     let history = history(
         3,

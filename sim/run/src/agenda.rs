@@ -1,7 +1,8 @@
 //! What is to come, in order of time.
 
+use crate::holds::Firing;
 use squall_effect::{Effect, Party, Span};
-use squall_history::{Event, FaultRef, SimTime};
+use squall_history::{Event, FaultRef, NodeId, SimTime};
 use squall_scenario::{PlannedFault, Start, Wait};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +11,7 @@ pub(crate) enum Action {
     /// A fault begins; the party is whom the event was about that it waited for.
     Fire(PlannedFault, Option<Party>),
     /// Something that a fault which began does later.
-    Then(FaultRef, Effect),
+    Then(Firing, FaultRef, Effect),
 }
 
 /// A fault that waits for an event.
@@ -57,6 +58,11 @@ impl Agenda {
     pub(crate) fn take(&mut self, now: SimTime) -> Option<Action> {
         let first = self.actions.first_entry()?;
         (first.key().0 <= now).then(|| first.remove())
+    }
+
+    /// Whether this firing boots that node later.
+    pub(crate) fn boots(&self, firing: Firing, node: NodeId) -> bool {
+        self.actions.values().any(|action| matches!(action, Action::Then(by, _, Effect::Boot { node: n }) if (*by, *n) == (firing, node)))
     }
 
     /// When the next action is due.

@@ -2,6 +2,7 @@
 
 use crate::{
     agenda::{Action, Agenda},
+    holds::{Firing, Holds},
     interpreter::Interpreter,
 };
 use squall_effect::{Effect, Party, Strike};
@@ -18,11 +19,13 @@ pub(crate) struct Faults<'r> {
     agenda: Agenda,
     /// Whom faults with `as:` were done to.
     bound: BTreeMap<String, Vec<Party>>,
+    holds: Holds,
+    firings: u64,
 }
 
 impl<'r> Faults<'r> {
     pub(crate) fn new(interpreter: &'r Interpreter) -> Faults<'r> {
-        Faults { interpreter, agenda: Agenda::of(interpreter.stage.plan.planned_faults()), bound: BTreeMap::new() }
+        Faults { interpreter, agenda: Agenda::of(interpreter.stage.plan.planned_faults()), bound: BTreeMap::new(), holds: Holds::default(), firings: 0 }
     }
 
     /// Fires them until the plan's duration is over.
@@ -45,16 +48,38 @@ impl<'r> Faults<'r> {
             }
             match self.agenda.take(stage.now()) {
                 Some(Action::Fire(fault, subject)) => self.fire(&fault, subject),
-                Some(Action::Then(fault, effect)) => self.interpreter.perform(&fault, effect),
+                Some(Action::Then(firing, fault, effect)) => self.perform(firing, &fault, effect),
                 None => {}
             }
         }
         stage.recorder.await_events(BTreeSet::new());
     }
 
+    fn next_firing(&mut self) -> Firing {
+        self.firings += 1;
+        Firing(self.firings)
+    }
+
+    /// Does it, unless it is the end of what did not begin, or must not end yet.
+    fn perform(&mut self, firing: Firing, fault: &FaultRef, effect: Effect) {
+        let stage = &self.interpreter.stage;
+        let life = |party: Party| stage.machine.process(stage.host(party)).map(|process| process.incarnation);
+        let (incarnation, boots) = match &effect {
+            Effect::Pause { party } | Effect::Resume { party } => (life(*party), false),
+            Effect::Kill { node, .. } | Effect::Wipe { node } => (life(Party::Node(*node)), self.agenda.boots(firing, *node)),
+            _ => (None, false),
+        };
+        if !self.holds.may_be_done(firing, &effect, incarnation) {
+            return;
+        }
+        if let Some(result) = self.interpreter.perform(fault, effect.clone()) {
+            self.holds.begun(firing, &effect, result, incarnation, boots);
+        }
+    }
+
     /// What follows from a failpoint that was hit.
     fn follow_hits(&mut self) {
-        let stage = &self.interpreter.stage;
+        let stage = self.interpreter.stage.clone();
         let now = stage.now();
         for hit in stage.machine.take_hits() {
             let Some(node) = stage.machine.node_of(hit.host) else { continue };
@@ -68,7 +93,15 @@ impl<'r> Faults<'r> {
                 }
             };
             if let Some(later) = later {
-                self.agenda.put(now + later, Action::Then(hit.fault, effect));
+                let firing = self.next_firing();
+                // It was done by the process itself, just now.
+                let incarnation = stage.machine.process(hit.host).map(|process| process.incarnation);
+                let done = match effect {
+                    Effect::Resume { party } => Effect::Pause { party },
+                    _ => Effect::Kill { node, power_loss: None },
+                };
+                self.holds.begun(firing, &done, EffectResult::Started, incarnation, true);
+                self.agenda.put(now + later, Action::Then(firing, hit.fault, effect));
             }
         }
     }
@@ -84,13 +117,12 @@ impl<'r> Faults<'r> {
         if effects.is_empty() {
             stage.tell(&named, vec![], Change::Nothing, EffectResult::NoTarget);
         }
-        let now = stage.now();
-        for (after, effect) in effects {
-            match after.is_zero() {
-                true => self.interpreter.perform(&named, effect),
-                false => self.agenda.put(now + after, Action::Then(named.clone(), effect)),
-            }
+        let (now, firing) = (stage.now(), self.next_firing());
+        let (at_once, later): (Vec<_>, Vec<_>) = effects.into_iter().partition(|(after, _)| after.is_zero());
+        for (after, effect) in later {
+            self.agenda.put(now + after, Action::Then(firing, named.clone(), effect));
         }
+        at_once.into_iter().for_each(|(_, effect)| self.perform(firing, &named, effect));
     }
 
     fn view(&self, subject: Option<Party>) -> ClusterView {

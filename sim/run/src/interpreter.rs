@@ -23,14 +23,23 @@ fn if_done(done: bool, result: EffectResult) -> EffectResult {
 }
 
 impl Interpreter {
-    /// Does it.
-    pub(crate) fn perform(&self, fault: &FaultRef, effect: Effect) {
+    /// Does it. What came of it, where that is known at once.
+    pub(crate) fn perform(&self, fault: &FaultRef, effect: Effect) -> Option<EffectResult> {
         use Effect as E;
         let outcome = match effect {
             // These write down themselves what comes of them.
-            E::Admin { node, ask } => return self.membership.administer(fault, node, ask),
-            E::Grow => return self.membership.grow(fault),
-            E::Shrink { node } if self.damage.may_shrink(node) => return self.membership.shrink(fault, node),
+            E::Admin { node, ask } => {
+                self.membership.administer(fault, node, ask);
+                return None;
+            }
+            E::Grow => {
+                self.membership.grow(fault);
+                return None;
+            }
+            E::Shrink { node } if self.damage.may_shrink(node) => {
+                self.membership.shrink(fault, node);
+                return None;
+            }
             E::Shrink { node } => (on(node), Change::Leave, EffectResult::Spared),
             E::Cut(_)
             | E::Heal(_)
@@ -58,6 +67,7 @@ impl Interpreter {
         };
         let (on, change, result) = outcome;
         self.stage.tell(fault, on, change, result);
+        Some(result)
     }
 
     fn on_network(&self, effect: Effect) -> Outcome {

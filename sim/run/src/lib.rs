@@ -16,6 +16,7 @@ mod driver;
 mod events;
 mod faults;
 mod heal;
+mod holds;
 mod interpreter;
 mod membership;
 mod pack;
