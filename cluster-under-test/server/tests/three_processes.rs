@@ -80,7 +80,8 @@ async fn who_requires_a_leader_is_refused_and_let_go_without_one() {
     let (mut kv, mut watch) = (KvClient::new(channel.clone()), WatchClient::new(channel.clone()));
     // A read of its own state may be older than what the others acknowledged, until one that is not has been answered here.
     let here = [cluster.clients[0]];
-    let linearizable = || async { KvClient::new(channel.clone()).range(request(RangeRequest { key: "k".into(), ..Default::default() })).await };
+    let linearizable =
+        || async { KvClient::new(channel.clone()).range(request(RangeRequest { key: "k".into(), ..Default::default() })).await };
     persist(&here, |_| linearizable()).await;
     let led_read = persist(&here, |_| async { KvClient::new(channel.clone()).range(requiring_a_leader(local())).await }).await;
     assert_eq!(led_read.into_inner().kvs.len(), 1);

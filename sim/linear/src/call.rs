@@ -41,6 +41,6 @@ pub struct Settled<I, O> {
     pub(crate) calls: Vec<Call<I, O>>,
     /// Calls that stand beside each other in some order if there is any, and change nothing together.
     pub(crate) pairs: Vec<Pair<I, O>>,
-    /// A place of the history is so many of these.
+    /// How many places of these calls make one place of the history.
     pub(crate) scale: usize,
 }

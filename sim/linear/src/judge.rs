@@ -125,7 +125,7 @@ const FIRST_WIDTH: usize = 16;
 
 /// What was decided of a file while it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OneGo {
+pub enum StreamingVerdict {
     /// There is an order.
     Valid {
         /// How many operations there are.

@@ -31,7 +31,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Without a lane: names take so many characters, and time takes so many columns.
+    /// Without a lane: how many characters names take, and how many columns time takes.
     pub fn new(names: usize, columns: usize) -> Lanes {
         Lanes { names, columns, text: String::new() }
     }

@@ -113,7 +113,7 @@ pub use decision::{Decision, Progress, Stuck, unlimited};
 pub use explain::{Counterexample, Effort, explain, has_no_order, minimal, why};
 pub use frontier::{decide, decide_from, where_stuck};
 pub use isolation::{Anomaly, Isolation};
-pub use judge::{Found, Judged, OneGo, Options, judge};
+pub use judge::{Found, Judged, Options, StreamingVerdict, judge};
 pub use lanes::{Lanes, lanes};
 pub use model::{CallOf, Model, Nature, Outright, SettledOf};
 pub use models::{

@@ -14,13 +14,13 @@ use std::collections::BTreeSet;
 /// Smaller histories are decided whole.
 const FEW_CALLS: usize = 64;
 
-/// So many configurations may be tried for one part.
+/// How many configurations may be tried for one part.
 const VISITS_MAX: u64 = 1 << 15;
 
-/// And so many for each of its calls.
+/// And how many more for each of its calls.
 const VISITS_PER_CALL: u64 = 16;
 
-/// So many calls are looked at in all, each as often as it is about a part.
+/// How many calls are looked at in all; a call counts once for each part that it is about.
 const CALLS_MAX: usize = 8 << 20;
 
 /// A model names no more suspects.

@@ -22,7 +22,7 @@ impl Trace {
         Trace { steps: order.then(Vec::new), spans: vec![] }
     }
 
-    /// Room for so many calls.
+    /// Room for this many calls.
     pub(crate) fn make_room(&mut self, calls: usize) {
         self.spans.resize(calls, (u32::MAX, u32::MAX));
     }

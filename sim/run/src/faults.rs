@@ -25,7 +25,13 @@ pub(crate) struct Faults<'r> {
 
 impl<'r> Faults<'r> {
     pub(crate) fn new(interpreter: &'r Interpreter) -> Faults<'r> {
-        Faults { interpreter, agenda: Agenda::of(interpreter.stage.plan.planned_faults()), bound: BTreeMap::new(), holds: Holds::default(), firings: 0 }
+        Faults {
+            interpreter,
+            agenda: Agenda::of(interpreter.stage.plan.planned_faults()),
+            bound: BTreeMap::new(),
+            holds: Holds::default(),
+            firings: 0,
+        }
     }
 
     /// Fires them until the plan's duration is over.

@@ -36,6 +36,6 @@ pub use service_events::{Leftovers, ServiceEvents};
 pub use tempo::Tempo;
 
 pub use squall_judge::Checker;
-pub use squall_linear::OneGo;
+pub use squall_linear::StreamingVerdict;
 pub use squall_machine::{SimEnv, cpu_clock};
 pub use squall_scenario::{Admin, Cluster, EventInfo, Failpoint, Gives, Holder, Named};

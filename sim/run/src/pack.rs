@@ -7,7 +7,7 @@ use crate::{
 };
 use squall_history::{Dialect, EntryKind, NodeId, Observation, Op, OpId, Outcome, StreamEvent, View};
 use squall_judge::Checker;
-use squall_linear::{Judged, OneGo, Options, Progress, RawHistory};
+use squall_linear::{Judged, Options, Progress, RawHistory, StreamingVerdict};
 use squall_machine::{SimDisk, SimNet};
 use squall_scenario::{Admin, Cluster, EventInfo, Failpoint, Gives, Holder, Named, Service, workloads::WorkloadKind};
 use std::{
@@ -118,7 +118,7 @@ pub struct OwnModel {
 }
 
 /// Reads a file, says that it is read, and decides; asked now and then whether it may go on. `None`: somebody else is to.
-pub type AtOnce = fn(File, &mut dyn FnMut(), &mut dyn FnMut(Progress) -> bool) -> io::Result<Option<OneGo>>;
+pub type AtOnce = fn(File, &mut dyn FnMut(), &mut dyn FnMut(Progress) -> bool) -> io::Result<Option<StreamingVerdict>>;
 
 /// What scenarios may name of a service.
 pub fn service(pack: &dyn Pack) -> Service {

@@ -16,7 +16,7 @@ const PARTS_MAX: usize = 256;
 /// No more calls are pulled in for the sake of the violating one.
 const NEEDED_MAX: usize = 64;
 
-/// So many of the last places are tried.
+/// How many of the last places are tried.
 const PLACES_MAX: usize = 12;
 
 /// Calls that count as they were, and calls that may have happened or not. Both in order of invocation.

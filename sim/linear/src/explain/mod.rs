@@ -31,7 +31,7 @@ pub(crate) use less::rest;
 /// How many configurations the search for a small counterexample may try in all.
 const VISITS_MAX: u64 = 400_000;
 
-/// So many calls are told rather than a state in the middle.
+/// Up to this number, calls are told rather than a state in the middle.
 const FEW: usize = 16;
 
 /// Of more calls than these a small part is looked for from the middle only.
@@ -73,7 +73,7 @@ pub(crate) fn explain_from<M: Model>(
         where_stuck_from(model, beginnings, calls, &mut may_go_on)
     };
     let told = plain.map_or(told, |plain| Counterexample::of(model, key, calls, &plain));
-    let Small { calls: minimal, one_minimal, relaxed, about, from } = small;
+    let MinimalCore { calls: minimal, one_minimal, relaxed, about, from } = small;
     Counterexample { minimal, one_minimal, relaxed, about, from, ..told }
 }
 
@@ -86,7 +86,7 @@ pub fn minimal<M: Model>(model: &M, calls: &[CallOf<M>]) -> (Vec<CallId>, usize,
 }
 
 /// A part of a history that has no order either.
-struct Small {
+struct MinimalCore {
     calls: Vec<CallId>,
     one_minimal: bool,
     relaxed: usize,
@@ -101,11 +101,11 @@ fn part<M: Model>(
     stuck: &Stuck<M::State>,
     effort: Effort,
     watchdog: Watchdog<'_>,
-) -> Small {
+) -> MinimalCore {
     let find = |id: CallId| calls.iter().find(|c| c.id == id);
     let ends = [Some(stuck.call), stuck.ahead].into_iter().flatten().filter_map(find);
     let Some(last) = ends.max_by_key(|c| c.returned) else {
-        return Small { calls: vec![], one_minimal: false, relaxed: 0, about: vec![], from: vec![] };
+        return MinimalCore { calls: vec![], one_minimal: false, relaxed: 0, about: vec![], from: vec![] };
     };
     let (end, last) = (last.returned, last.id);
     let visits = if effort == Effort::Full { u64::MAX } else { VISITS_MAX };
@@ -138,7 +138,7 @@ fn part<M: Model>(
         from = search.begun_later(last);
     }
     let part = part.unwrap_or_else(|| search.small(last));
-    Small {
+    MinimalCore {
         calls: part.kept.iter().map(|i| search.calls[*i].id).collect(),
         one_minimal: search.visits_left > 0,
         relaxed: part.relaxed.len(),

@@ -6,7 +6,7 @@ use rustc_hash::FxBuildHasher;
 
 pub(super) type FxMap<K, V> = HashMap<K, V, FxBuildHasher>;
 
-/// What calls make of so many states is remembered: registers of a few values have no more.
+/// Of how many states it is remembered what calls make of them: registers of a few values have no more.
 pub(super) const FIRST: usize = 14;
 
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Best {
     pub(super) by_state: FxMap<u32, u32>,
 }
 
-/// So many configurations are looked through one by one.
+/// Up to this number, configurations are looked through one by one.
 pub(super) const FEW: usize = 24;
 
 pub(super) const NOBODY: u32 = u32::MAX;

@@ -20,7 +20,7 @@ use std::{cell::Cell, hash::BuildHasher};
 pub(crate) enum Reach {
     /// All of it.
     Exact,
-    /// So many configurations at each return: an order that it finds is one.
+    /// This many configurations at each return: an order that it finds is one.
     Narrow(usize),
     /// More than is possible, calls of unknown outcome happen as often as they like: if it finds no order there is none.
     Endless,
@@ -153,7 +153,7 @@ impl<M: Model> Engine<M> {
         }
     }
 
-    /// Room for so many calls.
+    /// Room for this many calls.
     pub(super) fn make_room(&mut self, calls: usize) {
         self.natures.resize(calls, Nature::Changes);
         self.slot_of.resize(calls, NOBODY);

@@ -11,7 +11,7 @@ use crate::{
     model::{Context, Model, Nature},
 };
 
-/// What a narrow search tries at a return, as often as it is wide.
+/// A narrow search tries this many times its width at a return.
 const TRIES: u64 = 32;
 
 impl<M: Model> Engine<M> {

@@ -161,7 +161,7 @@ pub(super) fn does(call: &Call<Ask, Value>) -> Does<'_> {
     }
 }
 
-/// A drain takes one after the other: it is judged as so many dequeues, each somewhere between its beginning and its end, in whichever
+/// A drain takes one after the other: it is judged as a number of dequeues, each somewhere between its beginning and its end, in whichever
 /// order.
 pub(super) fn drained(history: &RawHistory, judge: impl FnOnce(&RawHistory) -> Result<Judged, Unreadable>) -> Result<Judged, Unreadable> {
     if !history.calls.iter().any(|call| &*call.kind == "drain") {

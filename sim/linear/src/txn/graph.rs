@@ -183,7 +183,7 @@ impl Graph {
                 seen[start] = walk;
                 queue.push_back((start, usize::from(first.to < self.transactions)));
                 let mut end = None;
-                // `others`: so many transactions lie on the way, this one with them.
+                // `others`: how many transactions lie on the way, with this one.
                 'walk: while let Some((at, others)) = queue.pop_front() {
                     if *budget == 0 {
                         return best.map(Some).ok_or(());

@@ -474,6 +474,16 @@ fn a_whole_file_of_mistakes_is_shown_at_once() {
 fn literals(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]").next().unwrap_or(source);
     let mut found = Vec::new();
+    // Of these the message is not the first one: `check.wrong("key", "what")`, on one line or several.
+    for (at, call) in code.match_indices(".wrong(") {
+        let rest = &code[at + call.len()..];
+        let mut depth = 1;
+        let end = rest.find(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            depth == 0
+        });
+        found.extend(rest[..end.unwrap_or(rest.len())].split('"').skip(1).step_by(2).map(str::to_string));
+    }
     for call in [
         "Diagnostic::new(",
         "format!(",

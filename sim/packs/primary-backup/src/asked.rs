@@ -41,11 +41,17 @@ impl fmt::Display for Ticket {
 
 impl squall_history::Ask for Ask {
     fn verb(&self) -> &'static str {
-        if *self == Ask::Take { "take" } else { "last" }
+        match self {
+            Ask::Take => "take",
+            Ask::Last => "last",
+        }
     }
 
     fn may_write(&self) -> bool {
-        *self == Ask::Take
+        match self {
+            Ask::Take => true,
+            Ask::Last => false,
+        }
     }
 }
 

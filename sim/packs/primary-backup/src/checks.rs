@@ -22,17 +22,25 @@ impl Model for Office {
     type Input = Ask;
     type Output = Ticket;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> u64 {
         0
     }
 
     fn step(&self, taken: &u64, ask: &Ask, told: Option<&Ticket>) -> Option<u64> {
-        let after = taken + u64::from(*ask == Ask::Take);
+        let after = match ask {
+            Ask::Take => taken + 1,
+            Ask::Last => *taken,
+        };
         told.is_none_or(|told| told.0 == after).then_some(after)
     }
 
     fn nature(&self, ask: &Ask, _told: Option<&Ticket>) -> Nature {
-        if *ask == Ask::Last { Nature::Observes } else { Nature::Changes }
+        match ask {
+            Ask::Take => Nature::Changes,
+            Ask::Last => Nature::Observes,
+        }
     }
 
     fn show_state(&self, taken: &u64) -> String {

@@ -21,7 +21,7 @@ use squall_linear::{
     formats::{self, Format as HistoryFormat},
 };
 use squall_report::{ByModel, CheckReport, Format, JudgedBy, Kind};
-use squall_run::{AtOnce, OneGo, OwnModel, Pack};
+use squall_run::{AtOnce, OwnModel, Pack, StreamingVerdict};
 use std::{
     cell::Cell,
     fs::File,
@@ -248,11 +248,11 @@ fn in_one_go(args: &Args, at_once: AtOnce, guard: &Guard, so_far: &Shared) -> Re
     let decided = at_once(file, &mut is_read, &mut |progress| asked(guard, so_far, progress)).map_err(Failure::io(&args.file))?;
     let Some(decided) = decided else { return Ok(None) };
     let (calls, verdict, ended) = match decided {
-        OneGo::Valid { ops, ended } => (ops, Found::Linearizable(vec![]), ended),
-        OneGo::Stopped { ops, at } => {
+        StreamingVerdict::Valid { ops, ended } => (ops, Found::Linearizable(vec![]), ended),
+        StreamingVerdict::Stopped { ops, at } => {
             (ops, Found::Unknown(format!("it was stopped at position {at}: every answer before that has an order")), true)
         }
-        OneGo::Undecided => {
+        StreamingVerdict::Undecided => {
             *lock(so_far) = SoFar::Reading;
             return Ok(None);
         }

@@ -11,7 +11,7 @@ use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Entry, EntryKind, Op, OpEnd};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
-use squall_linear::{OneGo, frontier::Watchdog};
+use squall_linear::{StreamingVerdict, frontier::Watchdog};
 use std::io::{self, Read};
 
 /// A history, as far as it was read.
@@ -66,11 +66,11 @@ pub fn read_columns(mut input: impl Read) -> io::Result<Option<Columns>> {
 
 impl Columns {
     /// Looks for a witness, as long as it may.
-    pub fn decide(&self, go_on: Watchdog<'_>) -> OneGo {
+    pub fn decide(&self, go_on: Watchdog<'_>) -> StreamingVerdict {
         match witness(&self.log, &OutOfModel::default(), 0, go_on) {
-            Ok(_) => OneGo::Valid { ops: self.log.rows.len(), ended: self.ended },
-            Err(ReplayFailure::Stopped(at)) => OneGo::Stopped { ops: self.log.rows.len(), at },
-            Err(_) => OneGo::Undecided,
+            Ok(_) => StreamingVerdict::Valid { ops: self.log.rows.len(), ended: self.ended },
+            Err(ReplayFailure::Stopped(at)) => StreamingVerdict::Stopped { ops: self.log.rows.len(), at },
+            Err(_) => StreamingVerdict::Undecided,
         }
     }
 
@@ -303,10 +303,10 @@ mod tests {
         generate::Spec { ops: 2_000, clients: 7, keys: 9, unknown_per_mille, ranges_per_mille: 20, seed }
     }
 
-    fn go(history: &[Entry]) -> OneGo {
+    fn go(history: &[Entry]) -> StreamingVerdict {
         let mut bytes = Vec::new();
         write_jsonl(untyped(history), &mut bytes).unwrap();
-        read_columns(&bytes[..]).unwrap().map_or(OneGo::Undecided, |columns| columns.decide(&mut squall_linear::unlimited))
+        read_columns(&bytes[..]).unwrap().map_or(StreamingVerdict::Undecided, |columns| columns.decide(&mut squall_linear::unlimited))
     }
 
     #[test]
@@ -324,12 +324,12 @@ mod tests {
             }
             let told = check_all(&View::new(&untyped(&history)), &["linearizable".to_string()], ALL).remove(0).1;
             match go(&history) {
-                OneGo::Valid { ended, .. } => {
+                StreamingVerdict::Valid { ended, .. } => {
                     assert!(ended && told == Verdict::Valid, "seed {seed}: {told:?}");
                     decided += 1;
                 }
-                OneGo::Stopped { .. } => panic!("nobody stops it"),
-                OneGo::Undecided => assert!(seed % 3 == 2 || told != Verdict::Valid, "seed {seed}: the columns miss it"),
+                StreamingVerdict::Stopped { .. } => panic!("nobody stops it"),
+                StreamingVerdict::Undecided => assert!(seed % 3 == 2 || told != Verdict::Valid, "seed {seed}: the columns miss it"),
             }
         }
         assert_eq!(decided, 40);
@@ -339,7 +339,7 @@ mod tests {
     fn what_does_not_fit_is_left_to_others() {
         let undecided = |text: &str| {
             let columns = read_columns(text.as_bytes()).unwrap();
-            assert!(columns.is_none_or(|columns| columns.decide(&mut squall_linear::unlimited) == OneGo::Undecided), "{text}");
+            assert!(columns.is_none_or(|columns| columns.decide(&mut squall_linear::unlimited) == StreamingVerdict::Undecided), "{text}");
         };
         let head = "{\"squall_history\":3}\n";
         undecided("");

@@ -145,6 +145,8 @@ impl Model for Store {
     type Input = Op;
     type Output = Answer;
 
+    const MAY_LOSE_HOPE: bool = false;
+
     fn init(&self) -> State {
         State::default()
     }
