@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("squall-client", 4),
     ("squall-etcd-model", 4),
     ("squall-server", 4),
+    ("squall-host", 3),
     ("squall-run", 3),
     ("squall-report", 3),
     ("squall-machine", 2),

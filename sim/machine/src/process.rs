@@ -152,6 +152,11 @@ fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or("a panic without a message").to_string()
 }
 
+/// What a process panicked with of late that nobody has made anything of yet: a runtime within the process may have caught the panic.
+pub fn take_panic() -> Option<String> {
+    LAST_PANIC.take()
+}
+
 /// Panics inside a process are entries of the history, not noise on the terminal.
 pub(crate) fn install_panic_hook() {
     static ONCE: Once = Once::new();

@@ -20,6 +20,15 @@ pub fn cpu_clock() -> cpu_time::ThreadTime {
     cpu_time::ThreadTime::now()
 }
 
+/// In a simulation, what its clocks show to code that is no node's: the monotonic one, and the wall clock since 1970. `None` elsewhere.
+pub fn virtual_time() -> Option<(Duration, Duration)> {
+    // What is monotonic begins somewhere: a program may go back from it for a while.
+    const BEGINS: Duration = Duration::from_secs(86_400);
+    let time = madsim::time::TimeHandle::try_current()?;
+    let wall = time.now_time().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Some((BEGINS + time.elapsed(), wall))
+}
+
 impl Machine {
     /// Runs `body` with a fresh machine, on a fresh OS thread: the keys of std's hash maps are per
     /// thread, and must come from the run's own seed.

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{host::Host, machine::State, process::Process};
 use squall_effect::DiskAccess;
-use squall_env::{Disk, File, OpenMode};
-use squall_history::SimTime;
+use squall_env::{Disk, File, LocalInstant, OpenMode};
+use squall_history::{DiskHealth, Observation, SimTime};
 use std::{
     future::Future,
     io,
@@ -33,6 +33,78 @@ impl SimDisk {
     pub fn current() -> SimDisk {
         SimDisk { process: Process::current() }
     }
+}
+
+impl SimDisk {
+    /// As [`Disk::sync_dir`], for code that cannot wait: it is done at once. When it would have been done.
+    ///
+    /// # Errors
+    /// Where a fault makes it fail.
+    pub fn sync_dir_now(&self, dir: &str) -> io::Result<LocalInstant> {
+        sync_now(&self.process, |disk| SyncTarget::Dir { dir: dir.to_string(), upto: disk.changes })
+    }
+
+    /// What there is of this name: a file of this many bytes, or a directory (`None`).
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn look_up(&self, path: &str) -> io::Result<Option<u64>> {
+        on_disk(&self.process, |_, state, host| {
+            let disk = &mut state.hosts[host].disk;
+            if path.is_empty() || disk.dirs.contains(path) {
+                return Ok(None);
+            }
+            let inode = disk.lookup(path)?;
+            Ok(Some(disk.inode(inode).data().len() as u64))
+        })
+    }
+
+    /// The names in a directory, sorted: files, and directories (`true`).
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn read_dir(&self, dir: &str) -> io::Result<Vec<(String, bool)>> {
+        on_disk(&self.process, |_, state, host| {
+            let disk = &state.hosts[host].disk;
+            if !dir.is_empty() && !disk.dirs.contains(dir) {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no directory {dir}")));
+            }
+            let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_string();
+            let files = disk.names.keys().filter(|name| parent(name) == dir).map(|name| (last(name), false));
+            let dirs = disk.dirs.iter().filter(|name| !name.is_empty() && parent(name) == dir).map(|name| (last(name), true));
+            let mut all: Vec<(String, bool)> = files.chain(dirs).collect();
+            all.sort_unstable();
+            Ok(all)
+        })
+    }
+}
+
+impl SimFile {
+    /// As [`File::sync_data`], for code that cannot wait: it is done at once. When it would have been done.
+    ///
+    /// # Errors
+    /// Where a fault makes it fail.
+    pub fn sync_now(&self) -> io::Result<LocalInstant> {
+        let inode = self.inode;
+        sync_now(&self.process, |disk| SyncTarget::File { inode, layer: disk.inode(inode).sync_begins() })
+    }
+}
+
+fn sync_now(process: &Arc<Process>, target: impl FnOnce(&mut DiskState) -> SyncTarget) -> io::Result<LocalInstant> {
+    on_disk(process, |now, state, host| {
+        let disk = &mut state.hosts[host].disk;
+        let target = target(disk);
+        let (ticket, at) = disk.sync_start(now, target);
+        let damaged = disk.sync_done(ticket);
+        let failed = disk.syncs.remove(&ticket).and_then(|sync| sync.fails);
+        if damaged {
+            state.observe(now, host, Observation::Disk { disk: DiskHealth::Damaged });
+        }
+        let host = &mut state.hosts[host];
+        host.was_failed |= failed.is_some();
+        let clock = &host.clock;
+        failed.map_or(Ok(clock.local(at)), |(_, errno)| Err(io::Error::from_raw_os_error(errno.number())))
+    })
 }
 
 impl Drop for SimFile {

@@ -11,7 +11,7 @@ use squall_history::SimTime;
 use std::{
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, MutexGuard},
     task::{Context, Poll},
@@ -28,6 +28,17 @@ impl SimNet {
     /// The network of the running task's host.
     pub fn current() -> SimNet {
         SimNet { process: Process::current() }
+    }
+
+    /// The host's own address.
+    pub fn ip(&self) -> IpAddr {
+        self.process.machine().lock().1.net.nics[self.process.host].ip
+    }
+
+    /// The address of a host of this name: `n1`, `c2`.
+    pub fn resolve(&self, name: &str) -> Option<IpAddr> {
+        let (_, state) = self.process.machine().lock();
+        state.net.nics.iter().find(|nic| nic.label == name).map(|nic| nic.ip)
     }
 }
 
@@ -108,25 +119,32 @@ impl Listener for SimListener {
     }
 
     async fn accept(&mut self) -> io::Result<(SimStream, SocketAddr)> {
-        poll_fn(|cx| {
-            if !self.process.is_alive() {
-                return Poll::Pending;
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+}
+
+impl SimListener {
+    /// The next established connection, and its peer's address. The last one who asked is woken.
+    ///
+    /// # Errors
+    /// None today.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(SimStream, SocketAddr)>> {
+        if !self.process.is_alive() {
+            return Poll::Pending;
+        }
+        let (_, mut state) = self.process.machine().lock();
+        let net = &mut state.net;
+        let Some(listening) = net.listening.get_mut(&self.addr) else { return Poll::Pending };
+        match listening.ready.pop_front() {
+            Some(id) => {
+                let peer = net.conns.get(&id).map_or(self.addr, |c| c.ends[0].addr);
+                Poll::Ready(Ok((SimStream { process: self.process.clone(), id, end: 1 }, peer)))
             }
-            let (_, mut state) = self.process.machine().lock();
-            let net = &mut state.net;
-            let Some(listening) = net.listening.get_mut(&self.addr) else { return Poll::Pending };
-            match listening.ready.pop_front() {
-                Some(id) => {
-                    let peer = net.conns.get(&id).map_or(self.addr, |c| c.ends[0].addr);
-                    Poll::Ready(Ok((SimStream { process: self.process.clone(), id, end: 1 }, peer)))
-                }
-                None => {
-                    listening.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
+            None => {
+                listening.waker = Some(cx.waker().clone());
+                Poll::Pending
             }
-        })
-        .await
+        }
     }
 }
 
@@ -147,6 +165,16 @@ pub struct SimStream {
 }
 
 impl SimStream {
+    /// The addresses of this end and of the other one.
+    ///
+    /// # Errors
+    /// `NotConnected`, once the connection is gone.
+    pub fn addrs(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        let (_, state) = self.process.machine().lock();
+        let conn = state.net.conns.get(&self.id).ok_or(io::ErrorKind::NotConnected)?;
+        Ok((conn.ends[self.end].addr, conn.ends[1 - self.end].addr))
+    }
+
     /// The machine's state, unless the process is dead.
     fn live(&self) -> Option<(SimTime, MutexGuard<'_, State>)> {
         self.process.is_alive().then(|| self.process.machine().lock())

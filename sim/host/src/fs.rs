@@ -1,0 +1,428 @@
+//! `std::fs` on the node's simulated disk. What was written is seen at once and durable after a sync; names are durable after a sync of their
+//! directory. Everything but a sync takes no time; while one lasts, the node's only thread is blocked: whatever else it does happens
+//! after it.
+//!
+//! A path names the same file however it begins: `/data/log`, `data/log` and `./data/log` are one.
+
+use crate::{inside::As, runtime::blocks_until};
+use squall_env::{Disk, File as _, OpenMode};
+use squall_machine::{SimDisk, SimFile};
+use std::{
+    future::Future,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Component, Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+/// Everything on the simulated disk but a sync is done at once.
+fn at_once<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let _as_machine = As::machine();
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(io::Error::other("this takes time")),
+    }
+}
+
+/// The machine's name of a path.
+pub(crate) fn name(path: impl AsRef<Path>) -> String {
+    let mut parts: Vec<String> = vec![];
+    for part in path.as_ref().components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+            Component::ParentDir => _ = parts.pop(),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+        }
+    }
+    parts.join("/")
+}
+
+/// How to open a file.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    read: bool,
+    write: bool,
+    append: bool,
+    truncate: bool,
+    create: bool,
+    create_new: bool,
+}
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident),*) => {$(
+        $(#[$doc])*
+        pub fn $name(&mut self, yes: bool) -> &mut Self {
+            self.$name = yes;
+            self
+        }
+    )*};
+}
+
+impl OpenOptions {
+    /// Nothing is allowed.
+    pub fn new() -> OpenOptions {
+        OpenOptions::default()
+    }
+
+    options! {
+        /// To read.
+        read,
+        /// To write.
+        write,
+        /// To write at the end.
+        append,
+        /// Emptied.
+        truncate,
+        /// Made, if it is not there.
+        create,
+        /// Made; it must not be there.
+        create_new
+    }
+
+    /// Opens a file, or to read a directory.
+    ///
+    /// # Errors
+    /// `NotFound`, `AlreadyExists`, `InvalidInput` where nothing is allowed.
+    pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        if !(self.read || self.write || self.append) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "to be opened to read, to write or to append"));
+        }
+        let (disk, name) = (SimDisk::current(), name(path));
+        let writes = self.write || self.append;
+        let is_dir = matches!(disk.look_up(&name), Ok(None));
+        if is_dir && writes {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let what = if is_dir {
+            What::Dir(disk, name)
+        } else {
+            let mode = match (self.create_new, self.create) {
+                (true, _) => OpenMode::New,
+                (false, true) => OpenMode::OrCreate,
+                (false, false) => OpenMode::Existing,
+            };
+            let file = at_once(disk.open(&name, mode))?;
+            if self.truncate && self.write {
+                at_once(file.truncate(0))?;
+            }
+            What::File(file)
+        };
+        Ok(File { what: Arc::new(what), reads: self.read, writes, appends: self.append, at: 0 })
+    }
+}
+
+enum What {
+    File(SimFile),
+    Dir(SimDisk, String),
+}
+
+/// An open file, or directory.
+pub struct File {
+    what: Arc<What>,
+    reads: bool,
+    writes: bool,
+    appends: bool,
+    at: u64,
+}
+
+impl File {
+    /// Opens it to read.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
+        OpenOptions::new().read(true).open(path)
+    }
+
+    /// Opens it to write, empty.
+    ///
+    /// # Errors
+    /// `NotFound` without its directory.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(true).open(path)
+    }
+
+    /// The same; it must not be there.
+    ///
+    /// # Errors
+    /// `AlreadyExists`.
+    pub fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).open(path)
+    }
+
+    /// How to open one.
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    fn file(&self) -> io::Result<&SimFile> {
+        match &*self.what {
+            What::File(file) => Ok(file),
+            What::Dir(..) => Err(io::ErrorKind::IsADirectory.into()),
+        }
+    }
+
+    /// The file of the machine, or the directory.
+    pub(crate) fn parts(&self) -> crate::tokio_fs::Parts<'_> {
+        match &*self.what {
+            What::File(file) => Ok(file),
+            What::Dir(disk, name) => Err((disk, name)),
+        }
+    }
+
+    fn may(&self, allowed: bool) -> io::Result<&SimFile> {
+        // EBADF.
+        if allowed { self.file() } else { Err(io::Error::from_raw_os_error(9)) }
+    }
+
+    /// Cuts it, or extends it with zeros.
+    ///
+    /// # Errors
+    /// Where it is not open to write, or a fault makes it fail.
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        at_once(self.may(self.writes)?.truncate(len))
+    }
+
+    /// What was written is durable after this; of a directory: its names.
+    ///
+    /// # Errors
+    /// Where a fault makes it fail.
+    pub fn sync_data(&self) -> io::Result<()> {
+        let done = {
+            let _as_machine = As::machine();
+            match &*self.what {
+                What::File(file) => file.sync_now(),
+                What::Dir(disk, name) => disk.sync_dir_now(name),
+            }?
+        };
+        blocks_until(done);
+        Ok(())
+    }
+
+    /// The same: the machine keeps a file's length with its data.
+    ///
+    /// # Errors
+    /// Where a fault makes it fail.
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    /// The same file, with the place where this one is.
+    ///
+    /// # Errors
+    /// None.
+    pub fn try_clone(&self) -> io::Result<File> {
+        Ok(File { what: self.what.clone(), reads: self.reads, writes: self.writes, appends: self.appends, at: self.at })
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// None.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        match &*self.what {
+            What::File(file) => Ok(Metadata(Some(at_once(file.len())?))),
+            What::Dir(..) => Ok(Metadata(None)),
+        }
+    }
+
+    /// As `std::os::unix::fs::FileExt::read_at`.
+    ///
+    /// # Errors
+    /// Where it is not open to read, or a fault makes it fail.
+    pub fn read_at(&self, to: &mut [u8], at: u64) -> io::Result<usize> {
+        let data = at_once(self.may(self.reads)?.read_at(at, to.len()))?;
+        to[..data.len()].copy_from_slice(&data);
+        Ok(data.len())
+    }
+
+    /// As `std::os::unix::fs::FileExt::write_at`.
+    ///
+    /// # Errors
+    /// Where it is not open to write, or a fault makes it fail.
+    pub fn write_at(&self, from: &[u8], at: u64) -> io::Result<usize> {
+        let file = self.may(self.writes)?;
+        at_once(file.write_at(at, from.to_vec()))?;
+        Ok(from.len())
+    }
+}
+
+impl Read for File {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let read = self.read_at(to, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Write for File {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        if self.appends {
+            let began = at_once(self.may(self.writes)?.append(from.to_vec()))?;
+            self.at = began + from.len() as u64;
+            return Ok(from.len());
+        }
+        let written = self.write_at(from, self.at)?;
+        self.at += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for File {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(at) => i128::from(at),
+            SeekFrom::Current(by) => i128::from(self.at) + i128::from(by),
+            SeekFrom::End(by) => i128::from(at_once(self.file()?.len())?) + i128::from(by),
+        };
+        self.at = u64::try_from(place).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "before the beginning of the file"))?;
+        Ok(self.at)
+    }
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug)]
+pub struct Metadata(Option<u64>);
+
+impl Metadata {
+    /// In bytes; 0 of a directory.
+    #[allow(clippy::len_without_is_empty, reason = "as std::fs::Metadata")]
+    pub fn len(&self) -> u64 {
+        self.0.unwrap_or(0)
+    }
+
+    /// Whether it is a file.
+    pub fn is_file(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// What there is of this name.
+///
+/// # Errors
+/// `NotFound`.
+pub fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
+    SimDisk::current().look_up(&name(path)).map(Metadata)
+}
+
+/// Whether there is something of this name.
+///
+/// # Errors
+/// As [`metadata`], but for `NotFound`.
+pub fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
+    match metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// All of a file.
+///
+/// # Errors
+/// `NotFound`, or where a fault makes it fail.
+pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut all = vec![];
+    File::open(path)?.read_to_end(&mut all)?;
+    Ok(all)
+}
+
+/// All of a file, as text.
+///
+/// # Errors
+/// `NotFound`; `InvalidData` where it is not UTF-8.
+pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// Makes a file of this, or replaces what is in it. Nothing is durable by that.
+///
+/// # Errors
+/// `NotFound` without its directory, or where a fault makes it fail.
+pub fn write(path: impl AsRef<Path>, data: impl AsRef<[u8]>) -> io::Result<()> {
+    File::create(path)?.write_all(data.as_ref())
+}
+
+/// Makes a directory and those above it.
+///
+/// # Errors
+/// None today.
+pub fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
+    at_once(SimDisk::current().create_dir(&name(path)))
+}
+
+/// Makes a directory.
+///
+/// # Errors
+/// `AlreadyExists`; `NotFound` without the one above it.
+pub fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
+    let (disk, name) = (SimDisk::current(), name(path));
+    if disk.look_up(&name).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    disk.read_dir(name.rsplit_once('/').map_or("", |(above, _)| above))?;
+    at_once(disk.create_dir(&name))
+}
+
+/// Renames a file; what has that name is replaced.
+///
+/// # Errors
+/// `NotFound`.
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
+    at_once(SimDisk::current().rename(&name(from), &name(to)))
+}
+
+/// Unlinks a file.
+///
+/// # Errors
+/// `NotFound`.
+pub fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
+    at_once(SimDisk::current().remove(&name(path)))
+}
+
+/// What is in a directory, in order of names.
+///
+/// # Errors
+/// `NotFound`.
+pub fn read_dir(path: impl AsRef<Path>) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
+    let dir = path.as_ref().to_path_buf();
+    let all = SimDisk::current().read_dir(&name(&dir))?;
+    Ok(all.into_iter().map(move |(name, _)| Ok(DirEntry { path: dir.join(&name), name })))
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug)]
+pub struct DirEntry {
+    path: PathBuf,
+    name: String,
+}
+
+impl DirEntry {
+    /// With the directory's path.
+    pub fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    /// Without it.
+    pub fn file_name(&self) -> std::ffi::OsString {
+        self.name.clone().into()
+    }
+
+    /// What it stands for.
+    ///
+    /// # Errors
+    /// `NotFound`, once it is gone.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        metadata(&self.path)
+    }
+}
