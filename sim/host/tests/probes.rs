@@ -426,6 +426,71 @@ fn tokios_own_sockets_say_what_to_use() {
     assert!(why.contains("squall_host::net") || why.contains("IO is disabled"), "{why}");
 }
 
+// ---- All of it.
+
+#[test]
+fn two_runs_of_one_seed_are_the_same_to_the_nanosecond() {
+    /// Two nodes ask a third one, which keeps what it is told in a file, loses power now and then, and counts.
+    fn run(seed: u64) -> Vec<(u32, u64, String)> {
+        on_machine(seed, |machine| async move {
+            let log = Arc::new(Mutex::new(vec![]));
+            let serve = || async {
+                fs::create_dir_all("data").unwrap();
+                let mut file = fs::OpenOptions::new().create(true).append(true).open("data/log").unwrap();
+                fs::File::open("data").unwrap().sync_all().unwrap();
+                let listener = net::TcpListener::bind("0.0.0.0:7000").await.unwrap();
+                loop {
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    let mut asked = [0; 8];
+                    if stream.read_exact(&mut asked).await.is_err() {
+                        continue;
+                    }
+                    file.write_all(&asked).unwrap();
+                    file.sync_data().unwrap();
+                    let kept = fs::metadata("data/log").unwrap().len();
+                    let _ = stream.write_all(&kept.to_be_bytes()).await;
+                }
+            };
+            support::boot(&machine, 1, serve);
+            for i in [2, 3] {
+                let log = log.clone();
+                support::boot(&machine, i, move || async move {
+                    let began = Instant::now();
+                    loop {
+                        let ask = async {
+                            let mut stream = net::TcpStream::connect("n1:7000").await?;
+                            let number = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng).unwrap();
+                            stream.write_all(&number.to_be_bytes()).await?;
+                            let kept = stream.read_u64().await?;
+                            std::io::Result::Ok(format!("{number}: {kept}"))
+                        };
+                        let said = match tokio::time::timeout(ms(80), ask).await {
+                            Ok(Ok(said)) => said,
+                            Ok(Err(e)) => e.kind().to_string(),
+                            Err(late) => late.to_string(),
+                        };
+                        log.lock().unwrap().push((i, began.elapsed().as_nanos() as u64, said));
+                        tokio::time::sleep(ms(7)).await;
+                    }
+                });
+            }
+            for _ in 0..5 {
+                sleep(&machine, 500).await;
+                machine.end(n(&machine, 1), Some(PowerLoss::Chance));
+                machine.change_clock(n(&machine, 2), ClockChange::Rate(50_000));
+                sleep(&machine, 100).await;
+                support::boot(&machine, 1, serve);
+            }
+            std::mem::take(&mut *log.lock().unwrap())
+        })
+    }
+    let (one, again, other) = (run(11), run(11), run(12));
+    assert!(one.len() > 100, "{}", one.len());
+    assert!(one.iter().any(|(_, _, said)| said.contains("deadline")) && one.iter().any(|(_, _, said)| said.contains(": ")));
+    assert_eq!(one, again);
+    assert_ne!(one, other);
+}
+
 #[test]
 fn each_row_of_the_page_names_a_test_and_each_test_has_a_row() {
     let (page, tests) = (include_str!("../WORKS.md"), include_str!("probes.rs"));
