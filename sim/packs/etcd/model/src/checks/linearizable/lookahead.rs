@@ -31,7 +31,7 @@ pub(super) struct Lookahead<'o> {
     /// The revisions at which an answered operation may have written the key.
     written: BTreeMap<&'o str, BTreeSet<u64>>,
     /// The revisions that no answered operation claims.
-    holes: BTreeSet<u64>,
+    pub(super) holes: BTreeSet<u64>,
 }
 
 impl<'o> Lookahead<'o> {
@@ -111,14 +111,10 @@ impl<'o> Lookahead<'o> {
     }
 
     /// What will be seen next of each key, unless somebody known writes it in between: then what it holds now does not matter.
-    fn next<'s>(&'s self, store: &'s State) -> impl Iterator<Item = Next<'s>> {
+    pub(super) fn next<'s>(&'s self, store: &'s State) -> impl Iterator<Item = Next<'s>> {
         let now = store.revision;
         self.seen.iter().filter_map(move |(key, seen)| {
-            let (&at, seen) = seen.range(now..).next()?;
-            let later = (Bound::Excluded(now), Bound::Excluded(at.saturating_add(1)));
-            if self.written.get(key).is_some_and(|w| w.range(later).next().is_some()) {
-                return None;
-            }
+            let (at, seen) = self.seen_from(key, seen, now)?;
             let holds = store.keys.get(*key);
             let (fits, leaves, written) = match seen {
                 Seen::Absent => (holds.is_none(), Leaves::Nothing, None),
@@ -129,6 +125,24 @@ impl<'o> Lookahead<'o> {
                 }
             };
             Some(Next { key, at, fits, leaves, written })
+        })
+    }
+
+    /// What is seen of a key first from a revision on, unless somebody known writes it in between.
+    fn seen_from<'s>(&'s self, key: &str, seen: &'s BTreeMap<u64, Seen<'o>>, now: u64) -> Option<(u64, &'s Seen<'o>)> {
+        let (&at, seen) = seen.range(now..).next()?;
+        let later = (Bound::Excluded(now), Bound::Excluded(at.saturating_add(1)));
+        let is_written = self.written.get(key).is_some_and(|w| w.range(later).next().is_some());
+        (!is_written).then_some((at, seen))
+    }
+
+    /// What a key must hold at some later revision, unless somebody known writes it in between; and the revision that wrote that, if it was told.
+    pub(super) fn shown(&self, key: &str, from: u64) -> Option<(u64, Leaves<'_>, Option<u64>)> {
+        let (at, seen) = self.seen_from(key, self.seen.get(key)?, from)?;
+        Some(match seen {
+            Seen::Absent => (at, Leaves::Nothing, None),
+            Seen::Present => (at, Leaves::Something, None),
+            Seen::Holds { value, written } => (at, Leaves::Value(value), *written),
         })
     }
 
@@ -156,13 +170,13 @@ impl<'o> Lookahead<'o> {
 }
 
 /// What will be seen of a key next: when, and whether it is what the key holds.
-struct Next<'s> {
-    key: &'s str,
-    at: u64,
-    fits: bool,
-    leaves: Leaves<'s>,
+pub(super) struct Next<'s> {
+    pub(super) key: &'s str,
+    pub(super) at: u64,
+    pub(super) fits: bool,
+    pub(super) leaves: Leaves<'s>,
     /// The revision that wrote it, if that was told.
-    written: Option<u64>,
+    pub(super) written: Option<u64>,
 }
 
 /// What a write leaves in a key.
@@ -171,4 +185,15 @@ pub(super) enum Leaves<'v> {
     Nothing,
     Something,
     Value(&'v str),
+}
+
+impl Leaves<'_> {
+    /// Whether a key that holds this is as it is seen.
+    pub(super) fn is(self, held: Option<&str>) -> bool {
+        match self {
+            Leaves::Nothing => held.is_none(),
+            Leaves::Something => held.is_some(),
+            Leaves::Value(value) => held == Some(value),
+        }
+    }
 }

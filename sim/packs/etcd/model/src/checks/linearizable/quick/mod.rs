@@ -130,8 +130,8 @@ fn attempt(log: &Log, order: &InOrder<'_>, lost: &[u32], slack: u64, go_on: Watc
         let gap = |r: &u64| order.claims[*r as usize] == NONE && !out_of_model.claims.contains_key(r);
         replay.gaps = (2..=log.last).filter(gap).collect();
     }
-    // Each turn back costs what it undoes.
-    let mut steps_left = 4 * log.last + 100_000;
+    // Each turn back costs what it undoes. In a short history the exact search finds its way sooner than many turns.
+    let mut steps_left = 4 * log.last + (50 * log.last).min(100_000);
     let mut revision = 1;
     let (mut unseen_first, mut asked) = (false, ASKED_EVERY);
     while revision <= log.last {

@@ -1,9 +1,19 @@
 //! The history as the search looks at it: who claims a revision, who saw it, who may have written it.
 
-use super::{super::store::modified, Refused, clash, told};
+use super::{
+    super::{lookahead::Lookahead, store::modified},
+    Refused, clash,
+    held::Possible,
+    reach::{Conditions, Reach, leaves},
+    told,
+};
 use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Changes as _, CompletedOp, KeyValue, Op, OpEnd, OpId, Output};
-use std::collections::{BTreeMap, BTreeSet};
+use rustc_hash::FxHashMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// What stands for a value that nobody ever saw.
 pub(super) const UNSEEN: &str = "\u{0}unseen";
@@ -31,6 +41,11 @@ pub(super) struct Engine<'o> {
     pub(super) may_change: BTreeMap<&'o str, Vec<MayChange<'o>>>,
     /// No unanswered write changes more keys than this.
     pub(super) width: usize,
+    /// What unanswered writes ask for, and who may bring that about.
+    pub(super) conditions: Conditions<'o>,
+    /// Whether what an unanswered write leaves at a revision, in a case of its condition, is consistent with what is seen: as far as it
+    /// was asked for.
+    consistent: RefCell<FxHashMap<(usize, bool, u64), bool>>,
 }
 
 /// An unanswered write that may change a key.
@@ -39,6 +54,15 @@ pub(super) struct MayChange<'o> {
     pub(super) place: Place,
     /// What it leaves: the value, or nothing.
     pub(super) value: Option<&'o str>,
+    /// If it does so under a condition: its number among the writers, and whether the condition must hold.
+    pub(super) condition: Option<(usize, bool)>,
+}
+
+impl MayChange<'_> {
+    /// In which case of its condition; without one, as if it held.
+    pub(super) fn case(&self) -> bool {
+        self.condition.is_none_or(|(_, succeeded)| succeeded)
+    }
 }
 
 /// An unanswered write: pinned to a revision, or a member of a class, by its number.
@@ -86,6 +110,8 @@ impl<'o> Engine<'o> {
             last_written: BTreeMap::new(),
             may_change: BTreeMap::new(),
             width: 0,
+            conditions: Conditions::default(),
+            consistent: RefCell::default(),
         };
         engine.file_answers()?;
         engine.real_time()?;
@@ -221,12 +247,22 @@ impl<'o> Engine<'o> {
         let pinned = self.pinned.iter().map(|(revision, i)| (*i, Place::Pinned(*revision)));
         let members = self.classes.iter().enumerate();
         let members = members.flat_map(|(class, m)| m.iter().enumerate().map(move |(nth, i)| (*i, Place::Member(class, nth))));
-        for (i, place) in pinned.chain(members) {
-            self.width = self.width.max(self.ops[i].changes().len());
-            for change in self.ops[i].changes() {
-                self.may_change.entry(change.key).or_default().push(MayChange { op: i, place, value: change.value });
+        let places: Vec<(usize, Place)> = pinned.chain(members).collect();
+        let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
+        let claimed = |r: &u64| self.claims.contains_key(r) || self.out_of_model.claims.contains_key(r);
+        let holes = (2..=last).filter(|r| !claimed(r)).collect();
+        let (conditions, conditional) = Conditions::of(self, &places, holes);
+        for (i, place) in places {
+            for succeeded in [true, false] {
+                let left = leaves(&self.ops[i].ask, succeeded);
+                self.width = self.width.max(left.len());
+                for (key, value) in left {
+                    let condition = conditional.get(&i).map(|writer| (*writer, succeeded));
+                    self.may_change.entry(key).or_default().push(MayChange { op: i, place, value, condition });
+                }
             }
         }
+        self.conditions = conditions;
         Ok(())
     }
 
@@ -265,15 +301,62 @@ impl<'o> Engine<'o> {
         op
     }
 
+    /// Whether from a store on an unanswered operation may change a key at a revision.
+    pub(super) fn may_change_at<'r>(
+        &self,
+        change: &MayChange<'_>,
+        at: u64,
+        (lookahead, store): (&Lookahead<'_>, &Possible),
+        reach: impl FnOnce() -> &'r Reach,
+    ) -> bool {
+        let unused = |(class, nth)| store.used.get(&class).is_none_or(|used| nth >= *used);
+        let left = if let Place::Member(class, nth) = change.place { unused((class, nth)) } else { true };
+        left && self.may_be_at(change, at)
+            && change.condition.is_none_or(|(writer, succeeded)| reach().allows(writer, succeeded, at))
+            && self.is_consistent(change, at, lookahead)
+    }
+
+    fn may_be_at(&self, change: &MayChange<'_>, at: u64) -> bool {
+        let place = match change.place {
+            Place::Pinned(pinned) => pinned == at,
+            Place::Member(..) => !self.pinned.contains_key(&at),
+        };
+        place && self.may_write(change.op, at)
+    }
+
+    /// Whether everything that an unanswered operation leaves at a revision is as it is seen afterwards, or somebody may change it again
+    /// before that.
+    fn is_consistent(&self, change: &MayChange<'_>, at: u64, lookahead: &Lookahead<'_>) -> bool {
+        let place = (change.op, change.case(), at);
+        if let Some(known) = self.consistent.borrow().get(&place) {
+            return *known;
+        }
+        let is = leaves(&self.ops[change.op].ask, change.case()).into_iter().all(|(key, value)| {
+            let Some((by, seen, written)) = lookahead.shown(key, at) else { return true };
+            let again = |other: &MayChange<'_>| {
+                let may = |hole: &u64| written.is_none_or(|written| written == *hole) && self.may_be_at(other, *hole);
+                other.op != change.op && seen.is(other.value) && lookahead.holes.range(at + 1..).take_while(|hole| **hole <= by).any(may)
+            };
+            (seen.is(value) && written.is_none_or(|written| written == at)) || self.may_change.get(key).into_iter().flatten().any(again)
+        });
+        self.consistent.borrow_mut().insert(place, is);
+        is
+    }
+
+    /// Whether an operation was asked before anybody saw this revision.
+    pub(super) fn in_time(&self, op: usize, revision: u64) -> bool {
+        let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
+        self.ops[op].invoked_at < first_seen
+    }
+
     /// Whether an unanswered operation may have written this revision: it was asked before anybody saw it.
     pub(super) fn may_write(&self, op: usize, revision: u64) -> bool {
-        let first_seen = self.seen_by.range(revision..).next().map_or(usize::MAX, |(_, end)| *end);
         let overwritten = |key: &str| {
             let next_read = self.last_written.get(key).and_then(|reads| reads.range(revision..).next());
             next_read.is_none_or(|(_, written)| *written >= revision)
         };
         // A transaction may change less than it could.
         let is_txn = matches!(self.ops[op].ask, Op::Txn { .. });
-        self.ops[op].invoked_at < first_seen && (is_txn || self.ops[op].ask.changes(None).iter().all(|c| overwritten(c.key)))
+        self.in_time(op, revision) && (is_txn || self.ops[op].ask.changes(None).iter().all(|c| overwritten(c.key)))
     }
 }

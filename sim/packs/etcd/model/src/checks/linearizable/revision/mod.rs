@@ -24,6 +24,8 @@
 mod engine;
 mod explanation;
 mod held;
+mod reach;
+mod required;
 mod search;
 mod tally;
 

@@ -6,17 +6,20 @@ use super::{
         store::{State, agrees},
     },
     Contradiction, Refused, Step,
-    engine::{Engine, MayChange, Place, UNSEEN},
+    engine::{Engine, UNSEEN},
     held::{End, Possible},
     is_unknown,
     tally::{CANDIDATES_MAX, Furthest, STEPS_MAX, Tally, remember},
 };
 use crate::ops::stream;
 use squall_linear::frontier::Watchdog;
-use std::collections::BTreeSet;
+use std::{cell::OnceCell, collections::BTreeSet};
 
 /// In the searches before the last, no more choices are tried than this, times the holes that there are.
 const CHOICES_A_HOLE: usize = 50;
+
+/// In the first searches no more choices are tried than this, and two for each hole.
+const CHOICES_FIRST: usize = 300;
 
 /// In a brief search no more choices are tried than this, and two for each hole.
 const CHOICES_BRIEF: usize = 200;
@@ -82,14 +85,17 @@ impl<'o> Engine<'o> {
         let holes = (last as usize).saturating_sub(self.claims.len());
         let limit = CHOICES_A_HOLE * holes;
         let mut search = |order, choices_max| self.search(last, Some(&lookahead), order, choices_max, go_on);
-        let orders = [Order::AsAsked, Order::LatestFirst, Order::Needed].into_iter().chain((1..=SHUFFLES).map(Order::Shuffled));
+        let named = [Order::AsAsked, Order::LatestFirst, Order::Needed];
+        let orders: Vec<Order> = named.into_iter().chain((1..=SHUFFLES).map(Order::Shuffled)).collect();
         if brief {
             return self.search(last, None, Order::AsAsked, CHOICES_BRIEF + 2 * holes, go_on);
         }
         // Where one search is long, another is not better.
         let long = self.classes.len() * holes > CANDIDATES_MAX;
-        let orders = orders.take(if long { 1 } else { usize::MAX });
-        let decided = orders.map(|order| search(order, limit)).find(|verdict| !is_unknown(verdict));
+        // Most that begin well need few choices, so each order is given few at first.
+        let limits = [CHOICES_FIRST + 2 * holes, limit];
+        let all = limits.into_iter().filter(|_| !long).flat_map(|max| orders.iter().map(move |order| (*order, max)));
+        let decided = all.map(|(order, max)| search(order, max)).find(|verdict| !is_unknown(verdict));
         let verdict =
             decided.unwrap_or_else(|| search(if long { Order::AsAsked } else { Order::Needed }, if long { limit } else { usize::MAX }));
         if verdict.is_ok() || is_unknown(&verdict) {
@@ -255,21 +261,12 @@ impl<'o> Engine<'o> {
 
     /// Whether what will be seen can come about from this store.
     fn has_future(&self, lookahead: &Lookahead<'_>, store: &Possible) -> bool {
-        lookahead.allows(&store.state, self.width, |key, revision, leaves| {
-            self.may_change.get(key).into_iter().flatten().any(|MayChange { op, place, value }| {
-                let fits = match leaves {
-                    Leaves::Nothing => value.is_none(),
-                    Leaves::Something => value.is_some(),
-                    Leaves::Value(asked) => *value == Some(asked),
-                };
-                let left = match place {
-                    Place::Pinned(at) => *at == revision,
-                    Place::Member(class, nth) => {
-                        store.used.get(class).is_none_or(|used| nth >= used) && !self.pinned.contains_key(&revision)
-                    }
-                };
-                fits && left && self.may_write(*op, revision)
-            })
-        })
+        let reach = OnceCell::new();
+        let reach = || reach.get_or_init(|| self.conditions.reach(store));
+        let may_leave = |key: &str, revision: u64, leaves: Leaves<'_>| {
+            let changes = self.may_change.get(key).into_iter().flatten();
+            changes.into_iter().any(|change| leaves.is(change.value) && self.may_change_at(change, revision, (lookahead, store), reach))
+        };
+        lookahead.allows(&store.state, self.width, may_leave) && self.may_happen(lookahead, store, reach())
     }
 }

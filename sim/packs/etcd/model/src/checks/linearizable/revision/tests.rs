@@ -268,3 +268,77 @@ fn a_store_is_told_with_the_end_that_is_its_own() {
         "{clash:#?}"
     );
 }
+
+/// Much that is known, then a long time in which nobody is answered: each client knows what the keys held before that, and asks
+/// for changes under that condition, of which most cannot hold any more when it is their turn. Some of these get lost on the way,
+/// the others happen in the order in which they were asked for. Then every key is read.
+fn blind(draws: &mut SeededStream, keys: u64, asked: usize) -> (Vec<CompletedOp>, OutOfModel) {
+    let (mut state, mut ops, mut line): (State, Vec<CompletedOp>, usize) = Default::default();
+    let name = |n: u64| format!("k{n}");
+    let end = |op: &mut CompletedOp, output, state: &State, line: usize| {
+        (op.end, op.position, op.ended_at) = (OpEnd::Ok(SimTime(line as u64), output), Some(state.revision), line);
+    };
+    for n in 0..keys {
+        let mut op = lost(n + 1, Op::Put { key: name(n), value: value(n as usize, 0) }, line);
+        let output = state.apply(&op.ask);
+        end(&mut op, output, &state, line + 1);
+        line += 2;
+        ops.push(op);
+    }
+    let known = state.clone();
+    let mut out_of_model = OutOfModel::default();
+    for _ in 0..asked {
+        let id = ops.len();
+        let key = |draws: &mut SeededStream| name(draws.below(keys));
+        let compare = |draws: &mut SeededStream| {
+            let key = key(draws);
+            Compare { holds: known.get(&key).map(str::to_string), key }
+        };
+        let ask = match draws.below(10) {
+            0 => Op::Delete { key: key(draws) },
+            1..=3 => Op::Put { key: key(draws), value: value(id, 0) },
+            4 | 5 => {
+                let Compare { key, holds } = compare(draws);
+                Op::Cas { key, expect: holds, value: value(id, 0) }
+            }
+            _ => {
+                let compare: Vec<Compare> = (0..=draws.below(2)).map(|_| compare(draws)).collect();
+                let mut then = vec![Act::Put { key: compare[0].key.clone(), value: value(id, 1) }];
+                match draws.below(3) {
+                    0 => then[0] = Act::Delete { key: compare[0].key.clone() },
+                    1 => {}
+                    _ => then.push(Act::Put { key: key(draws), value: value(id, 2) }),
+                }
+                then.push(Act::Put { key: key(draws), value: value(id, 3) });
+                let otherwise = if draws.ratio(1, 2) { vec![Act::Put { key: key(draws), value: value(id, 9) }] } else { vec![] };
+                Op::Txn { compare, then, otherwise }
+            }
+        };
+        let op = lost(id as u64 + 1, ask, line);
+        line += 1;
+        if draws.ratio(2, 3) {
+            state.apply(&op.ask);
+            if draws.ratio(1, 5) {
+                state.revision += 1;
+                out_of_model.unclaimed += 1;
+            }
+        }
+        ops.push(op);
+    }
+    for n in 0..keys {
+        let mut op = lost(ops.len() as u64 + 1, Op::Get { key: name(n) }, line);
+        let output = state.apply(&op.ask);
+        end(&mut op, output, &state, line + 1);
+        line += 2;
+        ops.push(op);
+    }
+    (ops, out_of_model)
+}
+
+#[test]
+fn what_was_asked_under_conditions_that_soon_do_not_hold_is_decided() {
+    for seed in 0..20 {
+        let (ops, out_of_model) = blind(&mut stream(seed, "blind"), 12, 60);
+        assert_eq!(judge(&ops, &out_of_model), Verdict::Valid, "seed {seed}");
+    }
+}
