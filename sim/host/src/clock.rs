@@ -3,8 +3,8 @@
 #![allow(unsafe_code, reason = "functions of libc, in their place")]
 
 use crate::{
-    guard,
     inside::{As, is_inside},
+    real::real,
     runtime,
 };
 use libc::{c_int, c_void, clockid_t, timespec, timeval};
@@ -40,8 +40,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, to: *mut timespec) -> c_int
             0
         }
         None => {
-            let real: unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int =
-                unsafe { std::mem::transmute(guard::real(c"clock_gettime")) };
+            let real: unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int = unsafe { std::mem::transmute(real(c"clock_gettime")) };
             unsafe { real(clock, to) }
         }
     }
@@ -58,8 +57,7 @@ unsafe extern "C" fn gettimeofday(to: *mut timeval, zone: *mut c_void) -> c_int 
             0
         }
         None => {
-            let real: unsafe extern "C" fn(*mut timeval, *mut c_void) -> c_int =
-                unsafe { std::mem::transmute(guard::real(c"gettimeofday")) };
+            let real: unsafe extern "C" fn(*mut timeval, *mut c_void) -> c_int = unsafe { std::mem::transmute(real(c"gettimeofday")) };
             unsafe { real(to, zone) }
         }
     }

@@ -2,7 +2,10 @@
 
 #![allow(unsafe_code, reason = "functions of libc, in their place")]
 
-use crate::inside::{is_inside, leaks};
+use crate::{
+    inside::{is_inside, leaks},
+    real::{duration, real},
+};
 use libc::{c_char, c_int, c_long, c_void, mode_t, pid_t};
 use std::ffi::CStr;
 
@@ -11,14 +14,6 @@ const SOCKET: &str = "the node opened a real socket: use squall_host::net (TcpLi
 const PROCESS: &str = "the node started another process, which cannot be simulated";
 const THREAD: &str =
     "the node started a thread, which cannot be simulated: use tokio::spawn, or squall_host::task::spawn_blocking for what does not wait";
-
-/// libc's own function of this name.
-pub(crate) fn real(name: &CStr) -> *mut c_void {
-    // SAFETY: a name that ends in a zero byte.
-    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
-    assert!(!found.is_null(), "libc has no {name:?}");
-    found
-}
 
 /// System calls by number that a node may not make.
 pub(crate) fn of_number(number: c_long) -> Option<&'static str> {
@@ -162,8 +157,4 @@ unsafe extern "C" fn clock_nanosleep(
     type Sleep = unsafe extern "C" fn(libc::clockid_t, c_int, *const libc::timespec, *mut libc::timespec) -> c_int;
     let real: Sleep = unsafe { std::mem::transmute(real(c"clock_nanosleep")) };
     unsafe { real(clock, flags, wanted, left) }
-}
-
-pub(crate) fn duration(time: libc::timespec) -> std::time::Duration {
-    std::time::Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.max(0) as u32)
 }

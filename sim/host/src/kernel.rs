@@ -7,6 +7,7 @@
 use crate::{
     guard,
     inside::{As, is_inside},
+    real::{duration, real},
     runtime,
 };
 use libc::{c_int, c_long};
@@ -38,7 +39,7 @@ unsafe fn waits(at: c_long, operation: c_long, value: c_long, timeout: c_long) -
     }
     let timeout = unsafe { (timeout as *const libc::timespec).as_ref() };
     runtime::parks(timeout.map(|time| {
-        let time = guard::duration(*time);
+        let time = duration(*time);
         if is_absolute { LocalInstant(0) + time } else { runtime::now() + time }
     }));
     Some(libc::ETIMEDOUT)
@@ -68,6 +69,6 @@ unsafe extern "C" fn syscall(number: c_long, a: c_long, b: c_long, c: c_long, d:
             return -1;
         }
     }
-    let real: Syscall = unsafe { std::mem::transmute(guard::real(c"syscall")) };
+    let real: Syscall = unsafe { std::mem::transmute(real(c"syscall")) };
     unsafe { real(number, a, b, c, d, e, f) }
 }

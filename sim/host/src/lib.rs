@@ -32,6 +32,8 @@ mod inside;
 #[cfg(madsim)]
 mod kernel;
 #[cfg(madsim)]
+mod real;
+#[cfg(madsim)]
 mod runtime;
 
 #[cfg(madsim)]

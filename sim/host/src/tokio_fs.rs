@@ -3,7 +3,6 @@
 use crate::{bell::outside, fs};
 pub use fs::Metadata;
 use squall_env::{Disk as _, File as _};
-use squall_machine::SimDisk;
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
@@ -203,6 +202,3 @@ pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
 pub async fn write(path: impl AsRef<Path>, data: impl AsRef<[u8]>) -> io::Result<()> {
     fs::write(path, data)
 }
-
-/// The disk of the node, for whoever has its path.
-pub(crate) type Parts<'f> = Result<&'f squall_machine::SimFile, (&'f SimDisk, &'f str)>;

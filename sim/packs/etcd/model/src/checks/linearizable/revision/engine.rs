@@ -3,7 +3,8 @@
 use super::{
     super::{lookahead::Lookahead, store::modified},
     Refused, clash,
-    held::Possible,
+    place::{MayChange, Place},
+    possible::Possible,
     reach::{Conditions, Reach, leaves},
     told,
 };
@@ -46,30 +47,6 @@ pub(super) struct Engine<'o> {
     /// Whether what an unanswered write leaves at a revision, in a case of its condition, is consistent with what is seen: as far as it
     /// was asked for.
     consistent: RefCell<FxHashMap<(usize, bool, u64), bool>>,
-}
-
-/// An unanswered write that may change a key.
-pub(super) struct MayChange<'o> {
-    pub(super) op: usize,
-    pub(super) place: Place,
-    /// What it leaves: the value, or nothing.
-    pub(super) value: Option<&'o str>,
-    /// If it does so under a condition: its number among the writers, and whether the condition must hold.
-    pub(super) condition: Option<(usize, bool)>,
-}
-
-impl MayChange<'_> {
-    /// In which case of its condition; without one, as if it held.
-    pub(super) fn case(&self) -> bool {
-        self.condition.is_none_or(|(_, succeeded)| succeeded)
-    }
-}
-
-/// An unanswered write: pinned to a revision, or a member of a class, by its number.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
-    Pinned(u64),
-    Member(usize, usize),
 }
 
 /// Every value that an answer shows.
@@ -251,7 +228,7 @@ impl<'o> Engine<'o> {
         let last = self.seen_by.last_key_value().map_or(1, |(revision, _)| *revision);
         let claimed = |r: &u64| self.claims.contains_key(r) || self.out_of_model.claims.contains_key(r);
         let holes = (2..=last).filter(|r| !claimed(r)).collect();
-        let (conditions, conditional) = Conditions::of(self, &places, holes);
+        let (conditions, conditional) = Conditions::of((self.ops, &self.claims), &places, holes, |i, revision| self.in_time(i, revision));
         for (i, place) in places {
             for succeeded in [true, false] {
                 let left = leaves(&self.ops[i].ask, succeeded);

@@ -4,7 +4,7 @@ use super::{
     super::store::{State, Store, modified},
     BRIEF_OF, Contradiction, Step,
     engine::Engine,
-    held::Possible,
+    possible::Possible,
 };
 use crate::checks::out_of_model::OutOfModel;
 use crate::ops::{Answer, Changes as _, CompletedOp, Op, OpEnd, OpId, Output};

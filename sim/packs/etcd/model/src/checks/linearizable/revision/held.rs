@@ -1,31 +1,14 @@
 //! Answers held against a store that is possible, and what is told of one that does not fit.
 
 use super::{
-    super::store::{State, agrees},
+    super::store::agrees,
     Contradiction, clash,
     engine::{Engine, UNSEEN, shown},
+    possible::Possible,
     told,
 };
 use crate::ops::{Changes as _, CompletedOp, Op, Output};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// One store that is possible: and how many of each class of unanswered operations it took.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Possible {
-    pub(super) state: State,
-    pub(super) used: BTreeMap<usize, usize>,
-}
-
-impl Possible {
-    pub(super) fn of(state: State) -> Possible {
-        Possible { state, used: BTreeMap::new() }
-    }
-
-    /// About how many bytes it takes.
-    pub(super) fn bytes(&self) -> usize {
-        self.state.keys.len() * 64 + self.used.len() * 24 + 160
-    }
-}
+use std::collections::BTreeSet;
 
 /// Why an attempt ends.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,6 +24,8 @@
 mod engine;
 mod explanation;
 mod held;
+mod place;
+mod possible;
 mod reach;
 mod required;
 mod search;

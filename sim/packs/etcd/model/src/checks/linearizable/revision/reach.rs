@@ -12,11 +12,8 @@
 //! revision on it may hold, and for each write from which revision on it may happen: later than what it asks for. In any order that
 //! there is, each of these comes no sooner, so whatever is excluded here is excluded.
 
-use super::{
-    engine::{Engine, Place},
-    held::Possible,
-};
-use crate::ops::{Act, Changes as _, Op};
+use super::{place::Place, possible::Possible};
+use crate::ops::{Act, Changes as _, CompletedOp, Op};
 use std::{collections::BTreeMap, ops::Range};
 
 /// What never comes about.
@@ -90,8 +87,13 @@ pub(super) fn compares(op: &Op) -> Vec<(&str, Option<&str>)> {
 impl<'o> Conditions<'o> {
     /// Of the operations of unknown outcome, each with its place.
     /// Which of the writers each of them is comes with it, where it has a condition.
-    pub(super) fn of(engine: &Engine<'o>, places: &[(usize, Place)], holes: Vec<u64>) -> (Conditions<'o>, BTreeMap<usize, usize>) {
-        let (ops, mut conditional) = (engine.ops, BTreeMap::new());
+    pub(super) fn of(
+        (ops, claims): (&'o [CompletedOp], &BTreeMap<u64, usize>),
+        places: &[(usize, Place)],
+        holes: Vec<u64>,
+        in_time: impl Fn(usize, u64) -> bool,
+    ) -> (Conditions<'o>, BTreeMap<usize, usize>) {
+        let mut conditional = BTreeMap::new();
         let mut known: BTreeMap<(&'o str, Option<&'o str>), usize> = BTreeMap::new();
         let mut facts: Vec<Fact<'o>> = Vec::new();
         for (key, value) in places.iter().flat_map(|(i, _)| compares(&ops[*i].ask)) {
@@ -102,7 +104,7 @@ impl<'o> Conditions<'o> {
         }
         let mut of_key: BTreeMap<&'o str, Vec<usize>> = BTreeMap::new();
         facts.iter().enumerate().for_each(|(n, fact)| of_key.entry(fact.key).or_default().push(n));
-        for (revision, claim) in &engine.claims {
+        for (revision, claim) in claims {
             for change in ops[*claim].changes() {
                 for n in of_key.get(change.key).into_iter().flatten() {
                     if facts[*n].fits(change.value) {
@@ -125,7 +127,7 @@ impl<'o> Conditions<'o> {
             let otherwise = Branch { asks: asked.iter().map(|n| n + 1).collect(), makes: makes(false) };
             let writer = Writer {
                 place: *place,
-                first: conditions.holes.get(conditions.holes.partition_point(|hole| !engine.in_time(*i, *hole))).copied().unwrap_or(NEVER),
+                first: conditions.holes.get(conditions.holes.partition_point(|hole| !in_time(*i, *hole))).copied().unwrap_or(NEVER),
                 then: Branch { asks: asked, makes: makes(true) },
                 otherwise,
             };

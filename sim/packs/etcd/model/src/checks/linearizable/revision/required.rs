@@ -15,7 +15,7 @@
 use super::{
     super::lookahead::{Lookahead, Next},
     engine::Engine,
-    held::Possible,
+    possible::Possible,
     reach::{Reach, compares, leaves},
 };
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};

@@ -7,8 +7,9 @@ use super::{
     },
     Contradiction, Refused, Step,
     engine::{Engine, UNSEEN},
-    held::{End, Possible},
+    held::End,
     is_unknown,
+    possible::Possible,
     tally::{CANDIDATES_MAX, Furthest, STEPS_MAX, Tally, remember},
 };
 use crate::ops::stream;
