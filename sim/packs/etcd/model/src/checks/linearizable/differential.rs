@@ -112,7 +112,7 @@ fn random_history(draws: &mut SeededStream) -> Vec<CompletedOp> {
     ops
 }
 
-fn generic(ops: &[CompletedOp]) -> Decision<State> {
+pub(super) fn generic(ops: &[CompletedOp]) -> Decision<State> {
     decide(&Store, &calls_of(ops), false, &mut unlimited)
 }
 

@@ -18,7 +18,8 @@
 //! that do the same, with values that nobody ever saw, are used in order of their invocation. (If a later
 //! one could fill a hole, so could an earlier one, and what is left can fill what the other would have.)
 //!
-//! A choice is not tried where later answers exclude it ([`super::lookahead`]). Without holes, time is
+//! A choice is not tried where later answers exclude it ([`super::lookahead`]), where what must happen cannot any more under its
+//! conditions ([`reach`]), or where there is no order or no room for all that must ([`required`]). Without holes, time is
 //! linear in the history; the number of steps is bounded, and passing the bound is `unknown`.
 
 mod engine;
