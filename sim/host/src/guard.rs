@@ -6,7 +6,7 @@ use crate::{
     inside::{is_inside, leaks},
     real::{duration, real},
 };
-use libc::{c_char, c_int, c_long, c_void, mode_t, pid_t};
+use libc::{c_char, c_int, c_long, c_uint, c_void, mode_t, pid_t};
 use std::ffi::CStr;
 
 const FILE: &str = "use squall_host::fs or squall_host::tokio_fs, whose files are on the node's simulated disk";
@@ -37,10 +37,14 @@ fn refuses_to_open(path: *const c_char) -> Option<c_int> {
     }
     // SAFETY: a path that libc is given ends in a zero byte.
     let path = unsafe { CStr::from_ptr(path) }.to_string_lossy().into_owned();
+    // Of a descriptor that is there.
+    if path.is_empty() {
+        return None;
+    }
     if ["/proc/", "/sys/", "/etc/", "/dev/urandom"].iter().any(|of| path.starts_with(of)) {
         return Some(refused(libc::ENOENT));
     }
-    leaks(&format!("the node opened a real file, {path}: {FILE}"));
+    leaks(&format!("the node used a real file, {path}: {FILE}"));
     Some(refused(libc::EPERM))
 }
 
@@ -62,6 +66,35 @@ macro_rules! opens {
 }
 
 opens!(open(), open64(), openat(dir), openat64(dir));
+
+macro_rules! take_a_path {
+    ($($name:ident($($before:ident: $of:ty,)* @path $(, $argument:ident: $type:ty)*) -> $result:ty, or $refused:expr;)*) => {$(
+        // SAFETY: libc's signature.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        unsafe extern "C" fn $name($($before: $of,)* path: *const c_char $(, $argument: $type)*) -> $result {
+            if refuses_to_open(path).is_some() {
+                return $refused;
+            }
+            let name = CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()).expect("a name");
+            let real: unsafe extern "C" fn($($of,)* *const c_char $(, $type)*) -> $result = unsafe { std::mem::transmute(real(name)) };
+            unsafe { real($($before,)* path $(, $argument)*) }
+        }
+    )*};
+}
+
+take_a_path! {
+    mkdir(@path, mode: mode_t) -> c_int, or -1;
+    rmdir(@path) -> c_int, or -1;
+    unlink(@path) -> c_int, or -1;
+    rename(@path, to: *const c_char) -> c_int, or -1;
+    opendir(@path) -> *mut libc::DIR, or std::ptr::null_mut();
+    access(@path, mode: c_int) -> c_int, or -1;
+    faccessat(dir: c_int, @path, mode: c_int, flags: c_int) -> c_int, or -1;
+    stat64(@path, to: *mut libc::stat64) -> c_int, or -1;
+    lstat64(@path, to: *mut libc::stat64) -> c_int, or -1;
+    statx(dir: c_int, @path, flags: c_int, mask: c_uint, to: *mut libc::statx) -> c_int, or -1;
+}
 
 // SAFETY: libc's signature.
 #[unsafe(no_mangle)]

@@ -71,6 +71,28 @@ pub(crate) fn parks(until: Option<LocalInstant>) {
     }
 }
 
+/// The runtime of a node. Whatever its tasks do when they are dropped, they do as the node.
+struct Own(Option<tokio::runtime::Runtime>);
+
+impl Own {
+    fn get(&self) -> &tokio::runtime::Runtime {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+
+    fn end(&mut self) {
+        let _as_node = As::node();
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Own {
+    /// A process that is killed, or panics, runs nothing to its end: what its tasks would do then is refused, and no fault of theirs.
+    fn drop(&mut self) {
+        self.end();
+        (_, _) = (take_leak(), BLOCKED.take());
+    }
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().on_thread_park(|| TURN.set(Turn::Parks)).on_thread_unpark(|| {
@@ -89,6 +111,18 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
     builder.build().map_err(|e| format!("no tokio runtime: {e}"))
 }
 
+/// The node ends, if it did what cannot be simulated, or panicked.
+fn faults() {
+    if let Some(leak) = take_leak() {
+        // What that made the service say is of no interest.
+        drop(take_panic());
+        std::panic::resume_unwind(Box::new(leak));
+    }
+    if let Some(panic) = take_panic() {
+        std::panic::resume_unwind(Box::new(panic));
+    }
+}
+
 /// Runs `main`, and whatever it spawns, on a tokio runtime of this process' own, until `main` ends.
 ///
 /// The runtime's clock is the node's own: it drifts, leaps and stands still with it. Timers have the granularity of tokio's, a millisecond. A
@@ -102,35 +136,32 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 /// socket, or starts a thread or a process.
 #[allow(clippy::disallowed_methods, reason = "these timers are of the runtime within: simulated")]
 pub async fn run<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> Result<T, String> {
-    let runtime = runtime()?;
+    let mut own = Own(Some(runtime()?));
     let bell = Arc::new(Bell::default());
     // With a timer, however late, tokio's driver waits until then, and not for ever: only that wait is over when nobody else woke it.
-    drop(runtime.spawn(async {
+    drop(own.get().spawn(async {
         loop {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
         }
     }));
-    let main = runtime.spawn(main);
+    let main = own.get().spawn(main);
     loop {
         // What is ready runs, until the runtime would wait.
         TURN.set(Turn::Runs);
         {
             let (_within, _as_node) = (Within::of(&bell), As::node());
             let is_over = |cx: &Context<'_>| has_leaked(cx) || matches!(TURN.get(), Turn::Parked(_));
-            runtime.block_on(poll_fn(|cx| if is_over(cx) { Poll::Ready(()) } else { Poll::Pending }));
+            own.get().block_on(poll_fn(|cx| if is_over(cx) { Poll::Ready(()) } else { Poll::Pending }));
         }
-        if let Some(leak) = take_leak() {
-            // What that made the service say is of no interest.
-            drop(take_panic());
-            std::panic::resume_unwind(Box::new(leak));
-        }
-        if let Some(panic) = take_panic() {
-            std::panic::resume_unwind(Box::new(panic));
-        }
+        let blocked = BLOCKED.take();
+        faults();
         if main.is_finished() {
-            return runtime.block_on(main).map_err(|e| e.to_string());
+            let result = own.get().block_on(main).map_err(|e| e.to_string());
+            own.end();
+            faults();
+            return result;
         }
-        if let Some(until) = BLOCKED.take() {
+        if let Some(until) = blocked {
             SimEnv::sleep_until(until).await;
             continue;
         }

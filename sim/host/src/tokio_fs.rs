@@ -118,36 +118,13 @@ impl AsyncSeek for File {
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions(fs::OpenOptions);
 
-macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident),*) => {$(
-        $(#[$doc])*
-        pub fn $name(&mut self, yes: bool) -> &mut Self {
-            self.0.$name(yes);
-            self
-        }
-    )*};
-}
-
 impl OpenOptions {
     /// Nothing is allowed.
     pub fn new() -> OpenOptions {
         OpenOptions::default()
     }
 
-    options! {
-        /// To read.
-        read,
-        /// To write.
-        write,
-        /// To write at the end.
-        append,
-        /// Emptied.
-        truncate,
-        /// Made, if it is not there.
-        create,
-        /// Made; it must not be there.
-        create_new
-    }
+    fs::open_options! { 0 wanted }
 
     /// Opens a file, or to read a directory.
     ///

@@ -397,11 +397,94 @@ fn a_real_file_ends_the_node() {
     assert_eq!(
         why,
         format!(
-            "the node opened a real file, {}: use squall_host::fs or squall_host::tokio_fs, whose files are on the node's simulated disk",
+            "the node used a real file, {}: use squall_host::fs or squall_host::tokio_fs, whose files are on the node's simulated disk",
             path.display()
         )
     );
     assert!(!path.exists());
+    let others: [fn(std::path::PathBuf); 6] = [
+        |path| drop(std::fs::create_dir_all(path)),
+        |path| drop(std::fs::metadata(path)),
+        |path| drop(std::fs::read_dir(path)),
+        |path| drop(std::fs::rename(&path, "elsewhere")),
+        |path| drop(std::fs::remove_file(path)),
+        |path| _ = path.exists(),
+    ];
+    for other in others {
+        let file = path.clone();
+        let why = ends_with(move || async move { other(file) });
+        assert!(why.starts_with(&format!("the node used a real file, {}: ", path.display())), "{why}");
+    }
+    assert!(!path.exists());
+}
+
+/// Touches a real file when it is dropped.
+struct Untidy(std::path::PathBuf);
+
+impl Drop for Untidy {
+    fn drop(&mut self) {
+        let _ = std::fs::write(&self.0, "x");
+    }
+}
+
+#[test]
+fn what_is_dropped_with_a_node_touches_nothing_either() {
+    let path = std::env::temp_dir().join("squall-no-dropped-task-writes-this");
+    let file = path.clone();
+    let killed = on_machine(7, move |machine| async move {
+        support::boot(&machine, 1, move || async move {
+            let _untidy = Untidy(file);
+            std::future::pending::<()>().await;
+        });
+        sleep(&machine, 100).await;
+        machine.end(n(&machine, 1), None);
+        // The next node knows nothing of it.
+        support::result_of(&machine, 2, || async { 7 }).await
+    });
+    assert_eq!(killed, 7);
+    assert!(!path.exists());
+    let file = path.clone();
+    let why = ends_with(move || async move {
+        let untidy = Untidy(file);
+        drop(tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(untidy);
+        }));
+    });
+    assert!(why.starts_with("the node used a real file"), "{why}");
+    assert!(!path.exists());
+}
+
+// ---- There is one thread.
+
+#[test]
+fn to_wait_for_another_thread_for_a_while_blocks_the_node() {
+    let waited = on_node(|| async {
+        let began = Instant::now();
+        let (_tx, rx) = std::sync::mpsc::channel::<()>();
+        assert!(rx.recv_timeout(ms(200)).is_err());
+        let pair = (std::sync::Mutex::new(()), std::sync::Condvar::new());
+        assert!(pair.1.wait_timeout(pair.0.lock().unwrap(), ms(100)).unwrap().1.timed_out());
+        began.elapsed()
+    });
+    assert!((ms(300)..ms(302)).contains(&waited), "{waited:?}");
+}
+
+#[test]
+fn a_lock_that_nobody_can_release_ends_the_run_with_a_sentence() {
+    const CHILD: &str = "SQUALL_TEST_DEADLOCKS";
+    if std::env::var_os(CHILD).is_some() {
+        return on_node(|| async {
+            let lock = std::sync::Mutex::new(());
+            let _held = lock.lock().unwrap();
+            drop(lock.lock().unwrap());
+        });
+    }
+    let this = std::env::current_exe().unwrap();
+    let test = "a_lock_that_nobody_can_release_ends_the_run_with_a_sentence";
+    let child = std::process::Command::new(this).args(["--exact", test, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert!(!child.status.success() && said.contains("waits for another one, for ever"), "{:?}: {said}", child.status);
 }
 
 #[test]

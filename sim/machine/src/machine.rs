@@ -14,12 +14,14 @@ use crate::{
     watcher::Watcher,
 };
 use madsim::time::TimeHandle;
+use squall_effect::Probability;
 use squall_env::LocalInstant;
 use squall_history::{NodeId, Observation, SimTime, stream};
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 /// What a machine is made of.
@@ -37,6 +39,21 @@ pub struct MachineConfig {
     pub disk: DiskProfile,
     /// The names of the planted bugs that are on.
     pub bugs: BTreeSet<String>,
+}
+
+impl MachineConfig {
+    /// Three nodes and a client, for whoever has no cluster in mind: links of 1 to 10 ms, syncs of 2 ms.
+    pub fn bare(world_seed: u64) -> MachineConfig {
+        let (latency_min, latency_max, sync) = (Duration::from_millis(1), Duration::from_millis(10), Duration::from_millis(2));
+        MachineConfig {
+            world_seed,
+            nodes: 3,
+            clients: 1,
+            link: LinkProfile { latency_min, latency_max, loss: Probability::NEVER, bandwidth: None },
+            disk: DiskProfile { sync_min: sync, sync_max: sync },
+            bugs: BTreeSet::new(),
+        }
+    }
 }
 
 /// All that changes. Each part has its state, and is given the parts below it.

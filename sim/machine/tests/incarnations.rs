@@ -99,7 +99,7 @@ fn a_paused_process_stands_still_and_its_timers_queue_up() {
 fn a_panic_is_the_nodes_death_and_an_entry_not_the_runs_end() {
     let seen = Arc::new(Seen::default());
     let watcher = seen.clone();
-    let ran = Machine::run_watched(support::config(3), watcher, move |machine| async move {
+    let ran = Machine::run_watched(squall_machine::MachineConfig::bare(3), watcher, move |machine| async move {
         machine.boot(n(&machine, 1), |_| async {
             SimEnv::sleep(Duration::from_millis(5)).await;
             panic!("the disk is on fire");

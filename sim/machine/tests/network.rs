@@ -264,7 +264,10 @@ fn a_paused_process_reads_its_backlog_when_it_goes_on() {
 fn a_lossy_link_delays_by_the_retransmission_timeout_and_keeps_order() {
     let log = on_machine(10, |machine| async move {
         let log = Log::default();
-        let lossy = squall_machine::LinkProfile { loss: Probability { numerator: 20, denominator: 100 }, ..support::config(0).link };
+        let lossy = squall_machine::LinkProfile {
+            loss: Probability { numerator: 20, denominator: 100 },
+            ..squall_machine::MachineConfig::bare(0).link
+        };
         machine.set_link(n(&machine, 1), n(&machine, 2), lossy);
         boot_reader(&machine, &log);
         sleep(&machine, 1).await;
@@ -281,7 +284,7 @@ fn a_lossy_link_delays_by_the_retransmission_timeout_and_keeps_order() {
 #[test]
 fn a_slow_link_takes_its_time_for_each_byte() {
     on_machine(11, |machine| async move {
-        let slow = squall_machine::LinkProfile { bandwidth: Some(1_000_000), ..support::config(0).link };
+        let slow = squall_machine::LinkProfile { bandwidth: Some(1_000_000), ..squall_machine::MachineConfig::bare(0).link };
         machine.set_link(n(&machine, 1), n(&machine, 2), slow);
         let addr = machine.addr(n(&machine, 2), 80);
         let (tx, rx) = tokio::sync::oneshot::channel();

@@ -10,26 +10,64 @@ use std::{
     sync::Arc,
 };
 
+/// What a file is to be opened for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) append: bool,
+    pub(crate) truncate: bool,
+    pub(crate) create: bool,
+    pub(crate) create_new: bool,
+}
+
 /// How to open a file.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    read: bool,
-    write: bool,
-    append: bool,
-    truncate: bool,
-    create: bool,
-    create_new: bool,
+    pub(crate) wanted: Wanted,
 }
 
-macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident),*) => {$(
-        $(#[$doc])*
-        pub fn $name(&mut self, yes: bool) -> &mut Self {
-            self.$name = yes;
+/// The options of std's `OpenOptions`, kept in the [`Wanted`] at these fields of `self`.
+macro_rules! open_options {
+    ($($at:tt)+) => {
+        /// To read.
+        pub fn read(&mut self, yes: bool) -> &mut Self {
+            self.$($at).+.read = yes;
             self
         }
-    )*};
+
+        /// To write.
+        pub fn write(&mut self, yes: bool) -> &mut Self {
+            self.$($at).+.write = yes;
+            self
+        }
+
+        /// To write at the end.
+        pub fn append(&mut self, yes: bool) -> &mut Self {
+            self.$($at).+.append = yes;
+            self
+        }
+
+        /// Emptied.
+        pub fn truncate(&mut self, yes: bool) -> &mut Self {
+            self.$($at).+.truncate = yes;
+            self
+        }
+
+        /// Made, if it is not there.
+        pub fn create(&mut self, yes: bool) -> &mut Self {
+            self.$($at).+.create = yes;
+            self
+        }
+
+        /// Made; it must not be there.
+        pub fn create_new(&mut self, yes: bool) -> &mut Self {
+            self.$($at).+.create_new = yes;
+            self
+        }
+    };
 }
+pub(crate) use open_options;
 
 impl OpenOptions {
     /// Nothing is allowed.
@@ -37,31 +75,18 @@ impl OpenOptions {
         OpenOptions::default()
     }
 
-    options! {
-        /// To read.
-        read,
-        /// To write.
-        write,
-        /// To write at the end.
-        append,
-        /// Emptied.
-        truncate,
-        /// Made, if it is not there.
-        create,
-        /// Made; it must not be there.
-        create_new
-    }
+    open_options! { wanted }
 
     /// Opens a file, or to read a directory.
     ///
     /// # Errors
     /// `NotFound`, `AlreadyExists`, `InvalidInput` where nothing is allowed.
     pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        if !(self.read || self.write || self.append) {
+        if !(self.wanted.read || self.wanted.write || self.wanted.append) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "to be opened to read, to write or to append"));
         }
         let (disk, name) = (SimDisk::current(), name(path));
-        let writes = self.write || self.append;
+        let writes = self.wanted.write || self.wanted.append;
         let is_dir = matches!(disk.look_up(&name), Ok(None));
         if is_dir && writes {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -69,18 +94,18 @@ impl OpenOptions {
         let what = if is_dir {
             What::Dir(disk, name)
         } else {
-            let mode = match (self.create_new, self.create) {
+            let mode = match (self.wanted.create_new, self.wanted.create) {
                 (true, _) => OpenMode::New,
                 (false, true) => OpenMode::OrCreate,
                 (false, false) => OpenMode::Existing,
             };
             let file = at_once(disk.open(&name, mode))?;
-            if self.truncate && self.write {
+            if self.wanted.truncate && self.wanted.write {
                 at_once(file.truncate(0))?;
             }
             What::File(file)
         };
-        Ok(File { what: Arc::new(what), reads: self.read, writes, appends: self.append, at: 0 })
+        Ok(File { what: Arc::new(what), reads: self.wanted.read, writes, appends: self.wanted.append, at: 0 })
     }
 }
 

@@ -8,6 +8,7 @@ mod disk;
 mod file;
 
 use disk::{at_once, name};
+pub(crate) use file::open_options;
 pub use file::{File, Metadata, OpenOptions};
 use squall_env::Disk;
 use squall_machine::SimDisk;

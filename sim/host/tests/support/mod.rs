@@ -2,26 +2,13 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
-use squall_effect::Probability;
 use squall_history::{NodeId, Observation};
-use squall_machine::{DiskProfile, HostId, LinkProfile, Machine, MachineConfig, Seen};
+use squall_machine::{HostId, Machine, MachineConfig, Seen};
 use std::{future::Future, sync::Arc, time::Duration};
-
-fn config(world_seed: u64) -> MachineConfig {
-    let (latency_min, latency_max) = (Duration::from_millis(1), Duration::from_millis(10));
-    MachineConfig {
-        world_seed,
-        nodes: 3,
-        clients: 1,
-        link: LinkProfile { latency_min, latency_max, loss: Probability::NEVER, bandwidth: None },
-        disk: DiskProfile { sync_min: Duration::from_millis(2), sync_max: Duration::from_millis(2) },
-        bugs: Default::default(),
-    }
-}
 
 /// Runs `body` on a machine of three bare nodes.
 pub fn on_machine<T: Send + 'static, F: Future<Output = T>>(seed: u64, body: impl FnOnce(Arc<Machine>) -> F + Send + 'static) -> T {
-    Machine::run(config(seed), body).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    Machine::run(MachineConfig::bare(seed), body).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 pub fn n(machine: &Machine, i: u32) -> HostId {
@@ -66,7 +53,8 @@ pub fn ends_with<F: Future<Output: Send> + Send + 'static>(main: impl FnOnce() -
         sleep(&machine, 1_000).await;
         machine.is_running(n(&machine, 1))
     };
-    let (runs, _) = Machine::run_watched(config(7), seen.clone(), body).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (runs, _) =
+        Machine::run_watched(MachineConfig::bare(7), seen.clone(), body).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     assert!(!runs, "the node lives on");
     let panics =
         seen.all().into_iter().filter_map(|(_, _, saw)| if let Observation::Panicked { message } = saw { Some(message) } else { None });
