@@ -73,7 +73,10 @@ pub(crate) fn place(dir: &Path, plan: &Plan) -> PathBuf {
 
 /// How to run it again.
 pub(crate) fn replay_command(dir: &Path) -> String {
-    format!("cargo run --release -- replay {}", dir.display())
+    match squall_report::program() {
+        "squall" => format!("cargo run --release -- replay {}", dir.display()),
+        other => format!("{other} replay {}", dir.display()),
+    }
 }
 
 fn run_json(plan: &Plan, judged: &Judged) -> Value {

@@ -45,6 +45,8 @@ enum Command {
     Lint(commands::lint::Args),
     /// Write a scenario to begin with
     New(commands::new::Args),
+    /// Write a workspace to begin with: a service of your own, its harness, two scenarios
+    Init(commands::init::Args),
     /// Print a JSON Schema of scenarios, for editors
     Schema,
     /// List what there is: systems, faults, workloads, checkers, models, bugs, targets, events, failpoints, formats, or the reference
@@ -68,6 +70,9 @@ pub(crate) struct Systems(Vec<Arc<dyn Pack>>);
 
 /// Parses the command line and does what it says, with these systems under test.
 pub fn main(systems: Vec<Arc<dyn Pack>>) -> ExitCode {
+    if let Some(path) = std::env::args().next() {
+        squall_report::was_started_as(&path);
+    }
     let systems = Systems(systems);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -89,6 +94,7 @@ pub fn main(systems: Vec<Arc<dyn Pack>>) -> ExitCode {
         Command::Plan(args) => commands::plan::run(&args, &systems),
         Command::Lint(args) => commands::lint::run(&args, &systems),
         Command::New(args) => commands::new::run(&args, &systems),
+        Command::Init(args) => commands::init::run(&args),
         Command::Schema => commands::schema::run(&systems),
         Command::List(args) => commands::list::run(&args, &systems),
         #[cfg(feature = "etcd")]

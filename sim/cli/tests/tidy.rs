@@ -12,6 +12,7 @@ use std::{
 
 /// The floors: an arrow may only point down.
 const FLOORS: &[(&str, u32)] = &[
+    ("squall-harness", 7),
     ("squall", 6),
     ("squall-etcd", 5),
     ("squall-primary-backup", 5),

@@ -199,6 +199,16 @@ pub enum Observation {
         /// Who only learns.
         learners: Vec<NodeId>,
     },
+    /// A place in its code, to which its author gave a name.
+    Reached {
+        /// The place.
+        place: String,
+    },
+    /// Everything that it wants to show of itself, as JSON: asked for at the end, or when a run is looked at.
+    State {
+        /// Its state.
+        state: serde_json::Value,
+    },
     /// After the end: a hash over the whole store of this node, as it stands at `applied`.
     Final {
         /// Up to which index it had applied.

@@ -14,9 +14,15 @@ thread_local! {
     static ENDS: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
-/// Whether a task of a node is being polled.
-pub(crate) fn is_inside() -> bool {
+/// Whether the code that asks is a node's: a task of its runtime is being polled.
+pub fn is_inside() -> bool {
     INSIDE.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Does this as the machine, and not as the node that runs: whatever asks the machine itself.
+pub fn on_machine<T>(act: impl FnOnce() -> T) -> T {
+    let _as_machine = As::machine();
+    act()
 }
 
 /// Until it is dropped, code counts as a node's, or as the machine's.

@@ -16,6 +16,9 @@ use squall_env::{Env, LocalInstant};
 use squall_machine::SimEnv;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// Each node is a machine of its own, with one process.
+const OWN_PID: libc::pid_t = 1;
+
 type Syscall = unsafe extern "C" fn(c_long, c_long, c_long, c_long, c_long, c_long, c_long) -> c_long;
 
 /// Random bytes of the node's own.
@@ -43,6 +46,28 @@ unsafe fn waits(at: c_long, operation: c_long, value: c_long, timeout: c_long) -
         if is_absolute { LocalInstant(0) + time } else { runtime::now() + time }
     }));
     Some(libc::ETIMEDOUT)
+}
+
+// SAFETY: libc's signature.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn getpid() -> libc::pid_t {
+    if is_inside() {
+        return OWN_PID;
+    }
+    let real: unsafe extern "C" fn() -> libc::pid_t = unsafe { std::mem::transmute(real(c"getpid")) };
+    unsafe { real() }
+}
+
+// SAFETY: libc's signature.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn getenv(name: *const libc::c_char) -> *mut libc::c_char {
+    if is_inside() {
+        return std::ptr::null_mut();
+    }
+    let real: unsafe extern "C" fn(*const libc::c_char) -> *mut libc::c_char = unsafe { std::mem::transmute(real(c"getenv")) };
+    unsafe { real(name) }
 }
 
 // SAFETY: the signature is libc's, but for the number of arguments: on the calling conventions of Linux a caller may leave out the last ones.

@@ -13,8 +13,10 @@
 //!
 //! A node that runs under [`run`] is deterministic: what it sees of time, randomness, network and disk comes from the plan alone.
 //!
-//! Without `--cfg madsim` the thin modules are the originals: `net` is `tokio::net`, `fs` is `std::fs`, `tokio_fs` is `tokio::fs`, and [`run`]
-//! only awaits.
+//! Its author may give names to places of it: [`bug!`], [`failpoint!`] and [`sometimes!`].
+//!
+//! Without `--cfg madsim` the thin modules are the originals: `net` is `tokio::net`, `fs` is `std::fs`, `tokio_fs` is `tokio::fs`, [`run`]
+//! only awaits, and places with a name are nothing.
 //!
 //! A binary that links this crate needs `-C link-arg=-Wl,--allow-multiple-definition` beside `--cfg madsim`: some functions of libc are
 //! defined by madsim, too, and this crate's are to come first. (Without it, the linker says `duplicate symbol: clock_gettime`.) Add
@@ -39,6 +41,8 @@ mod runtime;
 #[cfg(madsim)]
 pub mod fs;
 #[cfg(madsim)]
+pub mod named;
+#[cfg(madsim)]
 pub mod net;
 #[cfg(all(madsim, feature = "tonic"))]
 pub mod rpc;
@@ -50,7 +54,12 @@ pub mod tokio_fs;
 #[cfg(madsim)]
 pub use bell::outside;
 #[cfg(madsim)]
-pub use runtime::run;
+pub use inside::{is_inside, on_machine};
+#[cfg(madsim)]
+#[doc(hidden)]
+pub use linkme as __linkme;
+#[cfg(madsim)]
+pub use runtime::{run, spawn};
 
 #[cfg(not(madsim))]
 mod originals;

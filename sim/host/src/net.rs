@@ -101,7 +101,7 @@ impl TcpListener {
     /// # Errors
     /// As the machine's network has them.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        poll_outside(cx, |cx| self.0.poll_accept(cx)).map_ok(|(stream, from)| (TcpStream(stream), from))
+        poll_outside(cx, |cx| self.0.poll_accept(cx)).map_ok(|(stream, from)| (TcpStream(End::Simulated(stream)), from))
     }
 
     /// Where it listens.
@@ -114,16 +114,25 @@ impl TcpListener {
 }
 
 /// One end of a connection.
-pub struct TcpStream(SimStream);
+pub struct TcpStream(End);
+
+enum End {
+    Simulated(SimStream),
+    /// Of a client of a cluster that really runs.
+    Real(tokio::net::TcpStream),
+}
 
 impl TcpStream {
-    /// Connects. Without a deadline it waits for as long as nobody answers.
+    /// Connects. Without a deadline it waits for as long as nobody answers. Outside of a simulation it is tokio's own.
     ///
     /// # Errors
     /// `ConnectionRefused` where nothing listens; `NotFound` where no host has that name.
     pub async fn connect(addr: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        if squall_machine::virtual_time().is_none() {
+            return tokio::net::TcpStream::connect(addr.written()).await.map(|stream| TcpStream(End::Real(stream)));
+        }
         let addr = resolve(&addr.written())?;
-        outside(SimNet::current().connect(addr)).await.map(TcpStream)
+        outside(SimNet::current().connect(addr)).await.map(|stream| TcpStream(End::Simulated(stream)))
     }
 
     /// This end's address.
@@ -131,7 +140,10 @@ impl TcpStream {
     /// # Errors
     /// `NotConnected`, once the connection is gone.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.addrs().map(|(this, _)| this)
+        match &self.0 {
+            End::Simulated(stream) => stream.addrs().map(|(this, _)| this),
+            End::Real(stream) => stream.local_addr(),
+        }
     }
 
     /// The other end's.
@@ -139,15 +151,21 @@ impl TcpStream {
     /// # Errors
     /// `NotConnected`, once the connection is gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.addrs().map(|(_, other)| other)
+        match &self.0 {
+            End::Simulated(stream) => stream.addrs().map(|(_, other)| other),
+            End::Real(stream) => stream.peer_addr(),
+        }
     }
 
     /// Nothing waits to be sent with more: the machine sends at once.
     ///
     /// # Errors
-    /// None.
-    pub fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
-        Ok(())
+    /// None in a simulation.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match &self.0 {
+            End::Simulated(_) => Ok(()),
+            End::Real(stream) => stream.set_nodelay(nodelay),
+        }
     }
 
     /// A half to read from, and one to write to.
@@ -158,28 +176,46 @@ impl TcpStream {
 
 impl AsyncRead for TcpStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        poll_outside(cx, |cx| Pin::new(&mut self.0).poll_read(cx, to))
+        match &mut self.0 {
+            End::Simulated(stream) => poll_outside(cx, |cx| Pin::new(stream).poll_read(cx, to)),
+            End::Real(stream) => Pin::new(stream).poll_read(cx, to),
+        }
     }
 }
 
 impl AsyncWrite for TcpStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        poll_outside(cx, |cx| Pin::new(&mut self.0).poll_write(cx, from))
+        match &mut self.0 {
+            End::Simulated(stream) => poll_outside(cx, |cx| Pin::new(stream).poll_write(cx, from)),
+            End::Real(stream) => Pin::new(stream).poll_write(cx, from),
+        }
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        poll_outside(cx, |cx| Pin::new(&mut self.0).poll_write_vectored(cx, from))
+        match &mut self.0 {
+            End::Simulated(stream) => poll_outside(cx, |cx| Pin::new(stream).poll_write_vectored(cx, from)),
+            End::Real(stream) => Pin::new(stream).poll_write_vectored(cx, from),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        match &self.0 {
+            End::Simulated(stream) => stream.is_write_vectored(),
+            End::Real(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_outside(cx, |cx| Pin::new(&mut self.0).poll_flush(cx))
+        match &mut self.0 {
+            End::Simulated(stream) => poll_outside(cx, |cx| Pin::new(stream).poll_flush(cx)),
+            End::Real(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_outside(cx, |cx| Pin::new(&mut self.0).poll_shutdown(cx))
+        match &mut self.0 {
+            End::Simulated(stream) => poll_outside(cx, |cx| Pin::new(stream).poll_shutdown(cx)),
+            End::Real(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

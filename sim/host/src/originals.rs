@@ -11,6 +11,30 @@ pub async fn run<T: Send + 'static>(main: impl Future<Output = T> + Send + 'stat
     Ok(main.await)
 }
 
+/// Whether a bug of this name is planted: never.
+#[macro_export]
+macro_rules! bug {
+    ($name:literal $(, $about:literal)? $(,)?) => {
+        false
+    };
+}
+
+/// A seam, to be awaited: nothing happens.
+#[macro_export]
+macro_rules! failpoint {
+    ($name:literal $(, $about:literal)? $(,)?) => {
+        ::std::future::ready(::std::io::Result::Ok(()))
+    };
+}
+
+/// A place with a name: nothing.
+#[macro_export]
+macro_rules! sometimes {
+    ($name:literal $(, $about:literal)? $(,)?) => {
+        ()
+    };
+}
+
 /// tonic's own transport.
 #[cfg(feature = "tonic")]
 pub mod rpc {

@@ -179,6 +179,14 @@ pub async fn run<T: Send + 'static>(main: impl Future<Output = T> + Send + 'stat
     }
 }
 
+/// Runs `main` as [`run`] does, beside whatever else the process does.
+///
+/// # Panics
+/// Outside of a simulated process.
+pub fn spawn<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) {
+    drop(SimEnv::spawn(run(main)));
+}
+
 /// The node's thread sleeps for this long.
 pub(crate) fn blocks_for(lasts: Duration) {
     blocks_until(now() + lasts);

@@ -584,3 +584,59 @@ fn each_row_of_the_page_names_a_test_and_each_test_has_a_row() {
     assert_eq!(named.len(), there.len(), "{named:?}");
     there.iter().for_each(|test| assert!(named.contains(test), "no row of the page names {test}"));
 }
+
+// ---- The rest of the world, and places with names.
+
+#[test]
+fn a_node_has_its_own_process_and_an_empty_environment() {
+    let path = std::env::var("PATH");
+    assert!(path.is_ok() && std::process::id() > 1);
+    let (id, path) = on_node(|| async { (std::process::id(), std::env::var("PATH")) });
+    assert_eq!((id, path), (1, Err(std::env::VarError::NotPresent)));
+}
+
+#[test]
+fn places_with_names_are_found_planted_struck_and_told() {
+    use squall_host::named::{PlaceKind, places};
+    async fn served(told: Arc<AtomicU32>) {
+        loop {
+            if squall_host::bug!("probe-bug", "it counts twice") {
+                told.fetch_add(1, Ordering::Relaxed);
+            }
+            told.fetch_add(1, Ordering::Relaxed);
+            squall_host::sometimes!("probe-place");
+            squall_host::failpoint!("probe-seam").await.expect("nothing is armed");
+            tokio::time::sleep(ms(100)).await;
+        }
+    }
+    let found: Vec<_> = places().into_iter().map(|place| (place.kind, place.name, place.about)).collect();
+    let all = [
+        (PlaceKind::Bug, "probe-bug", "it counts twice"),
+        (PlaceKind::Failpoint, "probe-seam", ""),
+        (PlaceKind::Sometimes, "probe-place", ""),
+    ];
+    assert_eq!(found, all);
+    for planted in [false, true] {
+        let seen = Arc::new(squall_machine::Seen::default());
+        let told = Arc::new(AtomicU32::new(0));
+        let count = told.clone();
+        let mut config = squall_machine::MachineConfig::bare(7);
+        config.bugs.extend(planted.then(|| "probe-bug".to_string()));
+        let body = |machine: Arc<squall_machine::Machine>| async move {
+            support::boot(&machine, 1, move || served(count));
+            sleep(&machine, 450).await;
+            let strike = squall_effect::Strike::Kill;
+            let armed = squall_effect::Armed { point: "probe-seam".to_string(), skip: 0, times: 1, strike, restart_after: None };
+            machine.arm(n(&machine, 1), &squall_history::FaultRef { id: "f".to_string(), kind: "failpoint".to_string() }, armed);
+            sleep(&machine, 550).await;
+            machine.is_running(n(&machine, 1))
+        };
+        let (runs, _) = squall_machine::Machine::run_watched(config, seen.clone(), body).expect("no panic");
+        assert!(!runs, "it is killed at the failpoint");
+        // Of five rounds and the one in which it dies.
+        assert_eq!(told.load(Ordering::Relaxed), if planted { 12 } else { 6 });
+        let reached =
+            seen.all().into_iter().filter(|(_, _, saw)| *saw == squall_history::Observation::Reached { place: "probe-place".to_string() });
+        assert_eq!(reached.count(), 6);
+    }
+}

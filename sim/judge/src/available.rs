@@ -13,8 +13,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: false,
     prefix: true,
     about: "an operation succeeds at least every `available.max_gap` of the scenario",
-    applies: |view| promise(view).is_some(),
-    check,
+    applies: &|view| promise(view).is_some(),
+    check: &check,
 };
 
 fn promise(view: &View<'_>) -> Option<(Duration, Until)> {

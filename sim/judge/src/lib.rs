@@ -13,10 +13,16 @@ mod replicas_equal;
 mod verdict;
 
 pub use judge::{Judged, judge};
-pub use model::by_model;
+pub use model::{by_model, by_model_of};
 pub use verdict::{Judgement, Verdict, Witness, merge};
 
 use squall_history::View;
+
+/// Whether a checker has anything to decide in a history.
+pub type Applies = dyn Fn(&View<'_>) -> bool + Sync;
+
+/// What a checker decides.
+pub type Check = dyn Fn(&View<'_>) -> Verdict + Sync;
 
 /// A checker.
 pub struct Checker {
@@ -30,9 +36,9 @@ pub struct Checker {
     /// not.)
     pub prefix: bool,
     /// Whether it has anything to decide in this history.
-    pub applies: fn(&View<'_>) -> bool,
+    pub applies: &'static Applies,
     /// Decides.
-    pub check: fn(&View<'_>) -> Verdict,
+    pub check: &'static Check,
 }
 
 /// The promises of any service, in the order of reports.

@@ -1,7 +1,7 @@
 //! A checker from a model: the operations of a history, judged by a sequential specification.
 
 use crate::{Verdict, Witness};
-use squall_history::{Ask, Body, CompletedOp, OpEnd, OpId, SimTime, View};
+use squall_history::{Ask, Body, CompletedOp, Op, OpEnd, OpId, Output, SimTime, View};
 use squall_linear::{Call, CallId, CallOf, Decision, Effort, Model, NEVER, decide, explain};
 
 /// How many steps of the search are affordable: seconds at the most.
@@ -16,15 +16,30 @@ pub fn by_model<M>(view: &View<'_>, model: &M) -> Verdict
 where
     M: Model<Input: Ask + Clone, Output: Body + Clone>,
 {
+    by_model_of(
+        &view.ops().iter().collect::<Vec<_>>(),
+        model,
+        |ask| ask.get::<M::Input>().cloned(),
+        |output| output.get::<M::Output>().cloned(),
+    )
+}
+
+/// The same of these operations of it, where the model's inputs and outputs are not those of the history, but made of them; `None`: it is of another service.
+pub fn by_model_of<M: Model>(
+    ops: &[&CompletedOp],
+    model: &M,
+    input: impl Fn(&Op) -> Option<M::Input>,
+    answer: impl Fn(&Output) -> Option<M::Output>,
+) -> Verdict {
     // `None`: it is of another service.
     let call = |op: &CompletedOp| {
         let (output, returned) = match &op.end {
-            OpEnd::Ok(_, output) => (Some(output.get::<M::Output>()?.clone()), op.ended_at),
+            OpEnd::Ok(_, output) => (Some(answer(output)?), op.ended_at),
             OpEnd::Open | OpEnd::Fail(_) => (None, NEVER),
         };
-        Some(Call { id: CallId(op.id.0), input: op.ask.get::<M::Input>()?.clone(), output, invoked: op.invoked_at, returned })
+        Some(Call { id: CallId(op.id.0), input: input(&op.ask)?, output, invoked: op.invoked_at, returned })
     };
-    let may_have_happened = view.ops().iter().filter(|op| !matches!(op.end, OpEnd::Fail(_)));
+    let may_have_happened = ops.iter().copied().filter(|op| !matches!(op.end, OpEnd::Fail(_)));
     let Some(calls) = may_have_happened.map(call).collect::<Option<Vec<CallOf<M>>>>() else {
         return Verdict::Unknown("there are operations of another service in it".to_string());
     };
@@ -39,7 +54,7 @@ where
         Decision::Stuck(stuck) => stuck,
     };
     let why = explain(model, None, &calls, &stuck, Effort::Bounded, &mut may_go_on);
-    let culprit = view.ops().iter().find(|op| op.id.0 == why.call.0);
+    let culprit = ops.iter().copied().find(|op| op.id.0 == why.call.0);
     let at = culprit.map_or(SimTime(0), |op| if let OpEnd::Ok(at, _) = &op.end { *at } else { op.invoked });
     let said = culprit.map_or(String::new(), |op| {
         let answer = op.output().map_or("nothing".to_string(), ToString::to_string);

@@ -12,8 +12,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: false,
     prefix: true,
     about: "no node panics, and no node with a sound disk refuses to go on",
-    applies: |_| true,
-    check,
+    applies: &|_| true,
+    check: &check,
 };
 
 fn check(view: &View<'_>) -> Verdict {

@@ -13,8 +13,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: false,
     prefix: true,
     about: "after the same log index every replica holds the same state",
-    applies: |view| view.observations().any(|(_, _, saw)| matches!(saw, Observation::Apply { .. } | Observation::Final { .. })),
-    check,
+    applies: &|view| view.observations().any(|(_, _, saw)| matches!(saw, Observation::Apply { .. } | Observation::Final { .. })),
+    check: &check,
 };
 
 #[derive(Default)]

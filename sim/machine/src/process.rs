@@ -66,6 +66,13 @@ impl Process {
         self.machine.config.bugs.contains(bug.0)
     }
 
+    /// The process of the running task comes to a place that has a name. Outside of any, nothing.
+    pub fn reaches(place: &str) {
+        let Some(process) = Process::try_current().filter(|process| process.is_alive()) else { return };
+        let (now, mut state) = process.machine.lock();
+        state.observe(now, process.host, Observation::Reached { place: place.to_string() });
+    }
+
     pub(crate) fn fork_rng(&self) -> rand_chacha::ChaCha8Rng {
         self.life.fork_rng()
     }

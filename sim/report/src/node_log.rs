@@ -64,6 +64,8 @@ fn tell(saw: &Observation) -> String {
             let learning = if learners.is_empty() { String::new() } else { format!(", learning: {}", names(learners)) };
             format!("knows the members of index {index}: {}{learning}", names(voters))
         }
+        Observation::Reached { place } => format!("comes to {place}"),
+        Observation::State { state } => format!("is {state}"),
         Observation::Final { applied, hash } => format!("holds {hash:016x} at index {applied}"),
     }
 }
@@ -123,8 +125,10 @@ pub(crate) fn node_table(history: &[Entry], at: SimTime) -> String {
 /// Each node's state, the faults in force and the operations that are open at a moment of the run.
 pub fn state_at(history: &[Entry], at: SimTime) -> String {
     let mut open: BTreeMap<OpId, String> = BTreeMap::new();
+    let mut states = BTreeMap::new();
     for entry in history.iter().take_while(|e| e.t <= at) {
         match &entry.what {
+            EntryKind::Node { node, saw: Observation::State { state } } => _ = states.insert(*node, state),
             EntryKind::Invoke { client, op, ask } => _ = open.insert(*op, format!("{op} {client} {ask}, since {}", entry.t)),
             EntryKind::Ok { op, .. } | EntryKind::Fail { op, .. } | EntryKind::Info { op, .. } => _ = open.remove(op),
             EntryKind::Node { .. }
@@ -140,6 +144,7 @@ pub fn state_at(history: &[Entry], at: SimTime) -> String {
     let mut out = format!("at {at}\n\n{}\n\n", node_table(history, at));
     let bands = crate::bands::bands(history, at, at);
     let infallible = "a String takes whatever is written";
+    states.iter().for_each(|(node, state)| writeln!(out, "{node} last said that it is {state}").expect(infallible));
     writeln!(out, "faults in force: {}", if bands.is_empty() { "none" } else { "" }).expect(infallible);
     bands.iter().for_each(|(fault, text, from, to)| writeln!(out, "  {fault}: {text} ({from} to {to})").expect(infallible));
     writeln!(out, "open operations: {}", if open.is_empty() { "none" } else { "" }).expect(infallible);
@@ -172,6 +177,8 @@ fn follow(node: &mut Node, saw: &Observation) {
         | Observation::ClockBound { .. }
         | Observation::Failpoint { .. }
         | Observation::Disk { .. }
+        | Observation::Reached { .. }
+        | Observation::State { .. }
         | Observation::Final { .. } => {}
     }
 }

@@ -226,6 +226,8 @@ impl EventDeriver {
             | Observation::Forgot { .. }
             | Observation::ClockBound { .. }
             | Observation::Disk { .. }
+            | Observation::Reached { .. }
+            | Observation::State { .. }
             | Observation::Final { .. } => None,
         }
     }

@@ -38,7 +38,7 @@ pub use plan::{LeftToChance, Plan, plan};
 pub use target::{Chosen, TARGET_WORDS, Target};
 pub use values::{Each, Number, Probability, Span, format_duration, parse_duration};
 pub use vocabulary::{Decoder, EventInfo, Failpoint, Gives, Holder, Named, Service, Vocabulary};
-pub use yaml::{Diagnostic, Diagnostics};
+pub use yaml::{Diagnostic, Diagnostics, as_written};
 
 /// The version of the scenario and plan format that this build reads and writes.
 pub const FORMAT: u64 = 1;

@@ -115,7 +115,7 @@ static LINES: Lines = Lines {
         Note::Put(name) => Some(("put", name.as_str().into())),
     },
     schemas: |_| ["get", "put"].map(|key| (key.to_string(), json!({ "type": "string" }))).into_iter().collect::<Map<String, Json>>(),
-    probe: |_| Op::new(Note::Get("k1".to_string())),
+    probe: &|_| Op::new(Note::Get("k1".to_string())),
     renamed: |op, rename| match note(op) {
         Note::Get(_) => op.clone(),
         Note::Put(name) => {

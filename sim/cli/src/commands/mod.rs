@@ -7,6 +7,7 @@ pub(crate) mod bench_checker;
 #[cfg(feature = "compare")]
 pub(crate) mod bench_others;
 pub(crate) mod check;
+pub(crate) mod init;
 pub(crate) mod keep;
 pub(crate) mod lint;
 pub(crate) mod list;

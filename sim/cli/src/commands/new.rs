@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
     let file = fs::OpenOptions::new().write(true).create_new(true).open(&args.path);
     let written = file.and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
     written.map_err(Failure::io(&args.path))?;
-    println!("{0}: edit it, `squall lint {0}`, `squall run {0}`", args.path.display());
+    println!("{0}: edit it, `{1} lint {0}`, `{1} run {0}`", args.path.display(), squall_report::program());
     Ok(Exit::Ok)
 }
 

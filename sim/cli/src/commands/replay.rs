@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, systems: &Systems) -> Result<Exit, Failure> {
         another = Some(format!("this is not the run of {}: its digest was {}", args.plan.display(), kept.0));
         Ok(another.as_ref().map(|text| format!("ANOTHER RUN  {text}; what follows is about the plan as this code runs it")))
     };
-    let replay = Some(format!("squall replay {}", path.display()));
+    let replay = Some(squall_report::command(&format!("replay {}", path.display())));
     let (exit, _) = finish_one(&plan, None, systems, &args.output, replay, Asked::Valid, compare)?;
     match another {
         Some(text) if other_code.is_none() => Err(Failure::NonDeterminism(format!("{text}, and the code is the same"))),

@@ -249,7 +249,7 @@ pub(crate) fn shrink_until(args: &Args, systems: &Systems, interrupted: &AtomicB
             (false, false) => "",
         }
     );
-    println!("squall replay {}", out.display());
+    println!("{} replay {}", squall_report::program(), out.display());
     Ok(if was_interrupted { Exit::Interrupted } else { Exit::Ok })
 }
 

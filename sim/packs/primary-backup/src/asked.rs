@@ -65,7 +65,7 @@ static LINES: Lines = Lines {
     read: |decoder, _, node| decoder.word(node, "take or last", &[("take", Ask::Take), ("last", Ask::Last)]).map(Op::new),
     write: |op| op.get::<Ask>().map(|ask| ("ask", squall_history::Ask::verb(ask).into())),
     schemas: |_| [("ask".to_string(), json!({ "enum": ["take", "last"] }))].into_iter().collect(),
-    probe: |_| Op::new(Ask::Last),
+    probe: &|_| Op::new(Ask::Last),
     renamed: |op, _| op.clone(),
 };
 

@@ -10,8 +10,8 @@ pub(crate) const TICKETS: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "tickets are handed out one after the other, each once, and whoever looks is told the last one",
-    applies: |view| view.asks().any(|ask| ask.get::<Ask>().is_some()),
-    check: |view| by_model(view, &Office),
+    applies: &|view| view.asks().any(|ask| ask.get::<Ask>().is_some()),
+    check: &|view| by_model(view, &Office),
 };
 
 /// The office: how many tickets it has handed out.

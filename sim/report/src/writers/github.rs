@@ -39,7 +39,7 @@ fn sweep(sweep: &Sweep) -> String {
         left -= 1;
         let r = group.cheapest;
         let why: Vec<String> = r.reasons.iter().map(|(name, why)| format!("{name}: {}", one_line(why, 400))).collect();
-        let replay = r.kept.as_ref().map_or(String::new(), |kept| format!("\nsquall replay {kept}"));
+        let replay = r.kept.as_ref().map_or(String::new(), |kept| format!("\n{} replay {kept}", crate::program()));
         let title = format!("{} ({} runs, {} seed {})", group.fingerprint, group.count, r.scenario, r.seed);
         out.push_str(&format!("::error title={}::{}\n", property(&title), data(&format!("{}{replay}", why.join("\n")))));
     }

@@ -59,7 +59,7 @@ fn sweep(sweep: &Sweep) -> String {
             let mut case = TestCase::new(format!("seed {}", record.seed), status);
             case.set_classname(selected.scenario.clone()).set_time(Duration::from_secs_f64(record.cpu_s.max(0.0)));
             if let Some(kept) = &record.kept {
-                case.set_system_out(format!("squall replay {kept}"));
+                case.set_system_out(crate::command(&format!("replay {kept}")));
             }
             suite.add_test_case(case);
         }

@@ -46,7 +46,7 @@ fn sweep(sweep: &Sweep) -> String {
     for (i, group) in groups.iter().enumerate() {
         let r = group.cheapest;
         let why = r.main_reason();
-        let replay = r.kept.as_deref().map_or(String::new(), |kept| format!("squall replay {kept}"));
+        let replay = r.kept.as_deref().map_or(String::new(), |kept| crate::command(&format!("replay {kept}")));
         let cells = [&group.fingerprint, &group.count.to_string(), &r.scenario, &r.seed, why, &replay].map(cell);
         let row = format!("| {} |\n", cells.join(" | "));
         if out.len() + row.len() > SUMMARY_MAX {

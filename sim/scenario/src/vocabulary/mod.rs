@@ -5,5 +5,5 @@ mod named;
 mod system;
 
 pub use named::{EventInfo, Failpoint, Gives, Holder, Named};
-pub use system::{Argument, Decoder, Lines, Rename, Service, Vocabulary, WorkloadKind};
+pub use system::{Argument, Decoder, Lines, Probe, Rename, Service, Vocabulary, WorkloadKind};
 pub(crate) use system::{Scope, every, joined};

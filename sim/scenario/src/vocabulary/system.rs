@@ -95,6 +95,9 @@ pub struct Scope {
 /// Takes values out of the tree of a scenario.
 pub type Decoder = yaml::Decoder<Scope>;
 
+/// Reads the arguments of a workload.
+pub(crate) type ReadWorkload = dyn Fn(&mut Decoder, &Node) -> Option<Box<dyn Workload>> + Send + Sync;
+
 /// A kind of workload, in the registry.
 pub struct WorkloadKind {
     /// The key under which it is written.
@@ -104,7 +107,7 @@ pub struct WorkloadKind {
     pub(crate) about: &'static [&'static str],
     pub(crate) arguments: fn() -> Vec<Argument>,
     pub(crate) schema: fn(&Vocabulary) -> Json,
-    pub(crate) read: fn(&mut Decoder, &Node) -> Option<Box<dyn Workload>>,
+    pub(crate) read: &'static ReadWorkload,
     /// How operations are written down, of a script.
     pub(crate) lines: Option<&'static Lines>,
 }
@@ -131,6 +134,9 @@ impl WorkloadKind {
     }
 }
 
+/// What a client asks, to show that it is served, beside these operations: it changes nothing.
+pub type Probe = dyn Fn(&[&Op]) -> Op + Send + Sync;
+
 /// How the operations of a system are written down: each stands under a key.
 pub struct Lines {
     /// A use of it, as YAML.
@@ -146,7 +152,7 @@ pub struct Lines {
     /// The schema of each operation, by its key.
     pub schemas: fn(&Vocabulary) -> Map<String, Json>,
     /// What a client asks, to show that it is served, beside these operations: it changes nothing.
-    pub probe: fn(&[&Op]) -> Op,
+    pub probe: &'static Probe,
     /// The operation with other values.
     pub renamed: fn(&Op, &mut Rename<'_>) -> Op,
 }

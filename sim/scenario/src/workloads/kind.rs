@@ -47,7 +47,7 @@ impl WorkloadKind {
             about: K::ABOUT,
             arguments: arguments_of::<K>,
             schema: K::schema,
-            read: |decoder, node| Some(Box::new(K::read(decoder, node)?)),
+            read: &|decoder, node| Some(Box::new(K::read(decoder, node)?)),
         }
     }
 }

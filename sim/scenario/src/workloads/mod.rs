@@ -2,13 +2,15 @@
 
 mod kind;
 mod load;
+mod own;
 mod script;
 mod source;
 mod workload;
 
-pub use crate::vocabulary::{Lines, Rename, WorkloadKind};
+pub use crate::vocabulary::{Lines, Probe, Rename, WorkloadKind};
 pub use kind::{Asks, Kind};
 pub use load::{Clients, Keys, Loop, Mix, Mixed, THINK};
+pub use own::{Own, OwnLoad, OwnPlanned, OwnSource};
 pub use script::{Line, Script};
 pub use source::{OpSource, Pace, Source, asks, drawn, source};
 pub(crate) use workload::with_number;

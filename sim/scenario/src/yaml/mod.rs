@@ -8,6 +8,7 @@ mod decode;
 mod diagnostic;
 mod emit;
 mod tree;
+mod typed;
 
 pub use decode::{Decoder, Fields};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
@@ -15,3 +16,4 @@ pub(crate) use emit::emit;
 pub use emit::flow;
 pub use tree::{Kind, Node};
 pub(crate) use tree::{merged, parse_tree};
+pub use typed::as_written;

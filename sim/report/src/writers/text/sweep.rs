@@ -25,7 +25,7 @@ pub(in super::super) fn sweep(sweep: &Sweep, wide: bool) -> String {
         out.push_str(&format!("\n{}: {runs}, the cheapest is {} seed {} ({:.2} CPU-s)\n", group.fingerprint, r.scenario, r.seed, r.cpu_s));
         out.push_str(&format!("  {}\n", one_line(why, COLUMNS - 2)));
         if let Some(kept) = &r.kept {
-            out.push_str(&format!("  squall replay {kept}\n"));
+            out.push_str(&format!("  {} replay {kept}\n", crate::program()));
         }
     }
     for s in sweep.selected.iter().filter(|s| s.canary.is_some()) {
@@ -33,7 +33,7 @@ pub(in super::super) fn sweep(sweep: &Sweep, wide: bool) -> String {
         let checker = s.canary.as_deref().unwrap_or_default();
         out.push_str(&format!("\n{}: failed by `{checker}`, as it must, at seed {} (run {})\n", s.scenario, r.seed, n + 1));
         if let Some(kept) = &r.kept {
-            out.push_str(&format!("  squall replay {kept}\n"));
+            out.push_str(&format!("  {} replay {kept}\n", crate::program()));
         }
     }
     for s in sweep.mute_canaries() {

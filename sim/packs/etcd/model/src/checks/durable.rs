@@ -14,8 +14,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "an acknowledged write is not lost: the final reads show it, or one that may have come after it",
-    applies: |view| applies(view, |view| view.asks().any(|op| !op.keys().is_empty())),
-    check: |view| verdict(view, check),
+    applies: &|view| applies(view, |view| view.asks().any(|op| !op.keys().is_empty())),
+    check: &|view| verdict(view, check),
 };
 
 /// What an operation did, or may have done, to one key.

@@ -8,8 +8,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "a client that says hello is greeted by its name",
-    applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Hello { .. }))),
-    check: |view| verdict(view, check),
+    applies: &|view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Hello { .. }))),
+    check: &|view| verdict(view, check),
 };
 
 fn check(view: &View<'_>) -> Verdict {

@@ -37,8 +37,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "a lease never expires early and always expires in the end; all its keys go in one revision; none comes back",
-    applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Lease(_)))),
-    check: |view| verdict(view, check),
+    applies: &|view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Lease(_)))),
+    check: &|view| verdict(view, check),
 };
 
 /// The server counts in its own steps, and a revocation takes its time through the log.

@@ -13,8 +13,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "a member that was added is listed until it is removed, and never after",
-    applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Member(_)))),
-    check: |view| verdict(view, check),
+    applies: &|view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Member(_)))),
+    check: &|view| verdict(view, check),
 };
 
 /// What was done to one member. Its number is its own: it is added once.

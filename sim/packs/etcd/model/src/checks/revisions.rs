@@ -26,8 +26,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "revisions, create revisions and versions follow etcd's rules, for every client and every key",
-    applies: |view| applies(view, |view| view.ops().iter().any(|op| op.position.is_some())),
-    check: |view| verdict(view, check),
+    applies: &|view| applies(view, |view| view.ops().iter().any(|op| op.position.is_some())),
+    check: &|view| verdict(view, check),
 };
 
 /// A key at one of its revisions.

@@ -28,8 +28,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "a watch delivers every change that it asked for exactly once, in order, with all changes of a revision together",
-    applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Watch { .. }))),
-    check: |view| verdict(view, check),
+    applies: &|view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Watch { .. }))),
+    check: &|view| verdict(view, check),
 };
 
 /// One watch.

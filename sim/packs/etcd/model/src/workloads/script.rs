@@ -26,7 +26,7 @@ pub(super) static LINES: Lines = Lines {
     read: |decoder, key, node| read(decoder, key, node).map(squall_history::Op::new),
     write: |op| write(op.get()?),
     schemas,
-    probe: |ops| {
+    probe: &|ops| {
         let first = ops.iter().filter_map(|op| op.get::<Op>()).flat_map(Op::keys).next();
         squall_history::Op::new(Op::Get { key: first.unwrap_or("k1").to_string() })
     },

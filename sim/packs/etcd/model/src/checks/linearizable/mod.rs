@@ -38,13 +38,13 @@ pub(crate) const CHECKER: Checker = Checker {
     prefix: true,
     about: "one order of all operations explains every answer, and puts each operation between its invocation and its answer",
     // Where there is nothing but what hangs on leases and lines, there is nothing to judge.
-    applies: |view| {
+    applies: &|view| {
         applies(view, |view| {
             let ops = view.ops();
             OutOfModel::of(ops).leaves_any(ops)
         })
     },
-    check: |view| verdict(view, check),
+    check: &|view| verdict(view, check),
 };
 
 /// How many configurations one key's search may visit before it says `unknown`.

@@ -48,8 +48,8 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: true,
     prefix: true,
     about: "a lock has one holder at a time and an election one leader, in the order of the log; work is done in the order of the fencing tokens",
-    applies: |view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Line(_)))),
-    check: |view| verdict(view, check),
+    applies: &|view| applies(view, |view| view.asks().any(|op| matches!(op, Op::Line(_)))),
+    check: &|view| verdict(view, check),
 };
 
 fn check(view: &View<'_>) -> Verdict {

@@ -32,11 +32,11 @@ pub(crate) const CHECKER: Checker = Checker {
     client_side: false,
     prefix: true,
     about: "election safety, log matching, leader completeness, state-machine safety, quorums, joint consensus",
-    applies: |view| {
+    applies: &|view| {
         view.observations()
             .any(|(_, _, saw)| matches!(saw, Observation::Vote { .. } | Observation::Append { .. } | Observation::Role { .. }))
     },
-    check,
+    check: &check,
 };
 
 fn check(view: &View<'_>) -> Verdict {
@@ -178,6 +178,8 @@ impl Raft {
             | Observation::Members { .. }
             | Observation::ClockBound { .. }
             | Observation::Failpoint { .. }
+            | Observation::Reached { .. }
+            | Observation::State { .. }
             | Observation::Final { .. } => Ok(()),
         }
     }
