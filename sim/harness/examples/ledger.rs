@@ -5,6 +5,7 @@ extern crate squall_harness as squall;
 
 #[path = "../template/harness/src/main.rs"]
 mod harness;
+#[allow(clippy::disallowed_methods, reason = "an ordinary service of tokio")]
 #[path = "../template/service/src/lib.rs"]
 mod service;
 

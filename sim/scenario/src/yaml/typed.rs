@@ -283,6 +283,7 @@ mod tests {
             ("put: { key: k, value: x }", 1, 23, "`x` is not a number of 32 bits"),
             ("put:\n  key: k\n  colour: red", 3, 3, "unknown field `colour`"),
             ("peek", 1, 1, "unknown variant `peek`"),
+            ("? [put]\n: 1", 1, 3, "a name is expected here"),
             ("[1]", 1, 1, "a list is not one of look, get, put, move, many"),
             ("put", 1, 1, "`put` has arguments"),
             ("move: [300, true]", 1, 8, "`300` is not a number from 0 to 255"),
