@@ -9,8 +9,17 @@ use crate::{
 };
 use squall_history::{CompletedOp, OpEnd, SeededStream as Draws, View};
 use squall_judge::{Checker, Verdict, by_model_of};
-use squall_linear::Model;
-use std::{collections::BTreeMap, fmt::Display, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use squall_linear::{Model, Nature};
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Display},
+    future::Future,
+    hash::Hash,
+    marker::PhantomData,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+};
 
 /// The life of one process of a node.
 pub(crate) type Boot = dyn Fn(Node) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
@@ -113,6 +122,17 @@ impl<O: Operation, A: Answer> Harness<O, A> {
         self.checker("linearizable", "the operations of each object are linearizable, as its model has it", true, check)
     }
 
+    /// The same promise, from a state at the beginning and one function: the state after this operation with this answer, or `None` where
+    /// it is never answered so. Without an answer (nobody saw it), the state after whatever it would do.
+    /// What [only reads](Operation::is_read) must leave the state as it is.
+    pub fn specification<S: Clone + Eq + Hash + Debug + Send + Sync + 'static>(
+        self,
+        initial: S,
+        step: impl Fn(&S, &O, Option<&A>) -> Option<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.model(Specification { initial, step, of: PhantomData })
+    }
+
     /// A promise of your own: what it says of everything that was asked. It is asked at the end of a run only.
     pub fn check(self, name: &str, about: &str, check: impl Fn(&[CompletedOp<O, A>]) -> Verdict + Send + Sync + 'static) -> Self {
         self.checker(name, about, false, move |view| {
@@ -143,5 +163,45 @@ impl<O: Operation, A: Answer> Harness<O, A> {
             check: Box::leak(Box::new(check)),
         });
         self
+    }
+}
+
+/// A model that is one function.
+struct Specification<S, F, O, A> {
+    initial: S,
+    step: F,
+    of: PhantomData<fn(O) -> A>,
+}
+
+impl<S, F, O, A> Model for Specification<S, F, O, A>
+where
+    S: Clone + Eq + Hash + Debug,
+    F: Fn(&S, &O, Option<&A>) -> Option<S>,
+    O: Operation,
+    A: Answer,
+{
+    type State = S;
+    type Input = O;
+    type Output = A;
+
+    fn init(&self) -> S {
+        self.initial.clone()
+    }
+
+    fn step(&self, state: &S, op: &O, answer: Option<&A>) -> Option<S> {
+        (self.step)(state, op, answer)
+    }
+
+    fn nature(&self, op: &O, _answer: Option<&A>) -> Nature {
+        if op.is_read() { Nature::Observes } else { Nature::Changes }
+    }
+
+    fn show_state(&self, state: &S) -> String {
+        format!("{state:?}")
+    }
+
+    fn show_call(&self, op: &O, answer: Option<&A>) -> String {
+        let answer = answer.map_or("?".to_string(), |answer| Told(answer.clone()).to_string());
+        format!("{}: {answer}", Asked(op.clone()))
     }
 }
