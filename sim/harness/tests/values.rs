@@ -102,3 +102,17 @@ fn invoked(ask: &str) -> String {
     let ask: squall_history::Op = Untyped(serde_json::from_str(ask).expect("JSON")).into();
     squall_history::to_line(&Entry { t: SimTime(1), what: EntryKind::Invoke { client: ClientId(1), op: OpId(1), ask } })
 }
+
+#[test]
+fn only_a_connection_that_was_refused_is_certain() {
+    use std::io::{Error, ErrorKind};
+    for (kind, certain) in [
+        (ErrorKind::ConnectionRefused, true),
+        (ErrorKind::ConnectionReset, false),
+        (ErrorKind::UnexpectedEof, false),
+        (ErrorKind::TimedOut, false),
+        (ErrorKind::NotFound, false),
+    ] {
+        assert_eq!(matches!(Unanswered::from(Error::from(kind)), Unanswered::Refused(_)), certain, "{kind}");
+    }
+}

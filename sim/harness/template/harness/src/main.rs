@@ -73,6 +73,7 @@ pub fn main() -> ExitCode {
             let is_primary = node.id() == 1;
             if is_primary {
                 node.leads(1);
+                node.shows(&"the primary");
             }
             ledger::run(node.addr(), is_primary).await
         })
