@@ -10,9 +10,10 @@ use std::{
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = vec![root.join("Cargo.toml")];
-    for room in ["sim", "cluster-under-test"] {
-        println!("cargo::rerun-if-changed={}", root.join(room).display());
-        collect(&root.join(room), &mut files);
+    println!("cargo::rerun-if-changed={}", files[0].display());
+    for room in rooms(&root) {
+        println!("cargo::rerun-if-changed={}", room.display());
+        collect(&room, &mut files);
     }
     files.sort();
     let mut sha = Sha256::new();
@@ -34,6 +35,12 @@ fn main() {
     let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(&root).output();
     let head = head.ok().filter(|out| out.status.success()).and_then(|out| String::from_utf8(out.stdout).ok());
     println!("cargo::rustc-env=SQUALL_COMMIT={}", head.as_deref().map_or("unknown", str::trim));
+}
+
+/// Where our own sources are. The worked service is a workspace of its own: no change of it is one of the command line.
+fn rooms(root: &Path) -> Vec<PathBuf> {
+    let in_sim = fs::read_dir(root.join("sim")).into_iter().flatten().flatten().map(|entry| entry.path());
+    in_sim.filter(|path| path.is_dir() && !path.ends_with("worked")).chain([root.join("cluster-under-test")]).collect()
 }
 
 /// The sources of what runs: no tests, nothing that a build writes.
