@@ -342,6 +342,10 @@ const CASES: &[(&str, &str)] = &[
         "failpoint: { point: before-vote, target: n1, action: delay, by: 1s, restart_after: 1s, for: 1s }",
     ),
     ("partition: { isolate: leader, for: 1s }", "kill: { target: { as: nobody } }"),
+    (
+        "    partition: { isolate: leader, for: 1s }",
+        "    kill: { target: { as: late } }\n  - at: 8s\n    as: late\n    kill: { target: leader }",
+    ),
     ("partition: { isolate: leader, for: 1s }", "kill: { target: { as: [x] } }"),
     ("partition: { isolate: leader, for: 1s }", "kill: { target: lease-holder }"),
     // The rest.

@@ -36,12 +36,7 @@ impl ScheduledFault {
 
     fn bad_time(&self, end: Option<Duration>) -> Option<String> {
         let (end, text) = (end?, format_duration);
-        let earliest = match self.when {
-            When::At(at) => at,
-            When::Between(span) => span.min,
-            When::Every { gap, within, .. } => gap.min + within.map_or(Duration::ZERO, |w| w.min),
-            When::On(trigger) => trigger.after.min + trigger.within.map_or(Duration::ZERO, |w| w.min),
-        };
+        let earliest = self.when.earliest();
         if earliest >= end {
             return Some(format!("this never happens: it is due at {} at the earliest, and faults end at {}", text(earliest), text(end)));
         }
@@ -125,15 +120,23 @@ pub(crate) fn check_names(d: &mut Decoder, all: &[(Place, ScheduledFault)]) {
             d.mistakes.push(Diagnostic::new(*place, format!("two faults have the id `{id}`")));
         }
     }
-    let bound: Vec<&str> = all.iter().filter_map(|(_, fault)| fault.bind.as_deref()).collect();
     for (place, fault) in all {
         for target in faults::targets(&*fault.fault) {
-            if let Target::Chosen(Chosen::Bound(name)) = target
-                && !bound.contains(&name.as_str())
+            let Target::Chosen(Chosen::Bound(name)) = target else { continue };
+            // One that names itself means whom it was done to the time before.
+            let who = all.iter().filter(|(_, other)| other.bind.as_deref() == Some(name.as_str()));
+            let Some(first) = who.map(|(_, other)| other.when.earliest()).min() else {
+                let mistake = Diagnostic::new(*place, format!("no fault has `as: {name}`"));
+                d.mistakes.push(mistake.help("put it beside `id` and `at` of the other fault"));
+                continue;
+            };
+            if let Some(last) = fault.when.latest()
+                && last < first
             {
-                d.mistakes.push(
-                    Diagnostic::new(*place, format!("no fault has `as: {name}`")).help("put it beside `id` and `at` of the other fault"),
-                );
+                let (last, first) = (format_duration(last), format_duration(first));
+                let text =
+                    format!("nobody is `{name}` yet: this is due at {last} at the latest, and `as: {name}` at {first} at the earliest");
+                d.mistakes.push(Diagnostic::new(*place, text).help("let the fault with `as` come first"));
             }
         }
     }

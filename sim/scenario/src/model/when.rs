@@ -32,6 +32,32 @@ pub enum When {
     On(Trigger),
 }
 
+impl When {
+    /// Before this moment it does not start.
+    pub(super) fn earliest(self) -> Duration {
+        match self {
+            When::At(at) => at,
+            When::Between(span) => span.min,
+            When::Every { gap, within, .. } => gap.min + within.map_or(Duration::ZERO, |w| w.min),
+            When::On(trigger) => trigger.after.min + trigger.within.map_or(Duration::ZERO, |w| w.min),
+        }
+    }
+
+    /// After this moment it does not start; `None`: that is told by the run's end alone.
+    pub(super) fn latest(self) -> Option<Duration> {
+        match self {
+            When::At(at) => Some(at),
+            When::Between(span) => Some(span.max),
+            When::Every { gap, repeat, within } => {
+                let start = within.map_or(Duration::ZERO, |w| w.min);
+                let by_count = repeat.and_then(|n| gap.max.checked_mul(n)).map(|d| d + start);
+                [by_count, within.map(|w| w.max)].into_iter().flatten().min()
+            }
+            When::On(trigger) => trigger.within.map(|w| w.max + trigger.after.max),
+        }
+    }
+}
+
 /// Fires `after` the `count`-th occurrence of `event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
