@@ -33,7 +33,11 @@ pub(crate) fn bands(history: &[Entry], first: SimTime, last: SimTime) -> Vec<(St
         if effect.begins_something() {
             let band = open.entry(id).or_insert(Open { from: entry.t, texts: vec![], left: 0 });
             band.left += 1;
-            band.texts.push(effect.to_string());
+            // What is done again to the same is in force once.
+            let text = effect.to_string();
+            if !band.texts.contains(&text) {
+                band.texts.push(text);
+            }
         } else if effect.ends_something() {
             let Some(band) = open.get_mut(id) else { continue };
             band.left -= 1;
@@ -71,6 +75,8 @@ mod tests {
         let history = [
             effect(1, EffectResult::Started, 3),
             effect(1, EffectResult::Started, 5),
+            effect(2, EffectResult::Started, 3),
+            effect(3, EffectResult::Stopped, 3),
             effect(4, EffectResult::Stopped, 3),
             effect(6, EffectResult::Stopped, 5),
         ];
