@@ -235,7 +235,8 @@ fn a_binding_is_whom_the_other_fault_was_done_to() {
         5,
         "  - { id: first, at: 2s, as: victim, pause: { target: leader, for: 1s } }\n\
          \x20 - { id: second, at: 4s, kill: { target: { as: victim }, restart_after: 300ms } }\n\
-         \x20 - { id: unbound, at: 1s, kill: { target: { as: victim } } }\n",
+         \x20 - { id: too-early, at: 1ms, as: nobody, pause: { target: leader, for: 1s } }\n\
+         \x20 - { id: unbound, at: 1s, kill: { target: { as: nobody } } }\n",
     );
     let (first, second) = (&effects(&history, "first")[0].1, &effects(&history, "second")[0].1);
     assert_eq!((&first.on, first.on.len()), (&second.on, 1));

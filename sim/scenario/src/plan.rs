@@ -408,7 +408,10 @@ faults:
     every: 3s..5s
     kill: { target: minority, restart_after: 1s }
   - between: 7s..9s
+    as: slept
     pause: { target: leader, for: 1s }
+  - at: 8s
+    kill: { target: { as: slept } }
 ";
 
     fn read(text: &str) -> Result<Plan, LeftToChance> {

@@ -110,8 +110,9 @@ pub(crate) fn check(d: &mut Decoder, faults: &[Placed<ScheduledFault>], bounds: 
     }
 }
 
-/// Notes what is wrong with all faults of a run together: ids that are given twice, names that nobody has.
-pub(crate) fn check_names(d: &mut Decoder, all: &[(Place, ScheduledFault)]) {
+/// Notes what is wrong with all faults of a run together: ids that are given twice, names that nobody has. A name that comes too late for whom it
+/// is meant is a mistake of who writes a scenario; in a plan it is how the times were drawn.
+pub(crate) fn check_names(d: &mut Decoder, all: &[(Place, ScheduledFault)], is_plan: bool) {
     let mut seen = std::collections::BTreeSet::new();
     for (place, fault) in all {
         if let Some(id) = &fault.id
@@ -132,6 +133,7 @@ pub(crate) fn check_names(d: &mut Decoder, all: &[(Place, ScheduledFault)]) {
             };
             if let Some(last) = fault.when.latest()
                 && last < first
+                && !is_plan
             {
                 let (last, first) = (format_duration(last), format_duration(first));
                 let text =

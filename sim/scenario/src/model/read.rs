@@ -84,7 +84,8 @@ fn check_faults(d: &mut Decoder, tree: &Node) {
     misfit::check(d, &faults, Bounds { nodes: cluster.map(|cluster| cluster.smallest()), clients, end });
     // One that cannot be read may be the one that has the name.
     if faults.len() == items.len() && get("phases").is_none() {
-        misfit::check_names(d, &faults.into_iter().map(|placed| (placed.place, placed.it)).collect::<Vec<_>>());
+        let faults: Vec<(Place, ScheduledFault)> = faults.into_iter().map(|placed| (placed.place, placed.it)).collect();
+        misfit::check_names(d, &faults, get("world_seed").is_some());
     }
 }
 
@@ -113,7 +114,7 @@ fn assembled(d: &mut Decoder, written: Written) -> Scenario {
     misfit::check(d, &written.faults.0, Bounds { end, ..bounds });
     let own = written.faults.0.into_iter().map(|Placed { place, it }| (place, it));
     placed = own.chain(placed).collect();
-    misfit::check_names(d, &placed);
+    misfit::check_names(d, &placed, written.world_seed.0.is_some());
     let (fault_places, faults): (Vec<Place>, Vec<ScheduledFault>) = placed.into_iter().unzip();
     let sometimes_places: Vec<Place> = written.sometimes.0.iter().map(|event| event.place).collect();
     let swarm_place = written.swarm.as_ref().map(|swarm| swarm.place);
