@@ -212,7 +212,7 @@ impl<E: Env> Members<E> {
     }
 
     /// Whether a member answered the leader not long ago. The leader itself is there.
-    fn is_active(&self, id: u64) -> bool {
+    pub(crate) fn is_active(&self, id: u64) -> bool {
         let metrics = self.replica.raft.metrics();
         let metrics = metrics.borrow_watched();
         let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(&id)).and_then(|at| *at);

@@ -1,6 +1,9 @@
 //! etcd's Maintenance service. What a node says of itself, it says whoever leads.
 
-use super::replica::{Replica, not_leader};
+use super::{
+    cluster::Members,
+    replica::{Replica, not_leader},
+};
 use crate::raft::Types;
 use crate::{
     mvcc::RequestError,
@@ -15,7 +18,7 @@ use futures_util::{Stream, stream};
 use openraft::{raft::VoteRequest, type_config::alias::VoteOf};
 use openraft_rt::WatchReceiver as _;
 use sha2::Digest as _;
-use squall_env::{Env, timeout};
+use squall_env::{Env, timeout, timeout_at};
 use std::{pin::Pin, time::Duration};
 use tonic::{Request, Response, Status};
 
@@ -49,6 +52,19 @@ pub(crate) async fn move_leader<E: Env>(replica: &Replica<E>, to: u64, patience:
     if to == replica.id {
         return Ok(());
     }
+    let late = |_| Status::unavailable("etcdserver: request timed out, leader transfer took too long");
+    let deadline = E::now() + patience;
+    // Whoever is not there cannot take over, and a leader that hands over serves nobody meanwhile.
+    let members = Members { replica: replica.clone() };
+    let there = async {
+        while !members.is_active(to) {
+            E::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout_at::<E, _>(deadline, there).await.map_err(late)?;
+    if replica.leader() != Some(replica.id) {
+        return Err(not_leader());
+    }
     let term = replica.leads();
     replica.raft.trigger().transfer_leader(to).await.map_err(|e| Status::unavailable(format!("etcdserver: {e}")))?;
     if let Some(term) = term {
@@ -59,8 +75,7 @@ pub(crate) async fn move_leader<E: Env>(replica: &Replica<E>, to: u64, patience:
             E::sleep(Duration::from_millis(10)).await;
         }
     };
-    let late = |_| Status::unavailable("etcdserver: request timed out, leader transfer took too long");
-    timeout::<E, _>(patience, handed_over).await.map_err(late)
+    timeout_at::<E, _>(deadline, handed_over).await.map_err(late)
 }
 
 /// Whoever was asked to hand over serves nobody any more, and sends no heartbeats; openraft takes that back with the next term only. Where

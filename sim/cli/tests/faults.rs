@@ -124,6 +124,24 @@ fn administrators_are_obeyed() {
 }
 
 #[test]
+fn a_leader_that_is_to_hand_over_to_a_dead_member_leads_on_and_serves() {
+    let history = history(
+        3,
+        "  - { id: kill, at: 1s, kill: { target: n2 } }\n\
+         \x20 - { id: hand-over, at: 3s, transfer-leader: { to: n2 } }\n",
+    );
+    let told: Vec<EffectResult> = effects(&history, "hand-over").into_iter().map(|(_, effect)| effect.result).collect();
+    assert_eq!(told[0], EffectResult::Asked);
+    let since = |t: u64| move |e: &&Entry| (SimTime(t * 1_000_000)..SimTime(5_900_000_000)).contains(&e.t);
+    let roles = |e: &&Entry| matches!(e.what, EntryKind::Node { saw: Observation::Role { .. }, .. });
+    assert_eq!(history.iter().filter(since(1_500)).filter(roles).count(), 0, "nobody leads but the one that led before");
+    let served: Vec<SimTime> =
+        history.iter().filter(since(2_900)).filter(|e| matches!(&e.what, EntryKind::Ok { .. })).map(|e| e.t).collect();
+    let gap = served.windows(2).map(|two| ms(two[0], two[1])).max();
+    assert!(gap.is_some_and(|gap| gap < 100), "clients waited for {gap:?} ms");
+}
+
+#[test]
 fn a_rolling_restart_takes_one_node_at_a_time_and_a_crash_loop_the_same_one() {
     let history = history(
         3,
